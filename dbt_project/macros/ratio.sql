@@ -1,0 +1,25 @@
+{#- Exact fractions, rounded half up, without a float: every printed digit comes through here. -#}
+
+{#- numerator / denominator as decimal(38, scale); null where the denominator is 0 or null.
+    Counts are integers; a negative numerator (a fall) is rounded by its size, as 四舍五入 does. -#}
+{% macro ratio(numerator, denominator, scale=4) -%}
+    {{ return(adapter.dispatch('ratio')(numerator, denominator, scale)) }}
+{%- endmacro %}
+
+{% macro duckdb__ratio(numerator, denominator, scale) -%}
+    {%- set unit = '0.' ~ '0' * (scale - 1) ~ '1' -%}
+    cast(
+        cast(
+            sign({{ numerator }})
+            * (
+                (2 * cast(1{{ '0' * scale }} as hugeint) * abs({{ numerator }}) + {{ denominator }})
+                // (2 * nullif({{ denominator }}, 0))
+            ) as decimal(38, 0)
+        ) * {{ unit }} as decimal(38, {{ scale }})
+    )
+{%- endmacro %}
+
+{#- A rate as the marts carry it: a fraction with the four digits that the bulletin prints. -#}
+{% macro rate(numerator, denominator) -%}
+    cast({{ ratio(numerator, denominator) }} as decimal(5, 4))
+{%- endmacro %}

@@ -1,0 +1,137 @@
+{#- What the staging models share. In them <column>_text is a cleaned written value, <column> the
+    typed one, <column>_reason the code of what is wrong with it (null: nothing). -#}
+
+{#- The written columns of an export, cleaned. -#}
+{% macro written(source_name, columns) -%}
+    select
+        export.file_sha256,
+        export.row_number,
+        {% for column in columns -%}
+        {{ clean_text('export.' ~ column) }} as {{ column }}_text{{ ',' if not loop.last }}
+        {% endfor -%}
+    from {{ source('raw', source_name) }} as export
+{%- endmacro %}
+
+{#- Joins the contract's code of each written value, as <column>_code.code. -#}
+{% macro join_codes(source_name, columns) -%}
+    {% for column in columns -%}
+    left join {{ source('raw', 'contract_value') }} as {{ column }}_code
+        on
+            {{ column }}_code.source = '{{ source_name }}'
+            and {{ column }}_code.column_name = '{{ column }}'
+            and {{ column }}_code.written_value = written.{{ column }}_text
+    {% endfor %}
+{%- endmacro %}
+
+{#- One row for each written (name, group, day) of CTE `typed` (columns `written_name`,
+    `evaluation_group`, `valid_on`): how many units its aliases name, and which. Names match
+    exactly, never nearly. An alias that names the group outranks one that doesn't: two bodies
+    share a name and differ by group, and where no group is written a group-less alias decides. -#}
+{% macro resolved_units(source_name) -%}
+    select
+        name.written_name,
+        name.evaluation_group,
+        name.valid_on,
+        coalesce(
+            nullif(count(distinct alias.unit_code) filter (where alias.evaluation_group is not null), 0),
+            count(distinct alias.unit_code)
+        ) as unit_count,
+        coalesce(
+            min(alias.unit_code) filter (where alias.evaluation_group is not null),
+            min(alias.unit_code)
+        ) as unit_code
+    from (select distinct written_name, evaluation_group, valid_on from typed) as name
+    left join {{ ref('unit_alias') }} as alias
+        on
+            name.written_name = alias.alias_name
+            and alias.source in ('*', '{{ source_name }}')
+            and (alias.evaluation_group is null or name.evaluation_group = alias.evaluation_group)
+            and {{ is_valid_on('alias', 'name.valid_on') }}
+    where name.written_name is not null and name.valid_on is not null
+    group by name.written_name, name.evaluation_group, name.valid_on
+{%- endmacro %}
+
+{% macro join_resolved_unit() -%}
+    left join resolved
+        on
+            typed.written_name = resolved.written_name
+            and typed.valid_on = resolved.valid_on
+            and typed.evaluation_group is not distinct from resolved.evaluation_group
+{%- endmacro %}
+
+{#- Rows of CTE `identified` whose identity occurs more than once: the how-manieth of its identity,
+    and the how-manieth of those with the same written content, each row is. -#}
+{% macro repeated_rows(identity, columns) -%}
+    select
+        identified.file_sha256,
+        identified.row_number,
+        row_number() over (
+            partition by {{ identity | join(', ') }}
+            order by identified.file_sha256, identified.row_number
+        ) as identity_occurrence,
+        row_number() over (
+            partition by {{ identity | join(', ') }}, {{ columns | join('_text, ') }}_text
+            order by identified.file_sha256, identified.row_number
+        ) as content_occurrence
+    from identified
+    inner join (
+        select {{ identity | join(', ') }}
+        from identified
+        group by {{ identity | join(', ') }}
+        having count(*) > 1
+    ) as again using ({{ identity | join(', ') }})
+{%- endmacro %}
+
+{% macro join_repeated() -%}
+    left join repeated
+        on
+            identified.file_sha256 = repeated.file_sha256
+            and identified.row_number = repeated.row_number
+{%- endmacro %}
+
+{#- What is wrong with a column, the first that applies. `required`: true, false or a condition. -#}
+{% macro reason(column, unreadable=none, required=false, not_before=none, is_identity=false) -%}
+    case
+        {%- if required %}
+        when {{ column }}_text is null{{ ' and ' ~ required if required is string }}
+            then 'missing_value'
+        {%- endif %}
+        {%- if unreadable %}
+        when {{ column }}_text is not null and {{ column }} is null then '{{ unreadable }}'
+        {%- endif %}
+        {%- if not_before %}
+        when {{ column }} < {{ not_before }} then 'impossible_order'
+        {%- endif %}
+        {%- if is_identity %}
+        when identity_occurrence > 1 then 'conflicting_duplicate'
+        {%- endif %}
+    end as {{ column }}_reason
+{%- endmacro %}
+
+{#- A name without a readable day of dispatch isn't looked up: the day's own reason says it all. -#}
+{% macro unit_reason() -%}
+    case
+        when unit_name_text is null then 'missing_value'
+        when unit_count = 0 then 'unknown_unit'
+        when unit_count > 1 then 'ambiguous_unit'
+    end as unit_name_reason
+{%- endmacro %}
+
+{#- A row's status. An exact repeat is a duplicate whatever else is wrong with it (its first
+    occurrence carries the reason). A row is out of scope when it was dispatched and nothing of it
+    happened in the quarter; one with an unreadable day can't be said to be. -#}
+{% macro row_status(reasons, days=[]) -%}
+    case
+        when content_occurrence > 1 then 'duplicate'
+        {%- if days %}
+        when
+            dispatched_at is not null
+            {%- for day in days %}
+            and coalesce({{ day }} < quarter_start or {{ day }} >= quarter_end, {{ day }}_text is null)
+            {%- endfor %}
+            then 'out_of_scope'
+        {%- endif %}
+        when coalesce({{ reasons | join('_reason, ') }}_reason) is not null then 'rejected'
+        else 'accepted'
+    end as row_status
+{%- endmacro %}

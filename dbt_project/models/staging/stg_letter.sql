@@ -1,0 +1,76 @@
+-- A row of the mailbox exports of the run's quarter, typed and classed; every row is here.
+{% set columns = [
+    'letter_id', 'mailbox', 'dispatched_at', 'unit_name', 'deadline_at', 'finished_at', 'satisfaction'
+] %}
+
+with written as (
+    {{ written('mailbox', columns) }}
+),
+
+typed as (
+    select
+        written.*,
+        written.letter_id_text as letter_id,
+        mailbox_code.code as mailbox,
+        {{ parse_timestamp('written.dispatched_at_text') }} as dispatched_at,
+        written.unit_name_text as written_name,
+        cast(null as {{ dbt.type_string() }}) as evaluation_group,
+        {{ parse_timestamp('written.deadline_at_text', until_end_of_day=true) }} as deadline_at,
+        {{ parse_timestamp('written.finished_at_text') }} as finished_at,
+        satisfaction_code.code as satisfaction,
+        cast({{ parse_timestamp('written.dispatched_at_text') }} as date) as valid_on
+    from written
+    {{ join_codes('mailbox', ['mailbox', 'satisfaction']) }}
+),
+
+resolved as (
+    {{ resolved_units('mailbox') }}
+),
+
+identified as (
+    select
+        typed.*,
+        resolved.unit_code,
+        resolved.unit_count
+    from typed
+    {{ join_resolved_unit() }}
+),
+
+repeated as (
+    {{ repeated_rows(['letter_id'], columns) }}
+),
+
+checked as (
+    select
+        identified.*,
+        scope.quarter_start,
+        scope.quarter_end,
+        repeated.content_occurrence,
+        {{ reason('letter_id', required=true, is_identity=true) }},
+        {{ reason('mailbox', 'unknown_value', required=true) }},
+        {{ reason('dispatched_at', 'bad_timestamp', required=true) }},
+        {{ unit_reason() }},
+        {{ reason('deadline_at', 'bad_timestamp', required=true, not_before='dispatched_at') }},
+        {{ reason('finished_at', 'bad_timestamp', not_before='dispatched_at') }},
+        {{ reason('satisfaction', 'unknown_value') }}
+    from identified
+    cross join {{ source('raw', 'run_scope') }} as scope
+    {{ join_repeated() }}
+)
+
+select
+    file_sha256,
+    row_number,
+    letter_id,
+    mailbox,
+    dispatched_at,
+    written_name,
+    unit_code,
+    deadline_at,
+    finished_at,
+    satisfaction,
+    {% for column in columns -%}
+    {{ column }}_reason,
+    {% endfor -%}
+    {{ row_status(columns, ['dispatched_at', 'finished_at']) }}
+from checked

@@ -1,0 +1,95 @@
+-- A row of the ticket exports of the run's quarter, typed and classed; every row is here.
+{% set columns = [
+    'work_order_id', 'received_at', 'dispatched_at', 'unit_name', 'evaluation_group', 'request_type',
+    'category', 'deadline_at', 'finished_at', 'is_reworked', 'called_back_at', 'callback_result'
+] %}
+{% set codes = ['evaluation_group', 'request_type', 'category', 'is_reworked', 'callback_result'] %}
+
+with written as (
+    {{ written('ticket', columns) }}
+),
+
+typed as (
+    select
+        written.*,
+        written.work_order_id_text as work_order_id,
+        {{ parse_timestamp('written.received_at_text') }} as received_at,
+        {{ parse_timestamp('written.dispatched_at_text') }} as dispatched_at,
+        written.unit_name_text as written_name,
+        evaluation_group_code.code as evaluation_group,
+        request_type_code.code as request_type,
+        category_code.code as category,
+        {{ parse_timestamp('written.deadline_at_text', until_end_of_day=true) }} as deadline_at,
+        {{ parse_timestamp('written.finished_at_text') }} as finished_at,
+        cast(is_reworked_code.code as boolean) as is_reworked,
+        {{ parse_timestamp('written.called_back_at_text') }} as called_back_at,
+        callback_result_code.code as callback_result,
+        cast({{ parse_timestamp('written.dispatched_at_text') }} as date) as valid_on
+    from written
+    {{ join_codes('ticket', codes) }}
+),
+
+resolved as (
+    {{ resolved_units('ticket') }}
+),
+
+identified as (
+    select
+        typed.*,
+        resolved.unit_code,
+        resolved.unit_count
+    from typed
+    {{ join_resolved_unit() }}
+),
+
+repeated as (
+    {{ repeated_rows(['work_order_id'], columns) }}
+),
+
+checked as (
+    select
+        identified.*,
+        scope.quarter_start,
+        scope.quarter_end,
+        repeated.content_occurrence,
+        {{ reason('work_order_id', required=true, is_identity=true) }},
+        {{ reason('received_at', 'bad_timestamp') }},
+        {{ reason('dispatched_at', 'bad_timestamp', required=true) }},
+        {{ unit_reason() }},
+        {{ reason('evaluation_group', 'unknown_value') }},
+        {{ reason('request_type', 'unknown_value') }},
+        {{ reason('category', 'unknown_value') }},
+        {{ reason('deadline_at', 'bad_timestamp', required=true, not_before='dispatched_at') }},
+        {{ reason('finished_at', 'bad_timestamp', not_before='dispatched_at') }},
+        {{ reason('is_reworked', 'unknown_value', required=true) }},
+        {{ reason(
+            'called_back_at', 'bad_timestamp', not_before='dispatched_at',
+            required='callback_result_text is not null'
+        ) }},
+        {{ reason('callback_result', 'unknown_value', required='called_back_at_text is not null') }}
+    from identified
+    cross join {{ source('raw', 'run_scope') }} as scope
+    {{ join_repeated() }}
+)
+
+select
+    file_sha256,
+    row_number,
+    work_order_id,
+    received_at,
+    dispatched_at,
+    written_name,
+    unit_code,
+    evaluation_group,
+    request_type,
+    category,
+    deadline_at,
+    finished_at,
+    is_reworked,
+    called_back_at,
+    callback_result,
+    {% for column in columns -%}
+    {{ column }}_reason,
+    {% endfor -%}
+    {{ row_status(columns, ['dispatched_at', 'finished_at', 'called_back_at']) }}
+from checked

@@ -1,0 +1,94 @@
+"""Contracts: what each source's export must look like, as data (`exports/contracts/*.yml`)."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from orchestration.errors import InputError
+
+
+class Column(BaseModel):
+    """One column: its canonical name, the headers it is known by, and how it is treated."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    label: str
+    type: Literal["text", "integer", "timestamp", "code"]
+    aliases: tuple[str, ...] = ()
+    values: dict[str, str] = {}
+    optional: bool = False
+    personal: Literal["drop"] | None = None
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """Every header that means this column; compared to the letter."""
+        return (self.label, *self.aliases)
+
+
+class Contract(BaseModel):
+    """One source: its columns, and what identifies a row."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str
+    label: str
+    identity: tuple[str, ...]
+    columns: tuple[Column, ...]
+    optional: bool = False
+
+    @property
+    def kept_columns(self) -> list[str]:
+        """Canonical names of what may go past ingest, in contract order."""
+        return [column.name for column in self.columns if column.personal is None]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the contract's content: a lake file made by another one is made anew."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def misfit(self, header: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Compare with a file's header: (missing labels, surplus or repeated headers)."""
+        known = {text for column in self.columns for text in column.headers}
+        missing = [
+            column.label
+            for column in self.columns
+            if not column.optional and not set(column.headers) & set(header)
+        ]
+        surplus = [text for text in header if text not in known]
+        for column in self.columns:
+            surplus += [text for text in header if text in column.headers][1:]
+        return missing, surplus
+
+
+def load_contracts(folder: Path) -> dict[str, Contract]:
+    """Read every contract of a folder, by source name in file order.
+
+    Raises:
+        InputError: a file isn't a contract.
+    """
+    contracts = {}
+    for path in sorted(folder.glob("*.yml")):
+        try:
+            contract = Contract.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        except (yaml.YAMLError, ValidationError) as error:
+            raise InputError(
+                code="bad_contract",
+                file=f"contracts/{path.name}",
+                found=f"契约无法读取（{error.__class__.__name__}）：{str(error)[:300]}",
+                expected="exports/contracts 下其他契约的写法",
+                action="改正契约文件后重新运行",
+            ) from error
+        contracts[contract.source] = contract
+    if not contracts:
+        raise InputError(
+            code="no_contract",
+            found=f"{folder.name} 中没有契约",
+            expected="每个来源一个 .yml 文件",
+            action="补上契约文件，或改正 HOTLINE_EXPORTS",
+        )
+    return contracts

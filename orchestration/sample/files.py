@@ -1,0 +1,66 @@
+"""Frames of canonical columns and codes -> files as an office sends them, by contract.
+
+Headers are the contract's labels in its order, cells its written values. No figure is made here.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime, time
+from pathlib import Path
+
+import polars as pl
+import xlsxwriter
+
+from orchestration.ingest.contracts import Contract
+
+
+def _written(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """Codes as their written values, columns under their labels in contract order."""
+    columns = []
+    for column in contract.columns:
+        cell = pl.col(column.name)
+        if column.values:
+            spelled = {code: written for written, code in column.values.items()}
+            cell = cell.replace_strict(spelled, return_dtype=pl.String)
+        columns.append(cell.alias(column.label))
+    return frame.select(columns)
+
+
+def write_csv(
+    frames: Iterable[pl.DataFrame],
+    contract: Contract,
+    path: Path,
+    encoding: str,
+    time_format: str = "%Y-%m-%d %H:%M:%S",
+) -> None:
+    """Write frames one after another into a CSV with the line ends that Excel writes."""
+    with path.open("w", encoding=encoding, newline="") as file:
+        for number, frame in enumerate(frames):
+            file.write(
+                _written(frame, contract).write_csv(
+                    include_header=number == 0,
+                    datetime_format=time_format,
+                    line_terminator="\r\n",
+                )
+            )
+
+
+def write_xlsx(
+    frames: Iterable[pl.DataFrame], contract: Contract, path: Path, created: date
+) -> None:
+    """Write frames into one sheet: times as date cells, all else as text.
+
+    `created` is stamped as the workbook's date, so that two runs give the same bytes.
+    """
+    frame = _written(pl.concat(frames), contract)
+    with xlsxwriter.Workbook(str(path)) as book:
+        book.set_properties({"created": datetime.combine(created, time())})
+        sheet = book.add_worksheet(contract.label)
+        moment = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+        sheet.set_column(0, frame.width - 1, 20)
+        sheet.write_row(0, 0, frame.columns)
+        for number, row in enumerate(frame.iter_rows(), start=1):
+            for place, cell in enumerate(row):
+                if isinstance(cell, datetime):
+                    sheet.write_datetime(number, place, cell, moment)
+                elif cell is not None:
+                    sheet.write_string(number, place, cell)
