@@ -4,10 +4,11 @@
     quarter's end is neither on time nor overdue. -#}
 {% macro handling_flags(item) -%}
     {%- set due = in_quarter(item ~ '.dispatched_at') -%}
-    {%- set on_time = item ~ '.finished_at < scope.quarter_end and ' ~ item ~ '.finished_at <= ' ~ item ~ '.deadline_at' -%}
+    {%- set handled = 'coalesce(' ~ item ~ '.finished_at < scope.quarter_end, false)' -%}
+    {%- set in_time = 'coalesce(' ~ item ~ '.finished_at <= ' ~ item ~ '.deadline_at, false)' -%}
     {{ due }} as is_due,
-    {{ due }} and coalesce({{ item }}.finished_at < scope.quarter_end, false) as is_handled,
-    {{ due }} and coalesce({{ on_time }}, false) as is_on_time,
-    {{ due }} and not coalesce({{ on_time }}, false)
+    {{ due }} and {{ handled }} as is_handled,
+    {{ due }} and {{ handled }} and {{ in_time }} as is_on_time,
+    {{ due }} and not ({{ handled }} and {{ in_time }})
     and {{ item }}.deadline_at < scope.quarter_end as is_overdue
 {%- endmacro %}

@@ -24,7 +24,7 @@ ON_TIME, LATE, OPEN, CARRIED = range(4)
 RESULTS = ["", "satisfied", "fairly_satisfied", "dissatisfied"]
 MAILBOXES = ["mayor", "district_head"]
 LONGEST_TERM, LONGEST_DELAY = 7, 5  # working days
-CHUNK = 500_000
+CHUNK = 200_000  # rows written at a time: bounds the memory that the text takes
 
 
 class Calendar:
@@ -180,7 +180,7 @@ def tickets(plan: Plan) -> Iterator[pl.DataFrame]:
 
     order = np.argsort(dispatched, kind="stable")
     days = dispatched[order] // DAY
-    for start in range(0, order.size, CHUNK):
+    for start in range(0, max(order.size, 1), CHUNK):
         part = slice(start, start + CHUNK)
         take = order[part]
         at = calendar.times(dispatched[take])

@@ -1,0 +1,16 @@
+{#- The counts that hotline rates are made of, in the bulletin's order. -#}
+{% macro hotline_counts() -%}
+    {{ return([
+        'due_count', 'handled_count', 'on_time_count', 'rework_count', 'callback_count',
+        'dissatisfied_count'
+    ]) }}
+{%- endmacro %}
+
+{#- The count whose name stands in a column, such as a policy item's numerator. -#}
+{% macro hotline_count_named(column, counts) -%}
+    case {{ column }}
+        {%- for measure in hotline_counts() %}
+        when '{{ measure }}' then {{ counts }}.{{ measure }}
+        {%- endfor %}
+    end
+{%- endmacro %}

@@ -1,0 +1,48 @@
+-- The hotline counts of a subject in the run's quarter: each unit, and `district`, the units pooled.
+with scope as (
+    select quarter from {{ source('raw', 'run_scope') }}
+),
+
+ticket as (
+    select
+        unit_code,
+        count(*) filter (where is_due) as due_count,
+        count(*) filter (where is_handled) as handled_count,
+        count(*) filter (where is_on_time) as on_time_count,
+        count(*) filter (where is_rework) as rework_count
+    from {{ ref('fct_ticket') }}
+    where quarter in (select quarter from scope)
+    group by unit_code
+),
+
+callback as (
+    select
+        unit_code,
+        count(*) as callback_count,
+        count(*) filter (where is_dissatisfied) as dissatisfied_count
+    from {{ ref('fct_callback') }}
+    where quarter in (select quarter from scope)
+    group by unit_code
+),
+
+-- A unit of a group is marked even with nothing due; one outside the groups is never left out.
+subject_unit as (
+    select unit_code from {{ ref('dim_unit') }} where evaluation_group is not null
+    union
+    select unit_code from ticket where due_count > 0
+    union
+    select unit_code from callback
+)
+
+select
+    scope.quarter,
+    coalesce(subject_unit.unit_code, 'district') as subject,
+    count(*) as unit_count,
+    {% for measure in hotline_counts() -%}
+    cast(coalesce(sum({{ measure }}), 0) as bigint) as {{ measure }}{{ ',' if not loop.last }}
+    {% endfor -%}
+from subject_unit
+cross join scope
+left join ticket on subject_unit.unit_code = ticket.unit_code
+left join callback on subject_unit.unit_code = callback.unit_code
+group by grouping sets ((scope.quarter, subject_unit.unit_code), (scope.quarter))

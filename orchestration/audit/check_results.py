@@ -1,0 +1,92 @@
+"""The append-only table `audit.check_result`: every check of every run, passes included."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from orchestration import __version__
+from orchestration.settings import Home
+from orchestration.warehouse import connect, query
+
+Severity = Literal["error", "warn"]
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What one check found. `failing_count` is rows, or 1 where a check isn't about rows."""
+
+    check_name: str
+    layer: str
+    severity: Severity
+    passed: bool
+    failing_count: int
+
+
+def record(
+    home: Home, run_id: str, quarter: str, input_sha256: str, results: Iterable[CheckResult]
+) -> None:
+    """Append results to `audit.check_result`."""
+    now = datetime.now().replace(microsecond=0)
+    rows = [
+        (
+            run_id,
+            quarter,
+            result.check_name,
+            result.layer,
+            result.severity,
+            result.passed,
+            result.failing_count,
+            input_sha256,
+            __version__,
+            now,
+        )
+        for result in results
+    ]
+    with connect(home) as connection:
+        connection.execute("create schema if not exists audit")
+        connection.execute(
+            "create table if not exists audit.check_result (run_id varchar not null, "
+            "quarter varchar not null, check_name varchar not null, layer varchar not null, "
+            "severity varchar not null, passed boolean not null, failing_count bigint not null, "
+            "input_sha256 varchar not null, code_version varchar not null, "
+            "checked_at timestamp not null)"
+        )
+        if rows:
+            connection.executemany(
+                "insert into audit.check_result values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+            )
+
+
+def from_dbt(run_results: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[CheckResult]:
+    """The dbt tests of a `run_results.json`, in its order.
+
+    A test that didn't run because something upstream failed counts as failed: nobody may publish
+    on a check that never ran.
+    """
+    results = []
+    for entry in run_results["results"]:
+        node = manifest["nodes"].get(entry["unique_id"], {})
+        if node.get("resource_type") != "test":
+            continue
+        passed = entry["status"] == "pass"
+        results.append(
+            CheckResult(
+                check_name=node["name"],
+                layer="dbt",
+                severity="warn" if node["config"]["severity"].lower() == "warn" else "error",
+                passed=passed,
+                failing_count=0 if passed else int(entry["failures"] or 1),
+            )
+        )
+    return results
+
+
+def failures(home: Home, run_id: str) -> list[dict[str, Any]]:
+    """The blocking checks that failed in a run, by name."""
+    return query(
+        home,
+        "select check_name, layer, failing_count from audit.check_result "
+        "where run_id = ? and not passed and severity = 'error' order by layer, check_name",
+        [run_id],
+    )

@@ -1,0 +1,66 @@
+"""Reading the reconciliation of a run: its rows, its summary, what stands in the way."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from orchestration.settings import Home
+from orchestration.warehouse import query
+
+HOLDING = ("match", "explained")
+
+
+@dataclass(frozen=True)
+class GroupSummary:
+    """One control group in one run: how many controls, and how many by status."""
+
+    control_group: str
+    total: int
+    match: int
+    explained: int
+    broken: int
+    blocking: int
+
+
+def latest_run(home: Home, quarter: str) -> str | None:
+    """The run that reconciled a quarter last, or None."""
+    rows = query(
+        home,
+        "select run_id from audit.reconciliation where quarter = ? "
+        "order by checked_at desc, run_id desc limit 1",
+        [quarter],
+    )
+    return rows[0]["run_id"] if rows else None
+
+
+def controls(home: Home, run_id: str) -> list[dict[str, Any]]:
+    """All rows of a run, what doesn't hold first, then in a total order."""
+    return query(
+        home,
+        "select control_id, control_group, subject, measure, expected, actual, difference, "
+        "tolerance, severity, status, explanation from audit.reconciliation where run_id = ? "
+        "order by status in ('match', 'explained'), control_group, control_id, subject, measure",
+        [run_id],
+    )
+
+
+def summarise(rows: list[dict[str, Any]]) -> list[GroupSummary]:
+    """Count a run's controls by group, in order of the group's name."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row["control_group"], []).append(row)
+    return [
+        GroupSummary(
+            control_group=group,
+            total=len(members),
+            match=sum(row["status"] == "match" for row in members),
+            explained=sum(row["status"] == "explained" for row in members),
+            broken=sum(row["status"] not in HOLDING for row in members),
+            blocking=len(blocking(members)),
+        )
+        for group, members in sorted(groups.items())
+    ]
+
+
+def blocking(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows that stop a publication: they don't hold, and their control is an error."""
+    return [row for row in rows if row["status"] not in HOLDING and row["severity"] == "error"]

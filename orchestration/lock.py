@@ -1,0 +1,56 @@
+"""One writer a home: who holds it, since when, and how a second one waits."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from filelock import FileLock, Timeout
+
+from orchestration.errors import InputError
+from orchestration.settings import Home
+
+WAIT_SECONDS = 600.0
+
+
+@contextmanager
+def writer(home: Home, run_id: str, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
+    """Hold a home for a run; the operating system lets go of it if the process dies.
+
+    Raises:
+        InputError: another run still holds the home after `wait_seconds`.
+    """
+    home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    note = home.lock.with_suffix(".json")
+    try:
+        with FileLock(home.lock, timeout=wait_seconds):
+            note.write_text(
+                json.dumps(
+                    {
+                        "run_id": run_id,
+                        "pid": os.getpid(),
+                        "since": f"{datetime.now():%Y-%m-%d %H:%M:%S}",
+                    }
+                )
+            )
+            try:
+                yield
+            finally:
+                note.unlink(missing_ok=True)
+    except Timeout as error:
+        raise InputError(
+            code="home_busy",
+            found=f"另一次运行正占用数据目录（{holder(home)}），等了 {wait_seconds:.0f} 秒",
+            expected="同一数据目录同时只有一次运行",
+            action="等那次运行结束后重新运行",
+        ) from error
+
+
+def holder(home: Home) -> str:
+    """Who holds the home, for people: run, process, since when; empty if nobody says so."""
+    note = home.lock.with_suffix(".json")
+    if not note.exists():
+        return ""
+    entry = json.loads(note.read_text())
+    return f"运行 {entry['run_id'][:8]}，进程 {entry['pid']}，自 {entry['since']}"
