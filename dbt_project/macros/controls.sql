@@ -1,0 +1,43 @@
+{#- What the controls share. A control returns long rows (quarter, control_id, side, subject,
+    measure, value), side being `expected` or `actual`; the model `reconciliation` joins the sides. -#}
+
+{#- Turns the columns `measures` of a relation into rows (subject, measure, value). -#}
+{% macro long_rows(relation, subject, measures) -%}
+    {% for measure in measures -%}
+    select
+        quarter,
+        {{ subject }} as subject,
+        '{{ measure }}' as measure,
+        cast({{ measure }} as decimal(18, 6)) as value
+    from {{ relation }}
+    {{ 'union all' if not loop.last }}
+    {% endfor -%}
+{%- endmacro %}
+
+{#- One row on each side for every row of `relation`, from its columns `expected` and `actual`. -#}
+{% macro both_sides(relation) -%}
+    {% for side in ['expected', 'actual'] -%}
+    select
+        quarter,
+        control_id,
+        '{{ side }}' as side,
+        subject,
+        measure,
+        cast({{ side }} as decimal(18, 6)) as value
+    from {{ relation }}
+    where {{ side }} is not null
+    {{ 'union all' if not loop.last }}
+    {% endfor -%}
+{%- endmacro %}
+
+{#- The rates of the marts by another road than the marts' integers: decimals, as all engines round
+    them half up. 0 where nothing is divided, null with no denominator. -#}
+{% macro checked_rate(numerator, denominator) -%}
+    round(
+        cast(
+            cast({{ numerator }} as decimal(38, 6)) / nullif({{ denominator }}, 0)
+            as decimal(18, 9)
+        ),
+        4
+    )
+{%- endmacro %}

@@ -1,0 +1,39 @@
+-- A reason why a row of a current file was rejected: the row, the column and a code, never a value.
+{{ config(
+    materialized='incremental', incremental_strategy='append',
+    pre_hook="{{ clear_quarter('file_sha256') }}"
+) }}
+
+{% set checked = {
+    'stg_ticket': [
+        'work_order_id', 'received_at', 'dispatched_at', 'unit_name', 'evaluation_group',
+        'request_type', 'category', 'deadline_at', 'finished_at', 'is_reworked', 'called_back_at',
+        'callback_result'
+    ],
+    'stg_letter': [
+        'letter_id', 'mailbox', 'dispatched_at', 'unit_name', 'deadline_at', 'finished_at',
+        'satisfaction'
+    ],
+    'stg_suggestion': [
+        'suggestion_id', 'dispatched_at', 'unit_name', 'deadline_at', 'finished_at'
+    ],
+    'stg_published_figure': [
+        'document', 'table_name', 'table_row', 'printed_group', 'printed_name', 'printed_measure',
+        'printed_value'
+    ]
+} %}
+
+{% for model, columns in checked.items() -%}
+{% set last_model = loop.last -%}
+{% for column in columns -%}
+select
+    file_sha256,
+    row_number,
+    '{{ column }}' as column_name,
+    {{ column }}_reason as reason_code,
+    'error' as severity
+from {{ ref(model) }}
+where row_status = 'rejected' and {{ column }}_reason is not null
+{{ 'union all' if not (last_model and loop.last) }}
+{% endfor -%}
+{% endfor %}

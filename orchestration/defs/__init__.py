@@ -1,0 +1,1 @@
+"""Dagster definitions, thin: each hands over to the package's plain functions."""

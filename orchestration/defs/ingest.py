@@ -1,0 +1,84 @@
+"""Assets from the exports to schema `raw`: one a source, then the run's scope."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from orchestration.defs.partitions import quarter_of, quarters
+from orchestration.defs.resources import Workspace
+from orchestration.ingest.lake import ingest_source
+from orchestration.warehouse import register_raw
+
+OWNERS = ["team:hotline-data"]
+SOURCES = {
+    "ticket": "12345工单导出 → 原始湖（去掉个人信息列，只存文本）",
+    "mailbox": "市长信箱、区长信箱导出 → 原始湖（去掉个人信息列，只存文本）",
+    "suggestion": "政协委员微建议导出 → 原始湖（去掉个人信息列，只存文本）",
+    "bulletin": "已发布的通报（长表，逐字照录）→ 原始湖；尚未发布时为空",
+}
+SCOPE = ("run_scope", "source_file", "contract_value")
+
+
+def _raw_asset(source: str, description: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["raw", source],
+        partitions_def=quarters,
+        group_name="raw",
+        description=description,
+        owners=OWNERS,
+        kinds={"python", "parquet"},
+        # A shared folder can be away for a moment; a wrong file is an InputError and stays wrong.
+        retry_policy=None,
+    )
+    def raw_source(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
+        files = ingest_source(
+            workspace.home, workspace.exports, quarter_of(context), workspace.contracts, source
+        )
+        listing = "\n".join(
+            f"| {f.file_name} | {f.row_count} | {f.encoding} | `{f.file_sha256[:12]}` |"
+            for f in files
+        )
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": sum(file.row_count for file in files),
+                "files": dg.MetadataValue.md(
+                    f"| 文件 | 行数 | 编码 | SHA-256 |\n| --- | ---: | --- | --- |\n{listing}"
+                ),
+            }
+        )
+
+    return raw_source
+
+
+raw_assets = [_raw_asset(source, description) for source, description in SOURCES.items()]
+
+
+@dg.multi_asset(
+    name="raw_scope",
+    specs=[
+        dg.AssetSpec(
+            ["raw", name],
+            deps=[["raw", source] for source in SOURCES],
+            group_name="raw",
+            description=description,
+            owners=OWNERS,
+            kinds={"duckdb"},
+        )
+        for name, description in zip(
+            SCOPE,
+            ("本次运行的季度与编号", "收到的所有文件及其哈希", "契约中的取值对照"),
+            strict=True,
+        )
+    ],
+    partitions_def=quarters,
+    pool="warehouse",
+)
+def raw_scope(
+    context: dg.AssetExecutionContext, workspace: Workspace
+) -> Iterator[dg.MaterializeResult]:
+    """Point schema `raw` of the working warehouse at the quarter's current lake files."""
+    rows = register_raw(
+        workspace.home, quarter_of(context), context.run.run_id, workspace.contracts
+    )
+    for name in SCOPE:
+        yield dg.MaterializeResult(asset_key=["raw", name], metadata={"rows_by_source": rows})

@@ -1,0 +1,40 @@
+"""The workspace that steps share: exports, contracts, the home, and the hold on it."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+
+from orchestration.ingest.contracts import Contract, load_contracts
+from orchestration.lock import writer
+from orchestration.settings import Home, contracts_root, exports_root
+
+
+class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Gives steps their folders and holds the home for the whole run (one writer)."""
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Workspace"]:
+        """Hold the home from the first step to the last; scratch starts and ends empty."""
+        with writer(self.home, context.run_id or ""):
+            shutil.rmtree(self.home.scratch, ignore_errors=True)
+            self.home.scratch.mkdir(parents=True)
+            yield self
+            shutil.rmtree(self.home.scratch)
+
+    @property
+    def home(self) -> Home:
+        """The home named by the environment."""
+        return Home.current()
+
+    @property
+    def exports(self) -> Path:
+        """The folder of exports named by the environment."""
+        return exports_root()
+
+    @property
+    def contracts(self) -> dict[str, Contract]:
+        """The contracts in force."""
+        return load_contracts(contracts_root())
