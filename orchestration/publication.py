@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pandas as pd
+import polars as pl
 
 from orchestration import __version__
 from orchestration.ingest.lake import LakeFile, all_files, sha256_of
@@ -167,14 +167,14 @@ def _long(path: Path) -> dict[tuple[str, str], str]:
     """A mart as {(unit code or empty, measure): value as text}; other keys prefix the measure."""
     if not path.exists():
         return {}
-    frame = pd.read_parquet(path).astype(object)
+    frame = pl.read_parquet(path)
     keys = [column for column in frame.columns if column in KEY_COLUMNS]
     figures = {}
-    for row in frame.to_dict("records"):
+    for row in frame.iter_rows(named=True):
         prefix = "".join(f"{row[key]}." for key in keys if key != "unit_code")
-        for column in frame.columns:
-            if column not in keys and column != "quarter" and not pd.isna(row[column]):
-                figures[str(row.get("unit_code", "")), prefix + str(column)] = str(row[column])
+        for column, value in row.items():
+            if column not in keys and column != "quarter" and value is not None:
+                figures[str(row.get("unit_code", "")), prefix + column] = str(value)
     return figures
 
 

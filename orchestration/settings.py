@@ -60,11 +60,6 @@ class Home:
         return self.root / "dbt" / "target"
 
     @property
-    def dbt_logs(self) -> Path:
-        """dbt's log files for this home."""
-        return self.root / "dbt" / "logs"
-
-    @property
     def scratch(self) -> Path:
         """Temporary files; emptied at the start of a run."""
         return self.root / "scratch"

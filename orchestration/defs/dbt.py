@@ -1,22 +1,21 @@
-"""The dbt models as Dagster assets, their tests as asset checks; built by the dbt command."""
+"""The dbt models as Dagster assets, their tests as asset checks."""
 
-import os
-import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from orchestration.audit.check_results import from_dbt, record
+from orchestration.dbt_project import TARGET, build, parse_project
 from orchestration.defs.ingest import OWNERS
 from orchestration.defs.partitions import quarters
 from orchestration.defs.resources import Workspace
 from orchestration.publication import input_sha256
 from orchestration.settings import DBT_PROJECT
 
-project = DbtProject(project_dir=DBT_PROJECT, profiles_dir=DBT_PROJECT)
+MANIFEST = parse_project()
 
 
 class Translator(DagsterDbtTranslator):
@@ -33,39 +32,48 @@ class Translator(DagsterDbtTranslator):
         return OWNERS
 
 
+translator = Translator()
+project = DbtProject(project_dir=DBT_PROJECT)
+
+
 @dbt_assets(
-    manifest=project.manifest_path,
+    manifest=TARGET / "manifest.json",
     project=project,
-    dagster_dbt_translator=Translator(),
+    dagster_dbt_translator=translator,
     partitions_def=quarters,
     pool="warehouse",
     name="dbt",
 )
-def dbt_models(
-    context: dg.AssetExecutionContext, dbt: DbtCliResource, workspace: Workspace
-) -> Iterator[Any]:
+def dbt_models(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[Any]:
     """Build seeds, models and tests for the run's quarter; record every test's result."""
-    os.environ["HOTLINE_DATABASE"] = str(workspace.home.warehouse)
-    invocation = dbt.cli(
-        ["build", "--exclude-resource-type", "unit_test"],
-        context=context,
-        target_path=workspace.home.dbt_target,
-        raise_on_error=False,
+    home, manifest = workspace.home, MANIFEST.writable_manifest().to_dict()
+    events: list[DbtCoreCliEventMessage] = []
+    result = build(
+        home,
+        MANIFEST,
+        lambda event: events.append(
+            DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
+        ),
     )
-    yield from invocation.stream()
-    run_results = invocation.get_artifact("run_results.json")
+    # Before the first event that may stop this step, so that a failed test is on record too.
     record(
-        workspace.home,
+        home,
         context.run.run_id,
         context.partition_key,
-        input_sha256(workspace.home, context.partition_key),
-        from_dbt(run_results, invocation.manifest),
+        input_sha256(home, context.partition_key),
+        from_dbt(result.run_results, manifest),
     )
-    broken = [r["unique_id"] for r in run_results["results"] if r["status"] == "error"]
-    if broken:
-        raise dg.Failure(f"dbt 模型执行出错：{'、'.join(broken)}；详见 {invocation.target_path}/dbt.log")
-
-
-dbt_resource = DbtCliResource(
-    project_dir=project, dbt_executable=str(Path(sys.executable).with_name("dbt"))
-)
+    for event in events:
+        yield from event.to_asset_events(
+            manifest=manifest,
+            dagster_dbt_translator=translator,
+            context=context,
+            target_path=home.dbt_target,
+            project=project,
+        )
+    broken = [r["unique_id"] for r in result.run_results["results"] if r["status"] == "error"]
+    if broken or result.exception:
+        raise dg.Failure(
+            f"dbt 模型执行出错：{'、'.join(broken) or result.exception}；"
+            f"详见 {home.dbt_target}/run_results.json"
+        )

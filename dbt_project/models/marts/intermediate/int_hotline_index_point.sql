@@ -82,9 +82,7 @@ select
     weight,
     points,
     cast(
-        case index_scale
-            when 0 then round(sum(points) over (partition by subject), 0)
-            when 1 then round(sum(points) over (partition by subject), 1)
-        end as decimal(4, 1)
+        {{ round_index('sum(points) over (partition by subject)', 'index_scale') }}
+        as decimal(4, 1)
     ) as composite_index
 from shared

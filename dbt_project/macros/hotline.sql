@@ -14,3 +14,11 @@
         {%- endfor %}
     end
 {%- endmacro %}
+
+{#- The index, rounded half up to the policy's scale: the contract holds one decimal at most. -#}
+{% macro round_index(expression, scale) -%}
+    case {{ scale }}
+        when 0 then round({{ expression }}, 0)
+        when 1 then round({{ expression }}, 1)
+    end
+{%- endmacro %}

@@ -1,0 +1,53 @@
+# make quarter and make test are the only set-up commands: each makes .venv from the lock files by
+# itself and does nothing again when nothing changed.
+QUARTER ?= 2022Q2
+PYTHON ?= python3
+BIN := .venv/bin
+export HOTLINE_HOME ?= $(CURDIR)/warehouse
+DBT := $(BIN)/dbt --quiet
+DBT_PLACE := --project-dir dbt_project --profiles-dir dbt_project
+
+.PHONY: quarter test lint ui docs lock clean
+.DELETE_ON_ERROR:
+
+quarter: .venv/.runtime
+	@$(BIN)/hotline run $(QUARTER)
+
+test: .venv/.dev
+	$(BIN)/pytest
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models dbt_project/tests
+
+ui: .venv/.runtime
+	@$(BIN)/hotline ui
+
+docs: .venv/.runtime
+	HOTLINE_DATABASE=$(HOTLINE_HOME)/hotline.duckdb $(DBT) docs generate --static $(DBT_PLACE) \
+		--target-path $(HOTLINE_HOME)/docs --log-path $(HOTLINE_HOME)/docs
+	@echo "$(HOTLINE_HOME)/docs/static_index.html"
+
+# Needs uv. --no-deps at installation is safe because the lock holds the whole closure.
+UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --quiet \
+	--no-emit-index-url --no-annotate --no-header pyproject.toml
+lock:
+	$(UV_COMPILE) --extra dev -o requirements-dev.lock
+	$(UV_COMPILE) -c requirements-dev.lock -o requirements.lock
+
+clean:
+	rm -rf .venv dbt_project/target
+
+.venv/.runtime: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "需要 Python 3.11 或更新版本 (Python 3.11+ is needed)")'
+	@echo "正在按锁文件安装（首次约需一分钟）……"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.dev: requirements-dev.lock .venv/.runtime
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@

@@ -1,0 +1,264 @@
+"""The `hotline` command: what people type, and what they see. The work is done elsewhere."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from orchestration.errors import InputError
+from orchestration.quarters import Quarter
+from orchestration.settings import DBT_PROJECT, PROJECT_ROOT, Home, contracts_root, exports_root
+
+PUBLISHED, STOPPED, UNUSABLE = 0, 1, 2
+STAGES = {
+    "raw__ticket": "接收 12345 工单",
+    "raw__mailbox": "接收信箱信件",
+    "raw__suggestion": "接收微建议",
+    "raw__bulletin": "接收已发布通报",
+    "raw_scope": "登记本季文件",
+    "raw_expectations": "校验原始行（Great Expectations）",
+    "dbt": "建模与测试（dbt）",
+    "mart_expectations": "校验集市表（Great Expectations）",
+    "reconciliation_gate": "对账关口",
+    "published__marts": "发布",
+}
+
+app = typer.Typer(
+    help="12345 热线数据仓库：从原始导出到无可争议的季度数字。",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+QuarterArgument = Annotated[str, typer.Argument(metavar="QUARTER", help="季度，例如 2022Q2")]
+ExportsOption = Annotated[Path | None, typer.Option("--exports", help="导出文件所在的文件夹")]
+HomeOption = Annotated[Path | None, typer.Option("--home", help="仓库与发布物所在的文件夹")]
+
+
+def _settle(exports: Path | None, home: Path | None) -> Home:
+    """Let the options win over the environment, for this process and the ones it starts."""
+    if exports:
+        os.environ["HOTLINE_EXPORTS"] = str(exports.resolve())
+    if home:
+        os.environ["HOTLINE_HOME"] = str(home.resolve())
+    return Home.current()
+
+
+def _refuse(error: InputError) -> NoReturn:
+    err.print(f"[bold red]✗[/] {_plain(str(error))}", soft_wrap=True)
+    raise typer.Exit(UNUSABLE)
+
+
+def _plain(text: str) -> str:
+    """Text that rich must not read as markup."""
+    return text.replace("[", "\\[")
+
+
+@app.command()
+def run(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOption = None) -> None:
+    """运行一个季度：接收、校验、建模、对账、关口、发布。"""
+    began = time.perf_counter()
+    place = _settle(exports, home)
+    try:
+        Quarter.parse(quarter)
+    except InputError as error:
+        _refuse(error)
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("[bold]{task.description}"),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
+    ) as progress:
+        task = progress.add_task("启动")
+        from orchestration.lock import holder
+        from orchestration.runner import run_quarter
+
+        if who := holder(place):
+            err.print(f"数据目录正被占用（{_plain(who)}），等待中……")
+        ready = time.perf_counter() - began
+        outcome = run_quarter(
+            place,
+            quarter,
+            lambda step: progress.update(task, description=STAGES.get(step, step)),
+        )
+    if outcome.input_error:
+        err.print(f"[bold red]✗[/] {_plain(outcome.input_error)}", soft_wrap=True)
+        err.print("没有发布任何内容，上一次发布的版本保持不变。")
+        raise typer.Exit(UNUSABLE)
+    _print_stages([("启动", ready), *outcome.stages], time.perf_counter() - began)
+    _print_headline(place, quarter)
+    rows = _print_reconciliation(place, outcome.run_id)
+    if not outcome.succeeded:
+        _print_stop(place, quarter, outcome.run_id, rows, outcome.failure)
+        raise typer.Exit(STOPPED)
+    _print_outputs(place, quarter)
+
+
+@app.command()
+def reconcile(
+    quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOption = None
+) -> None:
+    """逐项列出最近一次运行的对账结果：应为、实为、差额、状态。"""
+    from orchestration.audit import reconciliation
+
+    place = _settle(exports, home)
+    try:
+        Quarter.parse(quarter)
+        run_id = reconciliation.latest_run(place, quarter) if place.warehouse.exists() else None
+        if run_id is None:
+            raise InputError(
+                code="not_reconciled",
+                found=f"{quarter} 还没有对账结果",
+                expected="至少运行过一次的季度",
+                action=f"先运行 hotline run {quarter}",
+            )
+    except InputError as error:
+        _refuse(error)
+    rows = reconciliation.controls(place, run_id)
+    table = Table("控制项", "对象", "指标", "应为", "实为", "差额", "状态", "说明", title=quarter)
+    for row in rows:
+        table.add_row(
+            row["control_id"],
+            _plain(row["subject"]),
+            row["measure"],
+            *(_number(row[side]) for side in ("expected", "actual", "difference")),
+            _status(row["status"]),
+            _plain(row["explanation"] or ""),
+        )
+    out.print(table)
+    _print_reconciliation(place, run_id)
+    raise typer.Exit(STOPPED if any(row["status"] not in reconciliation.HOLDING for row in rows) else PUBLISHED)
+
+
+@app.command()
+def sample(
+    out_dir: Annotated[Path, typer.Option("--out", help="写到哪个文件夹")],
+    tickets: Annotated[
+        int | None, typer.Option(min=0, help="合成多少件工单；不给则由已发布通报重构 2022Q2 样例")
+    ] = None,
+    quarter: Annotated[str, typer.Option(help="合成数据的季度")] = "2022Q2",
+    seed: Annotated[int, typer.Option(help="随机种子")] = 2022,
+) -> None:
+    """写出样例导出：由已发布数字重构，或按任意规模合成。不含任何真实个人信息。"""
+    from orchestration.sample import reconstruct, synthesise
+
+    seeds = DBT_PROJECT / "seeds"
+    try:
+        if tickets is None:
+            bulletin = PROJECT_ROOT / "exports" / "2022Q2" / "bulletin.csv"
+            reconstruct(bulletin, seeds, contracts_root(), out_dir)
+        else:
+            synthesise(tickets, str(Quarter.parse(quarter)), seeds, contracts_root(), out_dir, seed)
+    except InputError as error:
+        _refuse(error)
+    out.print(f"样例已写入 {out_dir}（虚构数据，仅供试用）")
+
+
+@app.command()
+def ui(
+    exports: ExportsOption = None,
+    home: HomeOption = None,
+    port: Annotated[int, typer.Option(help="本机端口")] = 3000,
+) -> None:
+    """在本机打开 Dagster 界面，季度、作业、传感器与检查都已装好。"""
+    from orchestration.runner import register_quarters
+
+    place = _settle(exports, home)
+    register_quarters(place, exports_root())
+    dagster = str(Path(sys.executable).with_name("dagster"))
+    module = ("-m", "orchestration.definitions")
+    os.execv(dagster, [dagster, "dev", *module, "-h", "127.0.0.1", "-p", str(port)])  # noqa: S606
+
+
+def _print_stages(stages: list[tuple[str, float]], total: float) -> None:
+    table = Table("阶段", "用时（秒）", title="各阶段用时")
+    table.columns[1].justify = "right"
+    for step, seconds in stages:
+        table.add_row(STAGES.get(step, step), f"{seconds:.1f}")
+    table.add_section()
+    table.add_row("合计", f"{total:.1f}")
+    out.print(table)
+
+
+def _print_headline(home: Home, quarter: str) -> None:
+    from orchestration.headline import headline
+
+    table = Table("指标", "数值", title=f"{quarter} 全区 12345 热线")
+    table.columns[1].justify = "right"
+    for label, value in headline(home, quarter):
+        table.add_row(label, value)
+    if table.row_count:
+        out.print(table)
+
+
+def _print_reconciliation(home: Home, run_id: str) -> list[dict[str, Any]]:
+    from orchestration.audit import reconciliation
+
+    rows = reconciliation.controls(home, run_id)
+    if not rows:
+        return rows
+    table = Table("控制组", "项数", "相符", "已说明", "不符", title="对账汇总")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for group in reconciliation.summarise(rows):
+        counts = (group.total, group.match, group.explained, group.broken)
+        table.add_row(group.control_group, *(str(count) for count in counts))
+    out.print(table)
+    if not any(row["control_group"] == "published" for row in rows):
+        out.print("本季度尚无已发布的通报：未与发布数字核对，其余控制项照常。")
+    return rows
+
+
+def _print_stop(
+    home: Home, quarter: str, run_id: str, rows: list[dict[str, Any]], failure: str
+) -> None:
+    """Say what stopped the run: causes first (rows, names, checks), then the controls."""
+    from orchestration.audit import check_results, findings, reconciliation
+
+    err.print(f"[bold red]✗ {quarter} 停在关口：没有发布任何内容，上一次发布的版本保持不变。[/]")
+    for line in findings.row_findings(home, quarter):
+        err.print(_plain(line), soft_wrap=True)
+    for check in check_results.failures(home, run_id):
+        err.print(f"检查未过：{check['layer']} · {check['check_name']}（{check['failing_count']}）")
+    blocking = reconciliation.blocking(rows)
+    for row in blocking[:40]:
+        err.print(
+            f"控制项不符：{row['control_id']} · {_plain(row['subject'])} · {row['measure']}："
+            f"应为 {_number(row['expected'])}，实为 {_number(row['actual'])}（{row['status']}）",
+            soft_wrap=True,
+        )
+    if len(blocking) > 40:
+        err.print(f"……另有 {len(blocking) - 40} 项，见 hotline reconcile {quarter}")
+    if not rows:
+        err.print(_plain(f"对账没有执行到：{failure}"), soft_wrap=True)
+
+
+def _print_outputs(home: Home, quarter: str) -> None:
+    from orchestration.publication import manifests
+
+    version = max(m["version"] for m in manifests(home) if m["quarter"] == quarter)
+    out.print(f"[bold green]✓[/] 已发布 {quarter} 第 {version} 版，数据来源：{exports_root()}")
+    out.print(f"  读者库   {home.published / 'marts.duckdb'}", soft_wrap=True)
+    out.print(f"  Parquet  {home.published / 'parquet'}", soft_wrap=True)
+    out.print(f"  版本清单 {home.version_manifest(quarter, version)}", soft_wrap=True)
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return "—"
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _status(status: str) -> str:
+    colour = {"match": "green", "explained": "yellow"}.get(status, "bold red")
+    return f"[{colour}]{status}[/]"

@@ -1,0 +1,78 @@
+"""Running dbt in this process: one import and one parse serve Dagster's graph and the build."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dbt.cli.main import dbtRunner
+from dbt.contracts.graph.manifest import Manifest
+from dbt_common.events.base_types import EventMsg
+from filelock import FileLock
+from google.protobuf.json_format import MessageToDict
+
+from orchestration.settings import DBT_PROJECT, Home
+
+TARGET = DBT_PROJECT / "target"
+QUIET = ["--quiet", "--log-level-file", "none"]
+DATABASE = "HOTLINE_DATABASE"
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What `dbt build` did: `run_results` as in dbt's artifact of that name."""
+
+    run_results: dict[str, Any]
+    exception: BaseException | None
+
+
+def parse_project() -> Manifest:
+    """Parse the project (only what changed since the last time); writes `target/manifest.json`.
+
+    Raises:
+        RuntimeError: dbt can't parse the project.
+    """
+    # The same profile for every home, or dbt would take the last parse for outdated.
+    database = os.environ.pop(DATABASE, None)
+    TARGET.mkdir(exist_ok=True)
+    try:
+        with FileLock(TARGET / ".parse.lock"):
+            result = dbtRunner().invoke(["parse", *_where(TARGET), *QUIET])
+    finally:
+        if database is not None:
+            os.environ[DATABASE] = database
+    if not isinstance(result.result, Manifest):
+        raise RuntimeError(f"dbt parse: {result.exception}")
+    return result.result
+
+
+def build(
+    home: Home, manifest: Manifest, on_event: Callable[[dict[str, Any]], None]
+) -> BuildResult:
+    """Build seeds, models and data tests against a home's working warehouse.
+
+    Args:
+        home: whose warehouse is written.
+        manifest: from `parse_project`.
+        on_event: called with each of dbt's structured log events, as its JSON form.
+    """
+
+    def listen(message: EventMsg) -> None:
+        on_event(MessageToDict(message, preserving_proto_field_name=True))
+
+    os.environ[DATABASE] = str(home.warehouse)
+    command = ["build", "--exclude-resource-type", "unit_test", *_where(home.dbt_target), *QUIET]
+    result = dbtRunner(manifest=manifest, callbacks=[listen]).invoke(command)
+    return BuildResult(
+        run_results=result.result.to_dict() if result.result else {"results": []},
+        exception=result.exception,
+    )
+
+
+def _where(target: Path) -> list[str]:
+    project = str(DBT_PROJECT)
+    return [
+        *("--project-dir", project, "--profiles-dir", project),
+        *("--target-path", str(target), "--log-path", str(target)),
+    ]

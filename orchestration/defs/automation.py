@@ -1,0 +1,88 @@
+"""When the quarterly job runs by itself: on a schedule after quarter end, and on new exports."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from orchestration.defs.partitions import quarters
+from orchestration.errors import InputError
+from orchestration.ingest.readers import SUFFIXES
+from orchestration.quarters import Quarter
+from orchestration.settings import exports_root
+
+QUARTERLY_JOB = "quarterly_load"
+
+quarterly_job = dg.define_asset_job(
+    QUARTERLY_JOB,
+    selection=dg.AssetSelection.all() | dg.AssetSelection.all_asset_checks(),
+    description="一个季度：接收 → 校验 → 建模 → 对账 → 关口 → 发布",
+    partitions_def=quarters,
+    executor_def=dg.in_process_executor,
+)
+
+
+@dg.schedule(
+    job=quarterly_job,
+    cron_schedule="0 6 5 1,4,7,10 *",
+    execution_timezone="Asia/Shanghai",
+    description="季度结束后第 5 日早 6 点，装载上一季度",
+)
+def after_quarter_end(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Load the quarter that ended a few days ago."""
+    day = context.scheduled_execution_time.date()
+    quarter = str(Quarter.containing(day - timedelta(days=15)))
+    context.instance.add_dynamic_partitions(quarters.name or "", [quarter])
+    return dg.RunRequest(run_key=f"{quarter}-scheduled-{day}", partition_key=quarter)
+
+
+@dg.sensor(
+    job=quarterly_job,
+    minimum_interval_seconds=60,
+    description="exports/ 下有新的或改动过的文件，且大小已稳定时，每个季度请求一次运行",
+)
+def exports_changed(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Ask for one run a quarter whose files changed since the last look and now stand still.
+
+    The cursor holds what was seen last and what was last asked for, by quarter: a file that is
+    still being written looks different at each tick and is left alone until it doesn't.
+    """
+    cursor = json.loads(context.cursor) if context.cursor else {"seen": {}, "requested": {}}
+    seen = _fingerprints(exports_root())
+    ready = {
+        quarter: fingerprint
+        for quarter, fingerprint in seen.items()
+        if cursor["seen"].get(quarter) == fingerprint
+        and cursor["requested"].get(quarter) != fingerprint
+    }
+    return dg.SensorResult(
+        run_requests=[
+            dg.RunRequest(run_key=f"{quarter}-{fingerprint}", partition_key=quarter)
+            for quarter, fingerprint in ready.items()
+        ],
+        dynamic_partitions_requests=[quarters.build_add_request(sorted(ready))] if ready else [],
+        cursor=json.dumps({"seen": seen, "requested": {**cursor["requested"], **ready}}),
+    )
+
+
+def quarter_folders(exports: Path) -> dict[str, Path]:
+    """The folders of exports that are a quarter's, by quarter in order of time."""
+    found = {}
+    for folder in sorted(path for path in exports.iterdir() if path.is_dir()):
+        try:
+            found[str(Quarter.parse(folder.name))] = folder
+        except InputError:
+            continue  # contracts/ and other folders that aren't a quarter's
+    return found
+
+
+def _fingerprints(exports: Path) -> dict[str, str]:
+    """Name, size and time of the files of each quarter's folder, as text to compare."""
+    return {
+        quarter: "|".join(
+            f"{path.name}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in files
+        )
+        for quarter, folder in quarter_folders(exports).items()
+        if (files := [path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES])
+    }

@@ -1,0 +1,182 @@
+"""Asset checks in Python: Great Expectations on raw files and marts, and the reconciliation.
+
+dbt's own tests become checks with the models. Every result also goes to `audit.check_result`.
+"""
+
+import csv
+from collections.abc import Iterator
+
+import dagster as dg
+import pandas as pd
+
+from orchestration.audit import reconciliation
+from orchestration.audit.check_results import CheckResult, record
+from orchestration.defs.resources import Workspace
+from orchestration.publication import input_sha256
+from orchestration.settings import DBT_PROJECT, EXPECTATIONS, Home
+from orchestration.warehouse import connect, query
+
+BATCH_ROWS = 250_000
+RAW_SUITES = ("ticket", "mailbox", "suggestion")
+MART_SUITES = tuple(
+    sorted({path.stem for path in EXPECTATIONS.glob("*.json")} - set(RAW_SUITES))
+)
+CONTROL_GROUPS = sorted(
+    {
+        row["control_group"]
+        for row in csv.DictReader((DBT_PROJECT / "seeds" / "control.csv").open(encoding="utf-8"))
+    }
+)
+RECONCILIATION = dg.AssetKey(["audit", "reconciliation"])
+
+
+def _spec(name: str, asset: dg.AssetKey, description: str) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(name, asset=asset, description=description, blocking=True)
+
+
+def _check_op(
+    context: dg.AssetCheckExecutionContext, workspace: Workspace, layer: str, suites: tuple[str, ...]
+) -> Iterator[dg.AssetCheckResult]:
+    """Run suites on their tables; record every expectation, then report one check a table."""
+    # Great Expectations takes two seconds to import: only a run that validates pays for it.
+    from orchestration.audit.expectations import validate
+
+    home, quarter = workspace.home, context.run.tags["dagster/partition"]
+    for suite in suites:
+        frames = _raw_frames(home, suite) if layer == "raw" else _mart_frames(home, suite, quarter)
+        results = validate(suite, frames, layer)
+        record(home, context.run.run_id, quarter, input_sha256(home, quarter), results)
+        yield _asset_check_result("expectations", dg.AssetKey([layer, suite]), results)
+
+
+def _asset_check_result(
+    name: str, asset: dg.AssetKey, results: list[CheckResult]
+) -> dg.AssetCheckResult:
+    failed = [result for result in results if not result.passed]
+    blocking = any(result.severity == "error" for result in failed)
+    return dg.AssetCheckResult(
+        check_name=name,
+        asset_key=asset,
+        passed=not failed,
+        severity=dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN,
+        metadata={
+            "checks": len(results),
+            "failed": dg.MetadataValue.md(
+                "\n".join(f"- `{r.check_name}`：{r.failing_count} 处" for r in failed) or "无"
+            ),
+        },
+    )
+
+
+def _raw_frames(home: Home, source: str) -> Iterator[pd.DataFrame]:
+    """The source's current rows in batches, so that memory doesn't grow with the file."""
+    with connect(home) as connection:
+        cursor = connection.execute(f"select * from raw.{source}")  # noqa: S608 (fixed names)
+        while len(frame := cursor.fetch_df_chunk(BATCH_ROWS // 2048)):
+            yield frame
+
+
+def _mart_frames(home: Home, table: str, quarter: str) -> Iterator[pd.DataFrame]:
+    with connect(home) as connection:
+        yield connection.execute(
+            f"select * from marts.{table} where quarter = ?",  # noqa: S608 (fixed names)
+            [quarter],
+        ).df()
+
+
+@dg.multi_asset_check(
+    name="raw_expectations",
+    specs=[
+        _spec("expectations", dg.AssetKey(["raw", suite]), "Great Expectations：原始导出的每一行")
+        for suite in RAW_SUITES
+    ],
+    pool="warehouse",
+)
+def raw_expectations(
+    context: dg.AssetCheckExecutionContext, workspace: Workspace
+) -> Iterator[dg.AssetCheckResult]:
+    """Validate every raw row of the run's quarter."""
+    yield from _check_op(context, workspace, "raw", RAW_SUITES)
+
+
+@dg.multi_asset_check(
+    name="mart_expectations",
+    specs=[
+        _spec("expectations", dg.AssetKey(["marts", suite]), "Great Expectations：本季度的集市表")
+        for suite in MART_SUITES
+    ],
+    pool="warehouse",
+)
+def mart_expectations(
+    context: dg.AssetCheckExecutionContext, workspace: Workspace
+) -> Iterator[dg.AssetCheckResult]:
+    """Validate the quarter's marts."""
+    yield from _check_op(context, workspace, "marts", MART_SUITES)
+
+
+@dg.multi_asset_check(
+    name="reconciliation_gate",
+    specs=[
+        *(
+            _spec(group, RECONCILIATION, f"对账：{group} 组的全部控制项相符或已说明")
+            for group in CONTROL_GROUPS
+        ),
+        _spec("no_unmapped_unit", RECONCILIATION, "单位名称全部在别名表中，从不猜测"),
+        _spec("no_rejected_row", RECONCILIATION, "没有被拒收的行"),
+    ],
+    pool="warehouse",
+)
+def reconciliation_gate(
+    context: dg.AssetCheckExecutionContext, workspace: Workspace
+) -> Iterator[dg.AssetCheckResult]:
+    """Stop the publication on any difference that isn't explained, by control group."""
+    home, run_id = workspace.home, context.run.run_id
+    quarter = context.run.tags["dagster/partition"]
+    rows = reconciliation.controls(home, run_id)
+    summaries = {summary.control_group: summary for summary in reconciliation.summarise(rows)}
+    results = {
+        group: CheckResult(
+            check_name=f"reconciliation.{group}",
+            layer="reconciliation",
+            severity="error",
+            passed=not (group in summaries and summaries[group].blocking),
+            failing_count=summaries[group].blocking if group in summaries else 0,
+        )
+        for group in CONTROL_GROUPS
+    }
+    for name, table in (("no_unmapped_unit", "unmapped_unit"), ("no_rejected_row", "rejected_row")):
+        results[name] = _empty_table_check(home, name, table, quarter)
+    record(home, run_id, quarter, input_sha256(home, quarter), results.values())
+    for name, result in results.items():
+        found = _asset_check_result(name, RECONCILIATION, [result])
+        if name in summaries:
+            broken = [row for row in rows if row["control_group"] == name]
+            found = found._replace(metadata={**found.metadata, **_evidence(broken)})
+        yield found
+
+
+def _empty_table_check(home: Home, name: str, table: str, quarter: str) -> CheckResult:
+    """A table of findings about the quarter's current files must be empty."""
+    scope = (
+        "quarter = ?"
+        if table == "unmapped_unit"
+        else "severity = 'error' and file_sha256 in (select file_sha256 from raw.source_file "
+        "where quarter = ? and superseded_by is null)"
+    )
+    found = query(home, f"select count(*) as rows from audit.{table} where {scope}", [quarter])  # noqa: S608
+    count = int(found[0]["rows"])
+    return CheckResult(name, "staging", "error", count == 0, count)
+
+
+def _evidence(rows: list[dict[str, object]]) -> dict[str, dg.MetadataValue]:
+    shown = rows[:20]
+    lines = [
+        f"| {r['control_id']} | {r['subject']} | {r['measure']} | {r['expected']} | {r['actual']} "
+        f"| {r['status']} |"
+        for r in shown
+    ]
+    head = "| 控制项 | 对象 | 指标 | 应为 | 实为 | 状态 |\n| --- | --- | --- | ---: | ---: | --- |\n"
+    return {
+        "controls": dg.MetadataValue.int(len(rows)),
+        "evidence": dg.MetadataValue.md(head + "\n".join(lines)),
+    }

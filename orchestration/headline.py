@@ -1,0 +1,36 @@
+"""The headline figures of a quarter, as people read them in the bulletin's total row."""
+
+from decimal import ROUND_HALF_UP, Decimal
+
+from orchestration.settings import Home
+from orchestration.warehouse import query
+
+
+def percent(rate: Decimal | None) -> str:
+    """A fraction as the bulletin prints it: up to two decimals, no trailing zeros (`2.77%`)."""
+    if rate is None:
+        return "—"
+    text = format((rate * 100).quantize(Decimal("0.01"), ROUND_HALF_UP), "f")
+    return text.rstrip("0").rstrip(".") + "%"
+
+
+def headline(home: Home, quarter: str) -> list[tuple[str, str]]:
+    """(label, printed figure) pairs from the district's row of the working warehouse."""
+    rows = query(home, "select * from marts.hotline_district_quarter where quarter = ?", [quarter])
+    if not rows:
+        return []
+    row = rows[0]
+    return [
+        ("应办理数", str(row["due_count"])),
+        ("办理数", str(row["handled_count"])),
+        ("办结率", percent(row["completion_rate"])),
+        ("按期办理数", str(row["on_time_count"])),
+        ("按期办结率", percent(row["on_time_rate"])),
+        ("返工数", str(row["rework_count"])),
+        ("返工率", percent(row["rework_rate"])),
+        ("回访数", str(row["callback_count"])),
+        ("回访不满意数", str(row["dissatisfied_count"])),
+        ("回访不满意率", percent(row["dissatisfaction_rate"])),
+        ("群众满意率", percent(row["satisfaction_rate"])),
+        ("综合指标值", format(row["composite_index"], "f")),
+    ]

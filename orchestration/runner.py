@@ -1,0 +1,109 @@
+"""Running the quarterly Dagster job from the command line: the same job as the UI's."""
+
+import os
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+
+import dagster as dg
+from dagster import DagsterEventType
+
+from orchestration.errors import InputError
+from orchestration.settings import Home
+
+DAGSTER_YAML = """\
+# Written by hotline; storage of Dagster's own events, and one writer at a time.
+telemetry:
+  enabled: false
+concurrency:
+  pools:
+    default_limit: 1
+    granularity: op
+  runs:
+    max_concurrent_runs: 1
+"""
+
+
+@dataclass
+class RunOutcome:
+    """How a run ended: `input_error` is the message about unusable input, if that was the end."""
+
+    run_id: str
+    succeeded: bool
+    stages: list[tuple[str, float]] = field(default_factory=list)
+    failed_steps: list[str] = field(default_factory=list)
+    input_error: str = ""
+    failure: str = ""
+
+
+def dagster_instance(home: Home) -> dg.DagsterInstance:
+    """Dagster's instance inside a home, made on first use."""
+    home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    home.dagster.mkdir(exist_ok=True)
+    settings = home.dagster / "dagster.yaml"
+    if not settings.exists() or settings.read_text(encoding="utf-8") != DAGSTER_YAML:
+        settings.write_text(DAGSTER_YAML, encoding="utf-8")
+    os.environ["DAGSTER_HOME"] = str(home.dagster)
+    return dg.DagsterInstance.from_config(str(home.dagster))
+
+
+def register_quarters(home: Home, exports: Path) -> None:
+    """Make a partition of every quarter's folder, so that Dagster's pages show them."""
+    from orchestration.defs.automation import quarter_folders
+    from orchestration.defs.partitions import quarters
+
+    with dagster_instance(home) as instance:
+        instance.add_dynamic_partitions(quarters.name or "", list(quarter_folders(exports)))
+
+
+def run_quarter(home: Home, quarter: str, on_stage: Callable[[str], None]) -> RunOutcome:
+    """Run the quarterly job in this process.
+
+    Args:
+        home: where everything is written; must be the one that `HOTLINE_HOME` names.
+        quarter: such as 2022Q2.
+        on_stage: called with a step's key when the step starts.
+    """
+    from orchestration.definitions import defs
+    from orchestration.defs.automation import QUARTERLY_JOB
+    from orchestration.defs.partitions import quarters
+
+    outcome = RunOutcome(run_id=str(uuid.uuid4()), succeeded=False)
+    started: dict[str, float] = {}
+
+    def listen(entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is None or event.step_key is None:
+            return
+        if event.event_type == DagsterEventType.STEP_START:
+            started[event.step_key] = perf_counter()
+            on_stage(event.step_key)
+        elif event.event_type in (DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE):
+            outcome.stages.append((event.step_key, perf_counter() - started[event.step_key]))
+
+    with dagster_instance(home) as instance:
+        instance.add_dynamic_partitions(quarters.name or "", [quarter])
+        instance.add_event_listener(outcome.run_id, listen)
+        result = defs.resolve_job_def(QUARTERLY_JOB).execute_in_process(
+            instance=instance,
+            partition_key=quarter,
+            run_id=outcome.run_id,
+            raise_on_error=False,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+    outcome.succeeded = result.success
+    for event in result.all_events:
+        if event.event_type == DagsterEventType.STEP_FAILURE and event.step_key:
+            outcome.failed_steps.append(event.step_key)
+        data = event.event_specific_data
+        error = getattr(data, "error", None)
+        while error is not None:
+            if error.cls_name == InputError.__name__:
+                outcome.input_error = error.message.partition(": ")[2].strip()
+            elif not outcome.failure:
+                outcome.failure = error.message.strip()
+            error = error.cause
+    return outcome
+
