@@ -1,5 +1,6 @@
 """Running dbt in this process: one import and one parse serve Dagster's graph and the build."""
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,10 +63,12 @@ def build(
         on_event(MessageToDict(message, preserving_proto_field_name=True))
 
     os.environ[DATABASE] = str(home.warehouse)
+    artifact = home.dbt_target / "run_results.json"
+    artifact.unlink(missing_ok=True)
     command = ["build", "--exclude-resource-type", "unit_test", *_where(home.dbt_target), *QUIET]
     result = dbtRunner(manifest=manifest, callbacks=[listen]).invoke(command)
     return BuildResult(
-        run_results=result.result.to_dict() if result.result else {"results": []},
+        run_results=json.loads(artifact.read_text()) if artifact.exists() else {"results": []},
         exception=result.exception,
     )
 

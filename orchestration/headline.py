@@ -3,7 +3,9 @@
 from decimal import ROUND_HALF_UP, Decimal
 
 from orchestration.settings import Home
-from orchestration.warehouse import query
+from orchestration.warehouse import is_built, query
+
+DISTRICT = "marts.hotline_district_quarter"
 
 
 def percent(rate: Decimal | None) -> str:
@@ -15,8 +17,13 @@ def percent(rate: Decimal | None) -> str:
 
 
 def headline(home: Home, quarter: str) -> list[tuple[str, str]]:
-    """(label, printed figure) pairs from the district's row of the working warehouse."""
-    rows = query(home, "select * from marts.hotline_district_quarter where quarter = ?", [quarter])
+    """(label, printed figure) pairs from the district's row of the working warehouse.
+
+    Empty before the quarter's first build.
+    """
+    if not is_built(home, DISTRICT):
+        return []
+    rows = query(home, f"select * from {DISTRICT} where quarter = ?", [quarter])  # noqa: S608
     if not rows:
         return []
     row = rows[0]

@@ -19,7 +19,7 @@ import duckdb
 import polars as pl
 
 from orchestration import __version__
-from orchestration.ingest.lake import LakeFile, all_files, sha256_of
+from orchestration.ingest.lake import current_files, sha256_of
 from orchestration.settings import DBT_PROJECT, Home, contracts_root
 from orchestration.warehouse import connect
 
@@ -112,7 +112,7 @@ def _manifest(
 ) -> dict[str, Any]:
     with connect(home) as connection:
         row = connection.execute(
-            "select policy_version from marts.hotline_district_quarter where quarter = ?", [quarter]
+            "select max(policy_version) from marts.hotline_unit_quarter where quarter = ?", [quarter]
         ).fetchone()
     return {
         "quarter": quarter,
@@ -124,7 +124,7 @@ def _manifest(
         "rules_sha256": _rules_sha256(),
         "inputs": [
             {"source": file.source, "file_name": file.file_name, "file_sha256": file.file_sha256}
-            for file in _current_files(home, quarter)
+            for file in current_files(home, quarter)
         ],
         "input_sha256": input_sha256(home, quarter),
         "outputs": dict(outputs),
@@ -267,12 +267,8 @@ def _tables(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
     return [name for (name,) in rows]
 
 
-def _current_files(home: Home, quarter: str) -> list[LakeFile]:
-    return [f for f in all_files(home) if f.quarter == quarter and not f.superseded_by]
-
-
 def _input_hashes(home: Home, quarter: str) -> list[str]:
-    return sorted(f"{f.source}:{f.file_sha256}" for f in _current_files(home, quarter))
+    return sorted(f"{f.source}:{f.file_sha256}" for f in current_files(home, quarter))
 
 
 def _rules_sha256() -> str:

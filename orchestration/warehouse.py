@@ -12,7 +12,7 @@ import duckdb
 
 from orchestration import __version__
 from orchestration.ingest.contracts import Contract
-from orchestration.ingest.lake import LakeFile, all_files
+from orchestration.ingest.lake import LakeFile, all_files, current_files
 from orchestration.quarters import Quarter
 from orchestration.settings import Home
 
@@ -33,6 +33,17 @@ def query(home: Home, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
+def is_built(home: Home, table: str) -> bool:
+    """Whether the working warehouse has a table yet, such as `audit.reconciliation`."""
+    schema, name = table.split(".")
+    found = query(
+        home,
+        "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
+        [schema, name],
+    )
+    return bool(found)
+
+
 def register_raw(
     home: Home, quarter: Quarter, run_id: str, contracts: dict[str, Contract]
 ) -> dict[str, int]:
@@ -44,8 +55,7 @@ def register_raw(
     Returns:
         Current rows by source.
     """
-    files = all_files(home)
-    current = [file for file in files if file.quarter == str(quarter) and not file.superseded_by]
+    files, current = all_files(home), current_files(home, str(quarter))
     with connect(home) as connection:
         connection.execute("create schema if not exists raw")
         _replace_table(

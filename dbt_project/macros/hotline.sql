@@ -15,10 +15,11 @@
     end
 {%- endmacro %}
 
-{#- The index, rounded half up to the policy's scale: the contract holds one decimal at most. -#}
+{#- The index, rounded half up to the policy's scale: the contract holds one decimal at most. The
+    branches are cast, as DuckDB makes whole numbers of two wide decimals of different scale. -#}
 {% macro round_index(expression, scale) -%}
     case {{ scale }}
-        when 0 then round({{ expression }}, 0)
-        when 1 then round({{ expression }}, 1)
+        when 0 then cast(round({{ expression }}, 0) as decimal(4, 1))
+        when 1 then cast(round({{ expression }}, 1) as decimal(4, 1))
     end
 {%- endmacro %}

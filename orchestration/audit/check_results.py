@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from orchestration import __version__
 from orchestration.settings import Home
-from orchestration.warehouse import connect, query
+from orchestration.warehouse import connect, is_built, query
 
 Severity = Literal["error", "warn"]
 
@@ -84,6 +84,8 @@ def from_dbt(run_results: Mapping[str, Any], manifest: Mapping[str, Any]) -> lis
 
 def failures(home: Home, run_id: str) -> list[dict[str, Any]]:
     """The blocking checks that failed in a run, by name."""
+    if not is_built(home, "audit.check_result"):
+        return []
     return query(
         home,
         "select check_name, layer, failing_count from audit.check_result "

@@ -5,7 +5,7 @@ from typing import Any
 from rapidfuzz import process
 
 from orchestration.settings import Home
-from orchestration.warehouse import connect, query
+from orchestration.warehouse import is_built, query
 
 SHOWN = 20
 # What to do about each reason; the codes are those of the staging models.
@@ -25,12 +25,7 @@ def row_findings(home: Home, quarter: str) -> list[str]:
 
     Unit names are shown, because they have to be mapped; no other cell value is.
     """
-    with connect(home) as connection:
-        built = connection.execute(
-            "select count(*) from information_schema.tables where table_schema = 'audit' "
-            "and table_name in ('rejected_row', 'unmapped_unit')"
-        ).fetchone()
-    if built != (2,):
+    if not is_built(home, "audit.rejected_row") or not is_built(home, "audit.unmapped_unit"):
         return []
     names = query(
         home, "select * from audit.unmapped_unit where quarter = ? order by all", [quarter]

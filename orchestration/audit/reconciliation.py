@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestration.settings import Home
-from orchestration.warehouse import query
+from orchestration.warehouse import is_built, query
 
+TABLE = "audit.reconciliation"
 HOLDING = ("match", "explained")
 
 
@@ -23,6 +24,8 @@ class GroupSummary:
 
 def latest_run(home: Home, quarter: str) -> str | None:
     """The run that reconciled a quarter last, or None."""
+    if not is_built(home, TABLE):
+        return None
     rows = query(
         home,
         "select run_id from audit.reconciliation where quarter = ? "
@@ -33,7 +36,9 @@ def latest_run(home: Home, quarter: str) -> str | None:
 
 
 def controls(home: Home, run_id: str) -> list[dict[str, Any]]:
-    """All rows of a run, what doesn't hold first, then in a total order."""
+    """All rows of a run, what doesn't hold first, then in a total order; empty if it got nowhere."""
+    if not is_built(home, TABLE):
+        return []
     return query(
         home,
         "select control_id, control_group, subject, measure, expected, actual, difference, "

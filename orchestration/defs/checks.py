@@ -7,16 +7,18 @@ import csv
 from collections.abc import Iterator
 
 import dagster as dg
+import duckdb
 import pandas as pd
 
 from orchestration.audit import reconciliation
 from orchestration.audit.check_results import CheckResult, record
 from orchestration.defs.resources import Workspace
+from orchestration.ingest.lake import current_files
 from orchestration.publication import input_sha256
 from orchestration.settings import DBT_PROJECT, EXPECTATIONS, Home
 from orchestration.warehouse import connect, query
 
-BATCH_ROWS = 250_000
+BATCH_VECTORS = 128  # of 2048 rows each
 RAW_SUITES = ("ticket", "mailbox", "suggestion")
 MART_SUITES = tuple(
     sorted({path.stem for path in EXPECTATIONS.glob("*.json")} - set(RAW_SUITES))
@@ -43,7 +45,7 @@ def _check_op(
 
     home, quarter = workspace.home, context.run.tags["dagster/partition"]
     for suite in suites:
-        frames = _raw_frames(home, suite) if layer == "raw" else _mart_frames(home, suite, quarter)
+        frames = _raw_frames(home, suite, quarter) if layer == "raw" else _mart_frames(home, suite, quarter)
         results = validate(suite, frames, layer)
         record(home, context.run.run_id, quarter, input_sha256(home, quarter), results)
         yield _asset_check_result("expectations", dg.AssetKey([layer, suite]), results)
@@ -68,12 +70,14 @@ def _asset_check_result(
     )
 
 
-def _raw_frames(home: Home, source: str) -> Iterator[pd.DataFrame]:
+def _raw_frames(home: Home, source: str, quarter: str) -> Iterator[pd.DataFrame]:
     """The source's current rows in batches, so that memory doesn't grow with the file."""
-    with connect(home) as connection:
-        cursor = connection.execute(f"select * from raw.{source}")  # noqa: S608 (fixed names)
-        while len(frame := cursor.fetch_df_chunk(BATCH_ROWS // 2048)):
-            yield frame
+    for file in current_files(home, quarter):
+        if file.source == source:
+            with duckdb.connect() as connection:
+                connection.execute("select * from read_parquet(?)", [str(file.parquet(home))])
+                while len(frame := connection.fetch_df_chunk(BATCH_VECTORS)):
+                    yield frame
 
 
 def _mart_frames(home: Home, table: str, quarter: str) -> Iterator[pd.DataFrame]:

@@ -64,7 +64,7 @@ def dbt_models(context: dg.AssetExecutionContext, workspace: Workspace) -> Itera
         from_dbt(result.run_results, manifest),
     )
     for event in events:
-        yield from event.to_asset_events(
+        yield from event.to_default_asset_events(
             manifest=manifest,
             dagster_dbt_translator=translator,
             context=context,

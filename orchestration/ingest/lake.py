@@ -111,6 +111,11 @@ def all_files(home: Home) -> list[LakeFile]:
     return [file for index in indexes for file in read_index(index)]
 
 
+def current_files(home: Home, quarter: str) -> list[LakeFile]:
+    """The files that a quarter's figures come from, in a fixed order."""
+    return [file for file in all_files(home) if file.quarter == quarter and not file.superseded_by]
+
+
 def sha256_of(path: Path) -> str:
     """A file's SHA-256 in hexadecimal."""
     with path.open("rb") as file:

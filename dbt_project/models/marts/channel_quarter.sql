@@ -78,3 +78,4 @@ from {{ source('raw', 'run_scope') }} as scope
 cross join (values ('hotline'), ('mailbox'), ('suggestion')) as channel (channel)
 left join counted on scope.quarter = counted.quarter and channel.channel = counted.channel
 left join rated on scope.quarter = rated.quarter and channel.channel = rated.channel
+order by channel.channel

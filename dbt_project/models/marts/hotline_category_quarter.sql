@@ -44,3 +44,4 @@ select
     cast({{ ratio('(ticket_count - previous_count)', 'previous_count') }} as decimal(9, 4))
         as quarter_on_quarter_change
 from compared
+order by category

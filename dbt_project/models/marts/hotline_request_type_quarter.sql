@@ -28,3 +28,4 @@ select
     ticket_count,
     {{ rate('ticket_count', 'cast(sum(ticket_count) over () as bigint)') }} as share
 from listed
+order by request_type

@@ -47,3 +47,4 @@ select
     end as rank_in_group,
     policy_version
 from marked
+order by unit_code

@@ -10,3 +10,4 @@ select
     points
 from {{ ref('int_hotline_index_point') }}
 where subject != 'district'
+order by unit_code, component

@@ -12,3 +12,4 @@ inner join {{ source('raw', 'run_scope') }} as scope on letter.quarter = scope.q
 left join {{ ref('dim_unit') }} as unit on letter.unit_code = unit.unit_code
 where letter.is_due
 group by letter.quarter, letter.unit_code, unit.unit_name
+order by letter.unit_code

@@ -11,3 +11,4 @@ inner join {{ source('raw', 'run_scope') }} as scope on assignment.quarter = sco
 left join {{ ref('dim_unit') }} as unit on assignment.unit_code = unit.unit_code
 where assignment.is_due
 group by assignment.quarter, assignment.unit_code, unit.unit_name
+order by assignment.unit_code

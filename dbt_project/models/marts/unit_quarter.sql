@@ -33,3 +33,4 @@ select
     suggestion_on_time_count,
     hotline_due_count + mailbox_due_count + suggestion_due_count as total_due_count
 from joined
+order by unit_code

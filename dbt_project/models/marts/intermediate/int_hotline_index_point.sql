@@ -81,8 +81,5 @@ select
     {{ rate('numerator', 'denominator') }} as rate,
     weight,
     points,
-    cast(
-        {{ round_index('sum(points) over (partition by subject)', 'index_scale') }}
-        as decimal(4, 1)
-    ) as composite_index
+    {{ round_index('sum(points) over (partition by subject)', 'index_scale') }} as composite_index
 from shared

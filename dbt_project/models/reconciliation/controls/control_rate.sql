@@ -172,6 +172,7 @@ index_value as (
     where figure.measure = 'composite_index' and figure.mart = 'hotline_unit_quarter'
 ),
 
+-- Cast before the union: DuckDB drops decimals when it unites wide decimals of different scale.
 compared as (
     {% for part in ['rate', 'share', 'satisfaction', 'index_value'] -%}
     select
@@ -179,8 +180,8 @@ compared as (
         control_id,
         subject,
         measure,
-        expected,
-        actual
+        cast(expected as decimal(18, 6)) as expected,
+        cast(actual as decimal(18, 6)) as actual
     from {{ part }}
     {{ 'union all' if not loop.last }}
     {% endfor -%}

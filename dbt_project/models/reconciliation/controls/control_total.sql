@@ -1,5 +1,5 @@
 -- Units to district and breakdowns to totals: what adds up in the marts, and to what.
--- A side is the sum of a measure over a mart, or over one subject of it.
+-- A side is the sum of a measure over a mart, or over one subject of it; of nothing it is 0.
 with part (control_id, side, subject, measure, mart, mart_measure, mart_subject) as (
     values
     {% for measure in hotline_counts() -%}
@@ -51,19 +51,20 @@ with part (control_id, side, subject, measure, mart, mart_measure, mart_subject)
 
 total as (
     select
-        figure.quarter,
+        scope.quarter,
         part.control_id,
         part.side,
         part.subject,
         part.measure,
-        cast(sum(figure.value) as decimal(18, 6)) as value
+        cast(coalesce(sum(figure.value), 0) as decimal(18, 6)) as value
     from part
-    inner join {{ ref('mart_figure') }} as figure
+    cross join {{ source('raw', 'run_scope') }} as scope
+    left join {{ ref('mart_figure') }} as figure
         on
             part.mart = figure.mart
             and part.mart_measure = figure.measure
             and coalesce(part.mart_subject, figure.subject) = figure.subject
-    group by figure.quarter, part.control_id, part.side, part.subject, part.measure
+    group by scope.quarter, part.control_id, part.side, part.subject, part.measure
 ),
 
 -- Only units of a known group are added here, so a unit outside the groups leaves a difference.

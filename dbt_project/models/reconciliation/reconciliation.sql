@@ -1,0 +1,95 @@
+-- A control in a run: expected against actual, joined so that what one side lacks is seen.
+-- Append-only: no run's results are ever taken away, not by a full refresh either.
+{{ config(materialized='incremental', incremental_strategy='append', full_refresh=false) }}
+
+with control_side as (
+    {% for model in [
+        'control_row', 'control_recount', 'control_total', 'control_bound', 'control_rate',
+        'control_published', 'control_bulletin', 'control_quarter'
+    ] -%}
+    select
+        quarter,
+        control_id,
+        side,
+        subject,
+        measure,
+        value
+    from {{ ref(model) }}
+    where value is not null
+    {{ 'union all' if not loop.last }}
+    {% endfor -%}
+),
+
+compared as (
+    select
+        coalesce(expected.quarter, actual.quarter) as quarter,
+        coalesce(expected.control_id, actual.control_id) as control_id,
+        coalesce(expected.subject, actual.subject) as subject,
+        coalesce(expected.measure, actual.measure) as measure,
+        expected.value as expected,
+        actual.value as actual,
+        actual.value - expected.value as difference
+    from (select * from control_side where side = 'expected') as expected
+    full outer join (select * from control_side where side = 'actual') as actual
+        on
+            expected.quarter = actual.quarter
+            and expected.control_id = actual.control_id
+            and expected.subject = actual.subject
+            and expected.measure = actual.measure
+),
+
+-- A known discrepancy explains exactly what it records: if either figure changes, it no longer does.
+judged as (
+    select
+        scope.run_id,
+        scope.started_at,
+        compared.quarter,
+        compared.control_id,
+        control.control_group,
+        compared.subject,
+        compared.measure,
+        compared.expected,
+        compared.actual,
+        compared.difference,
+        control.tolerance,
+        control.severity,
+        known.reason,
+        case
+            when abs(compared.difference) <= control.tolerance then 'match'
+            when known.discrepancy_id is not null then 'explained'
+            when compared.expected is null then 'missing_expected'
+            when compared.actual is null then 'missing_actual'
+            else 'unexplained'
+        end as status
+    from compared
+    cross join {{ source('raw', 'run_scope') }} as scope
+    left join {{ ref('control') }} as control on compared.control_id = control.control_id
+    left join {{ ref('known_discrepancy') }} as known
+        on
+            compared.quarter = known.quarter
+            and compared.control_id = known.control_id
+            and compared.subject = known.subject
+            and compared.measure = known.measure
+            and compared.expected is not distinct from known.expected
+            and compared.difference is not distinct from known.difference
+            and known.expires_on >= cast(scope.started_at as date)
+    where control.is_exhaustive is distinct from false or compared.expected is not null
+)
+
+select
+    run_id,
+    quarter,
+    control_id,
+    control_group,
+    subject,
+    measure,
+    cast(expected as decimal(18, 6)) as expected,
+    cast(actual as decimal(18, 6)) as actual,
+    cast(difference as decimal(18, 6)) as difference,
+    cast(tolerance as decimal(18, 6)) as tolerance,
+    severity,
+    status,
+    case when status = 'explained' then reason end as explanation,
+    started_at as checked_at
+from judged
+order by control_id, subject, measure

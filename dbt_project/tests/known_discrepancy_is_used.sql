@@ -1,0 +1,15 @@
+-- A record that explains nothing any more is to be removed by its owner. Only a warning: it is bound
+-- to its exact figures, so it can't hide anything.
+{{ config(severity='warn') }}
+select known.discrepancy_id
+from {{ ref('known_discrepancy') }} as known
+inner join {{ source('raw', 'run_scope') }} as scope
+    on known.quarter = scope.quarter and scope.has_bulletin
+left join {{ ref('reconciliation') }} as result
+    on
+        scope.run_id = result.run_id
+        and known.control_id = result.control_id
+        and known.subject = result.subject
+        and known.measure = result.measure
+        and result.status = 'explained'
+where result.run_id is null

@@ -1,0 +1,97 @@
+"""Shared by all tests: the project's command, run as people run it, and one published home."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+EXPORTS = PROJECT / "exports"
+HOTLINE = Path(sys.executable).with_name("hotline")
+
+
+@dataclass
+class Ran:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+def hotline(*arguments: str | Path, home: Path, exports: Path = EXPORTS) -> Ran:
+    """Run the `hotline` command in a process of its own, as a person does."""
+    environment = os.environ | {
+        "HOTLINE_HOME": str(home),
+        "HOTLINE_EXPORTS": str(exports),
+        "COLUMNS": "200",
+    }
+    done = subprocess.run(
+        [HOTLINE, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=300
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file below a folder, by relative path."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def read(home: Path, sql: str) -> list[tuple]:
+    """Rows of a query on the published copy, as a reader sees it."""
+    with duckdb.connect(str(home / "published" / "marts.duckdb"), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+@pytest.fixture(scope="session")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ran]:
+    """A home in which 2022Q2 was loaded once from the project's exports; never written again."""
+    home = tmp_path_factory.mktemp("first") / "home"
+    ran = hotline("run", "2022Q2", home=home)
+    assert ran.status == 0, ran.out + ran.err
+    return home, ran
+
+
+@pytest.fixture(scope="session")
+def published_home(first_run: tuple[Path, Ran]) -> Path:
+    return first_run[0]
+
+
+@pytest.fixture
+def home(published_home: Path, tmp_path: Path) -> Path:
+    """A copy of the published home, for tests that run the job again."""
+    return Path(shutil.copytree(published_home, tmp_path / "home"))
+
+
+@pytest.fixture
+def exports(tmp_path: Path) -> Path:
+    """A copy of the exports, for tests that change them."""
+    return Path(shutil.copytree(EXPORTS, tmp_path / "exports"))
+
+
+@pytest.fixture
+def edit_tickets(exports: Path) -> Callable[[Callable[[list[list[str]]], None]], Path]:
+    """Change the ticket export: the editor is given header and rows, and changes them in place."""
+    import csv
+
+    def edit(editor: Callable[[list[list[str]]], None]) -> Path:
+        path = exports / "2022Q2" / "ticket.csv"
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.reader(file))
+        editor(rows)
+        with path.open("w", encoding="utf-8-sig", newline="") as file:
+            csv.writer(file).writerows(rows)
+        return exports
+
+    return edit

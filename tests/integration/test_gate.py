@@ -1,0 +1,83 @@
+"""One planted fault, and nothing is published: the run says which control broke and stops."""
+
+from collections.abc import Callable
+
+import pytest
+from conftest import hashes, hotline
+
+Rows = list[list[str]]
+
+
+def column(rows: Rows, label: str) -> int:
+    return rows[0].index(label)
+
+
+def due_row(rows: Rows, unit: str) -> list[str]:
+    unit_at, day_at = column(rows, "承办单位"), column(rows, "交办时间")
+    return next(r for r in rows[1:] if r[unit_at].strip() == unit and r[day_at] >= "2022-04-01")
+
+
+def move_ticket(rows: Rows) -> None:
+    due_row(rows, "区人社局")[column(rows, "承办单位")] = "区卫健局"
+
+
+def delete_row(rows: Rows) -> None:
+    rows.remove(due_row(rows, "区教体局"))
+
+
+def flip_rework(rows: Rows) -> None:
+    row, at = due_row(rows, "区林业局"), column(rows, "是否返工")
+    row[at] = {"是": "否", "否": "是"}[row[at]]
+
+
+@pytest.mark.parametrize(
+    ("fault", "named"),
+    [
+        (move_ticket, ["published_appendix_1", "human_resources", "health", "due_count"]),
+        (delete_row, ["published_appendix_1", "education_sports", "due_count", "district"]),
+        (flip_rework, ["published_appendix_1", "forestry", "rework_count", "composite_index"]),
+    ],
+)
+def test_a_planted_fault_stops_at_the_gate(
+    fault: Callable[[Rows], None], named: list[str], home, edit_tickets
+):
+    before = hashes(home / "published")
+    ran = hotline("run", "2022Q2", home=home, exports=edit_tickets(fault))
+    assert ran.status == 1, ran.out + ran.err
+    for word in named:
+        assert word in ran.err
+    assert hashes(home / "published") == before
+    reconciled = hotline("reconcile", "2022Q2", home=home)
+    assert reconciled.status == 1
+    assert "unexplained" in reconciled.out
+
+
+def test_an_unknown_unit_is_never_guessed(home, edit_tickets):
+    def rename(rows: Rows) -> None:
+        due_row(rows, "区人社局")[column(rows, "承办单位")] = "区人社居"
+
+    before = hashes(home / "published")
+    ran = hotline("run", "2022Q2", home=home, exports=edit_tickets(rename))
+    assert ran.status == 1
+    assert "ticket.csv" in ran.err and "unknown_unit" in ran.err
+    assert "区人社居" in ran.err and "区人社局" in ran.err  # the name, and the nearest known one
+    assert hashes(home / "published") == before
+
+
+def test_a_changed_discrepancy_is_unexplained_again(home, exports):
+    path = exports / "2022Q2" / "bulletin.csv"
+    text = path.read_text(encoding="utf-8")
+    assert "云溪街道办事处,办件量,287" in text
+    path.write_text(text.replace("云溪街道办事处,办件量,287", "云溪街道办事处,办件量,288"), "utf-8")
+    ran = hotline("run", "2022Q2", home=home, exports=exports)
+    assert ran.status == 1
+    assert "yunxi_subdistrict" in ran.err
+    assert ran.err.count("控制项不符") == 1
+
+
+def test_a_quarter_without_a_bulletin_publishes(exports, tmp_path):
+    (exports / "2022Q2" / "bulletin.csv").unlink()
+    ran = hotline("run", "2022Q2", home=tmp_path / "new", exports=exports)
+    assert ran.status == 0, ran.out + ran.err
+    assert "尚无已发布的通报" in ran.out
+    assert "95.7" in ran.out

@@ -1,0 +1,118 @@
+"""Running again: no figure changes, nothing doubles, the same bytes; a correction is a new version."""
+
+import csv
+
+import polars as pl
+import pytest
+import xlsxwriter
+from conftest import EXPORTS, hashes, hotline, read
+from python_calamine import CalamineWorkbook
+
+
+def parquet(home):
+    return hashes(home / "published" / "parquet")
+
+
+def test_the_headline_is_printed(first_run):
+    _, ran = first_run
+    for figure in ("2168", "100%", "60", "2.77%", "388", "18.94%", "95.7"):
+        assert figure in ran.out
+
+
+def test_a_second_run_changes_nothing(home):
+    before = parquet(home)
+    counts = "select (select count(*) from marts.hotline_unit_quarter), (select count(*) from audit.publication), (select count(*) from audit.restatement), (select count(*) from audit.source_file), (select count(*) from audit.row_balance)"
+    figures = read(home, counts)
+    ran = hotline("run", "2022Q2", home=home)
+    assert ran.status == 0, ran.out + ran.err
+    assert parquet(home) == before
+    assert read(home, counts) == figures == [(55, 1, 0, 4, 4)]
+    runs = "select count(distinct run_id) from audit.reconciliation"
+    assert read(home, runs) == [(2,)], "the audit keeps both runs"
+
+
+def test_a_correction_is_a_new_version_with_restatements(home, edit_tickets):
+    def praise(rows):
+        at = rows[0].index("诉求类型")
+        next(row for row in rows[1:] if row[at] == "")[at] = "投诉"
+
+    exports = edit_tickets(praise)
+    (exports / "2022Q2" / "bulletin.csv").unlink()  # or the published 834 would stop it
+    ran = hotline("run", "2022Q2", home=home, exports=exports)
+    assert ran.status == 0, ran.out + ran.err
+    assert "第 2 版" in ran.out
+    assert read(
+        home,
+        "select measure, old_value, new_value, reason from audit.restatement where measure like "
+        "'%ticket_count' order by measure",
+    ) == [
+        ("complaint.ticket_count", "834", "835", "来源文件变更：ticket.csv"),
+        ("untyped.ticket_count", "137", "136", "来源文件变更：ticket.csv"),
+    ]
+    assert read(
+        home,
+        "select count(*) from audit.source_file where superseded_by is not null "
+        "and source in ('ticket', 'bulletin')",
+    ) == [(2,)]
+
+
+def rewrite_as_xlsx(path, rows):
+    with xlsxwriter.Workbook(str(path.with_suffix(".xlsx"))) as workbook:
+        sheet = workbook.add_worksheet()
+        for number, row in enumerate(rows):
+            sheet.write_row(number, 0, row)
+    path.unlink()
+
+
+def rewrite_as_gb18030(path, rows):
+    with path.open("w", encoding="gb18030", newline="") as file:
+        csv.writer(file, quoting=csv.QUOTE_ALL).writerows(rows)
+
+
+def rewrite_without_bom(path, rows):
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+@pytest.mark.parametrize("rewrite", [rewrite_as_xlsx, rewrite_as_gb18030, rewrite_without_bom])
+def test_the_format_of_the_export_changes_no_figure(rewrite, published_home, exports, tmp_path):
+    path = exports / "2022Q2" / "ticket.csv"
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.reader(file))
+    rewrite(path, rows)
+    ran = hotline("run", "2022Q2", home=tmp_path / "home", exports=exports)
+    assert ran.status == 0, ran.out + ran.err
+    assert parquet(tmp_path / "home") == parquet(published_home)
+
+
+def test_nothing_personal_goes_past_ingest(first_run):
+    home, ran = first_run
+    tickets = pl.read_csv(EXPORTS / "2022Q2" / "ticket.csv", infer_schema=False)
+    sheet = CalamineWorkbook.from_path(str(EXPORTS / "2022Q2" / "mailbox.xlsx")).get_sheet_by_index(0)
+    header, *rows = sheet.to_python()
+    letters = pl.DataFrame([[str(cell) for cell in row] for row in rows], schema=header, orient="row")
+    suggestions = pl.read_csv(
+        EXPORTS / "2022Q2" / "suggestion.csv", encoding="gb18030", infer_schema=False
+    )
+    personal = {
+        value
+        for frame, columns in (
+            (tickets, ["来电人", "联系电话", "诉求地址", "诉求内容"]),
+            (letters, ["写信人", "联系电话", "信件内容"]),
+            (suggestions, ["委员姓名", "委员电话", "建议内容"]),
+        )
+        for column in columns
+        for value in frame[column].cast(pl.String)
+    }
+    assert len(personal) > 8000
+    marks = ("虚构".encode(), b"000-")
+    assert all(any(mark in value.encode() for mark in marks) for value in personal)
+    for mark in marks:
+        assert mark not in (ran.out + ran.err).encode()
+    searched = [path for path in home.rglob("*") if path.is_file()]
+    assert len(searched) > 20
+    assert [path for path in searched if "虚构".encode() in path.read_bytes()] == []
+    # Compressed columns hide text from a byte search: read every text column of every table too.
+    for path in home.rglob("*.parquet"):
+        for column in pl.read_parquet(path).select(pl.col(pl.String)).iter_columns():
+            assert not column.drop_nulls().str.contains("虚构|^000-").any(), (path.name, column.name)
