@@ -84,17 +84,20 @@ def run(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOptio
 
         if who := holder(place):
             err.print(f"数据目录正被占用（{_plain(who)}），等待中……")
-        ready = time.perf_counter() - began
-        outcome = run_quarter(
-            place,
-            quarter,
-            lambda step: progress.update(task, description=STAGES.get(step, step)),
-        )
+        starts: list[float] = []
+
+        def on_stage(step: str) -> None:
+            starts.append(time.perf_counter())
+            progress.update(task, description=STAGES.get(step, step))
+
+        outcome = run_quarter(place, quarter, on_stage)
     if outcome.input_error:
         err.print(f"[bold red]✗[/] {_plain(outcome.input_error)}", soft_wrap=True)
         err.print("没有发布任何内容，上一次发布的版本保持不变。")
         raise typer.Exit(UNUSABLE)
-    _print_stages([("启动", ready), *outcome.stages], time.perf_counter() - began)
+    total = time.perf_counter() - began
+    startup = (starts[0] if starts else time.perf_counter()) - began
+    _print_stages([("启动", startup), *outcome.stages], total)
     _print_headline(place, quarter)
     rows = _print_reconciliation(place, outcome.run_id)
     if not outcome.succeeded:
@@ -136,7 +139,9 @@ def reconcile(
         )
     out.print(table)
     _print_reconciliation(place, run_id)
-    raise typer.Exit(STOPPED if any(row["status"] not in reconciliation.HOLDING for row in rows) else PUBLISHED)
+    raise typer.Exit(
+        STOPPED if any(row["status"] not in reconciliation.HOLDING for row in rows) else PUBLISHED
+    )
 
 
 @app.command()

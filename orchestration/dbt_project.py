@@ -5,13 +5,14 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 from dbt_common.events.base_types import EventMsg
 from filelock import FileLock
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 
 from orchestration.settings import DBT_PROJECT, Home
 
@@ -60,7 +61,7 @@ def build(
     """
 
     def listen(message: EventMsg) -> None:
-        on_event(MessageToDict(message, preserving_proto_field_name=True))
+        on_event(MessageToDict(cast(Message, message), preserving_proto_field_name=True))
 
     os.environ[DATABASE] = str(home.warehouse)
     artifact = home.dbt_target / "run_results.json"

@@ -7,7 +7,6 @@ the versions' manifests, so that a run that was cut off leaves nothing half-told
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -112,7 +111,8 @@ def _manifest(
 ) -> dict[str, Any]:
     with connect(home) as connection:
         row = connection.execute(
-            "select max(policy_version) from marts.hotline_unit_quarter where quarter = ?", [quarter]
+            "select max(policy_version) from marts.hotline_unit_quarter where quarter = ?",
+            [quarter],
         ).fetchone()
     return {
         "quarter": quarter,
@@ -184,7 +184,7 @@ def _refresh_parquet(home: Home, quarter: str, version: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / f".{path.name}.tmp"
         shutil.copyfile(path, temporary)
-        os.replace(temporary, folder / path.name)
+        temporary.replace(folder / path.name)
 
 
 def _refresh_duckdb(home: Home) -> None:

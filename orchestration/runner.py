@@ -106,4 +106,3 @@ def run_quarter(home: Home, quarter: str, on_stage: Callable[[str], None]) -> Ru
                 outcome.failure = error.message.strip()
             error = error.cause
     return outcome
-

@@ -56,7 +56,7 @@ class Home:
 
     @property
     def dbt_target(self) -> Path:
-        """dbt's artifacts for this home."""
+        """Dbt's artifacts for this home."""
         return self.root / "dbt" / "target"
 
     @property

@@ -5,7 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,11 @@ def hotline(*arguments: str | Path, home: Path, exports: Path = EXPORTS) -> Ran:
         "COLUMNS": "200",
     }
     done = subprocess.run(
-        [HOTLINE, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=300
+        [HOTLINE, *map(str, arguments)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     return Ran(done.returncode, done.stdout, done.stderr)
 
@@ -48,9 +53,19 @@ def hashes(folder: Path) -> dict[str, str]:
     }
 
 
+@contextmanager
+def published(home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The published copy as a reader opens it: under another name than its schema `marts`."""
+    with duckdb.connect() as connection:
+        path = home / "published" / "marts.duckdb"
+        connection.execute(f"attach '{path}' as published (read_only)")
+        connection.execute("use published")
+        yield connection
+
+
 def read(home: Path, sql: str) -> list[tuple]:
-    """Rows of a query on the published copy, as a reader sees it."""
-    with duckdb.connect(str(home / "published" / "marts.duckdb"), read_only=True) as connection:
+    """Rows of a query on the published copy."""
+    with published(home) as connection:
         return connection.execute(sql).fetchall()
 
 
@@ -95,3 +110,7 @@ def edit_tickets(exports: Path) -> Callable[[Callable[[list[list[str]]], None]],
         return exports
 
     return edit
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-snapshot", action="store_true", help="accept the asset graph")

@@ -14,6 +14,14 @@
     {% endfor -%}
 {%- endmacro %}
 
+{% macro is_one_of(column, names) -%}
+    {{ column }} in (
+        {%- for name in names %}
+        '{{ name }}'{{ ',' if not loop.last }}
+        {%- endfor %}
+    )
+{%- endmacro %}
+
 {#- One row on each side for every row of `relation`, from its columns `expected` and `actual`. -#}
 {% macro both_sides(relation) -%}
     {% for side in ['expected', 'actual'] -%}

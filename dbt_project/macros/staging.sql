@@ -23,11 +23,11 @@
     {% endfor %}
 {%- endmacro %}
 
-{#- One row for each written (name, group, day) of CTE `typed` (columns `written_name`,
-    `evaluation_group`, `valid_on`): how many units its aliases name, and which. Names match
-    exactly, never nearly. An alias that names the group outranks one that doesn't: two bodies
-    share a name and differ by group, and where no group is written a group-less alias decides. -#}
-{% macro resolved_units(source_name) -%}
+{#- One row for each (written_name, evaluation_group, day) of CTE `typed`: how many units its
+    aliases name on that day, and which. Names match exactly, never nearly. An alias that names the
+    group outranks one that doesn't: two bodies share a name and differ by group, and where no
+    group is written a group-less alias decides. -#}
+{% macro resolved_units(source_name, day='cast(dispatched_at as date)') -%}
     select
         name.written_name,
         name.evaluation_group,
@@ -40,7 +40,13 @@
             min(alias.unit_code) filter (where alias.evaluation_group is not null),
             min(alias.unit_code)
         ) as unit_code
-    from (select distinct written_name, evaluation_group, valid_on from typed) as name
+    from (
+        select distinct
+            written_name,
+            evaluation_group,
+            {{ day }} as valid_on
+        from typed
+    ) as name
     left join {{ ref('unit_alias') }} as alias
         on
             name.written_name = alias.alias_name
@@ -51,11 +57,11 @@
     group by name.written_name, name.evaluation_group, name.valid_on
 {%- endmacro %}
 
-{% macro join_resolved_unit() -%}
+{% macro join_resolved_unit(day='cast(typed.dispatched_at as date)') -%}
     left join resolved
         on
             typed.written_name = resolved.written_name
-            and typed.valid_on = resolved.valid_on
+            and {{ day }} = resolved.valid_on
             and typed.evaluation_group is not distinct from resolved.evaluation_group
 {%- endmacro %}
 

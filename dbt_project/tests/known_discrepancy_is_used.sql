@@ -1,5 +1,5 @@
--- A record that explains nothing any more is to be removed by its owner. Only a warning: it is bound
--- to its exact figures, so it can't hide anything.
+-- A record that explains nothing any more is to be removed by its owner. Only a warning: it is
+-- bound to its exact figures, so it can't hide anything.
 {{ config(severity='warn') }}
 select known.discrepancy_id
 from {{ ref('known_discrepancy') }} as known

@@ -13,6 +13,7 @@ os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 
 import great_expectations as gx
 import pandas as pd
+from great_expectations.data_context.types.base import ProgressBarsConfig
 
 from orchestration.audit.check_results import CheckResult, Severity
 from orchestration.settings import EXPECTATIONS
@@ -34,7 +35,7 @@ def validate(name: str, frames: Iterable[pd.DataFrame], layer: str) -> list[Chec
     path: Path = EXPECTATIONS / f"{name}.json"
     suite = gx.ExpectationSuite(**json.loads(path.read_text(encoding="utf-8")))
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
     batches = context.data_sources.add_pandas("frames").add_dataframe_asset(name)
     definition = batches.add_batch_definition_whole_dataframe("rows")
     failing: dict[str, int] = {}
@@ -45,6 +46,8 @@ def validate(name: str, frames: Iterable[pd.DataFrame], layer: str) -> list[Chec
         outcome = batch.validate(suite, result_format="BASIC")
         for result in outcome.results:
             config = result.expectation_config
+            if config is None or config.meta is None:
+                raise ValueError(f"{path.name}: an expectation without meta")
             check = f"{name}.{config.meta['id']}"
             severity[check] = "error" if config.severity == "critical" else "warn"
             unexpected = result.result.get("unexpected_count") or 1

@@ -49,7 +49,8 @@ def _unmapped_line(home: Home, name: dict[str, Any]) -> str:
     nearest = [match[0] for match in process.extract(name["written_name"], sorted(set(known)))[:3]]
     return (
         f"[unknown_unit] 来源 {name['source']}：单位「{name['written_name']}」"
-        f"共 {name['row_count']} 行不在别名表中。最接近的名称：{'、'.join(nearest)}（仅供参考，不会自动采用）。"
+        f"共 {name['row_count']} 行不在别名表中。最接近的名称："
+        f"{'、'.join(nearest)}（仅供参考，不会自动采用）。"
         f"处理：核实后在 seeds/unit_alias.csv 加一行："
         f"*,{name['written_name']},,<unit_code>,<生效日期>,,"
     )

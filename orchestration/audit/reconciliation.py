@@ -36,7 +36,7 @@ def latest_run(home: Home, quarter: str) -> str | None:
 
 
 def controls(home: Home, run_id: str) -> list[dict[str, Any]]:
-    """All rows of a run, what doesn't hold first, then in a total order; empty if it got nowhere."""
+    """All rows of a run, what doesn't hold first, in a total order; empty if it got nowhere."""
     if not is_built(home, TABLE):
         return []
     return query(

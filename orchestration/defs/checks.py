@@ -20,9 +20,7 @@ from orchestration.warehouse import connect, query
 
 BATCH_VECTORS = 128  # of 2048 rows each
 RAW_SUITES = ("ticket", "mailbox", "suggestion")
-MART_SUITES = tuple(
-    sorted({path.stem for path in EXPECTATIONS.glob("*.json")} - set(RAW_SUITES))
-)
+MART_SUITES = tuple(sorted({path.stem for path in EXPECTATIONS.glob("*.json")} - set(RAW_SUITES)))
 CONTROL_GROUPS = sorted(
     {
         row["control_group"]
@@ -37,7 +35,10 @@ def _spec(name: str, asset: dg.AssetKey, description: str) -> dg.AssetCheckSpec:
 
 
 def _check_op(
-    context: dg.AssetCheckExecutionContext, workspace: Workspace, layer: str, suites: tuple[str, ...]
+    context: dg.AssetCheckExecutionContext,
+    workspace: Workspace,
+    layer: str,
+    suites: tuple[str, ...],
 ) -> Iterator[dg.AssetCheckResult]:
     """Run suites on their tables; record every expectation, then report one check a table."""
     # Great Expectations takes two seconds to import: only a run that validates pays for it.
@@ -45,7 +46,11 @@ def _check_op(
 
     home, quarter = workspace.home, context.run.tags["dagster/partition"]
     for suite in suites:
-        frames = _raw_frames(home, suite, quarter) if layer == "raw" else _mart_frames(home, suite, quarter)
+        frames = (
+            _raw_frames(home, suite, quarter)
+            if layer == "raw"
+            else _mart_frames(home, suite, quarter)
+        )
         results = validate(suite, frames, layer)
         record(home, context.run.run_id, quarter, input_sha256(home, quarter), results)
         yield _asset_check_result("expectations", dg.AssetKey([layer, suite]), results)
@@ -179,7 +184,9 @@ def _evidence(rows: list[dict[str, object]]) -> dict[str, dg.MetadataValue]:
         f"| {r['status']} |"
         for r in shown
     ]
-    head = "| 控制项 | 对象 | 指标 | 应为 | 实为 | 状态 |\n| --- | --- | --- | ---: | ---: | --- |\n"
+    head = (
+        "| 控制项 | 对象 | 指标 | 应为 | 实为 | 状态 |\n| --- | --- | --- | ---: | ---: | --- |\n"
+    )
     return {
         "controls": dg.MetadataValue.int(len(rows)),
         "evidence": dg.MetadataValue.md(head + "\n".join(lines)),

@@ -27,13 +27,17 @@ def _raw_asset(source: str, description: str) -> dg.AssetsDefinition:
         description=description,
         owners=OWNERS,
         kinds={"python", "parquet"},
-        # A shared folder can be away for a moment; a wrong file is an InputError and stays wrong.
-        retry_policy=None,
     )
-    def raw_source(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
-        files = ingest_source(
-            workspace.home, workspace.exports, quarter_of(context), workspace.contracts, source
-        )
+    def raw_source(
+        context: dg.AssetExecutionContext, workspace: Workspace
+    ) -> dg.MaterializeResult[None]:
+        try:
+            files = ingest_source(
+                workspace.home, workspace.exports, quarter_of(context), workspace.contracts, source
+            )
+        except OSError as error:
+            # A shared folder can be away for a moment; a wrong file (InputError) stays wrong.
+            raise dg.RetryRequested(max_retries=2, seconds_to_wait=5) from error
         listing = "\n".join(
             f"| {f.file_name} | {f.row_count} | {f.encoding} | `{f.file_sha256[:12]}` |"
             for f in files
@@ -75,7 +79,7 @@ raw_assets = [_raw_asset(source, description) for source, description in SOURCES
 )
 def raw_scope(
     context: dg.AssetExecutionContext, workspace: Workspace
-) -> Iterator[dg.MaterializeResult]:
+) -> Iterator[dg.MaterializeResult[None]]:
     """Point schema `raw` of the working warehouse at the quarter's current lake files."""
     rows = register_raw(
         workspace.home, quarter_of(context), context.run.run_id, workspace.contracts

@@ -29,7 +29,7 @@ from orchestration.warehouse import query
 )
 def published_marts(
     context: dg.AssetExecutionContext, workspace: Workspace
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """Publish the quarter; its headline figures, reconciliation and index plot are metadata."""
     home, quarter = workspace.home, context.partition_key
     outcome = publish(home, quarter, context.run.run_id)
@@ -71,4 +71,6 @@ def _index_plot(home: Home, quarter: str) -> str:
     axes.set(xlabel=f"composite_index {quarter}", ylabel="units")
     image = BytesIO()
     figure.savefig(image, format="png", dpi=100)
-    return f"![composite index](data:image/png;base64,{base64.b64encode(image.getvalue()).decode()})"
+    return (
+        f"![composite index](data:image/png;base64,{base64.b64encode(image.getvalue()).decode()})"
+    )

@@ -6,11 +6,9 @@ order, and which superseded which; the warehouse's list of files is rebuilt from
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from difflib import SequenceMatcher
 from pathlib import Path
 
 import polars as pl
@@ -158,9 +156,10 @@ def _fitting_source(path: Path, header: Sequence[str], contracts: dict[str, Cont
     )
 
 
-def _likeness(contract: Contract, header: Sequence[str]) -> float:
-    known = [text for column in contract.columns for text in column.headers]
-    return SequenceMatcher(a=sorted(known), b=sorted(header), autojunk=False).ratio()
+def _likeness(contract: Contract, header: Sequence[str]) -> tuple[int, int]:
+    """Shared headers, then likeness in width (a file without a header still has its columns)."""
+    known = {text for column in contract.columns for text in column.headers}
+    return len(known & set(header)), -abs(len(contract.columns) - len(header))
 
 
 def _store(
@@ -214,7 +213,7 @@ def _write_parquet(table: Table, contract: Contract, sha256: str, target: Path) 
         pl.lit(sha256).alias("file_sha256"),
         pl.col(ROW_NUMBER).cast(pl.Int64),
     ).sink_parquet(temporary, compression="zstd", maintain_order=True)
-    os.replace(temporary, target)
+    temporary.replace(target)
     return int(pl.scan_parquet(target).select(pl.len()).collect().item())
 
 

@@ -159,7 +159,9 @@ def _xlsx_table(path: Path) -> Table:
     try:
         sheet = CalamineWorkbook.from_path(path).get_sheet_by_index(0)
     except (CalamineError, IndexError, OSError) as error:
-        raise _unreadable(path, "bad_xlsx", "不是完好的 XLSX 工作簿", "Excel 能打开的 .xlsx") from error
+        raise _unreadable(
+            path, "bad_xlsx", "不是完好的 XLSX 工作簿", "Excel 能打开的 .xlsx"
+        ) from error
     rows = sheet.to_python(skip_empty_area=False)
     if not rows:
         raise _unreadable(path, "empty_file", "第一张工作表是空的", "第 1 行是列名")
@@ -183,7 +185,7 @@ def _cell_text(cell: Any) -> str:
 
 
 def _numbered(frame: pl.LazyFrame) -> pl.LazyFrame:
-    filled = pl.any_horizontal((pl.all().fill_null("") != ""))
+    filled = pl.any_horizontal(pl.all().fill_null("") != "")
     numbered = frame.with_columns(filled.alias("filled")).with_row_index(ROW_NUMBER, offset=1)
     return numbered.filter(pl.col("filled") & (pl.col(ROW_NUMBER) > 1)).drop("filled")
 
@@ -209,7 +211,9 @@ def _count_xlsx_rows(path: Path) -> int:
         with zipfile.ZipFile(path) as archive, archive.open("xl/worksheets/sheet1.xml") as sheet:
             parser.ParseFile(sheet)
     except (zipfile.BadZipFile, KeyError, ExpatError) as error:
-        raise _unreadable(path, "bad_xlsx", "不是完好的 XLSX 工作簿", "Excel 能打开的 .xlsx") from error
+        raise _unreadable(
+            path, "bad_xlsx", "不是完好的 XLSX 工作簿", "Excel 能打开的 .xlsx"
+        ) from error
     return count
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from conftest import EXPORTS, PROJECT, read
+from conftest import EXPORTS, PROJECT, published, read
 
 DISTRICT = "全区"
 APPENDIX_1 = {
@@ -65,12 +65,10 @@ def number(text: str) -> Decimal:
 
 @pytest.fixture(scope="module")
 def marts(published_home: Path) -> dict[str, list[dict]]:
-    import duckdb
-
-    path = str(published_home / "published" / "marts.duckdb")
-    with duckdb.connect(path, read_only=True) as connection:
+    with published(published_home) as connection:
         names = connection.execute(
-            "select table_name from information_schema.tables where table_schema = 'marts'"
+            "select table_name from information_schema.tables "
+            "where table_schema = 'marts' and table_catalog = 'published'"
         ).fetchall()
         tables = {}
         for (name,) in names:
@@ -192,9 +190,9 @@ def test_the_ten_contradictions_of_the_document_are_explained(published_home):
 
 
 def test_the_callbacks_behind_the_rates(published_home):
-    assert read(
-        published_home, "select callback_count from marts.hotline_district_quarter"
-    ) == [(2049,)]
+    assert read(published_home, "select callback_count from marts.hotline_district_quarter") == [
+        (2049,)
+    ]
     assert read(
         published_home,
         "select unit_code, callback_count, due_count from marts.hotline_unit_quarter "

@@ -65,7 +65,8 @@ def test_unusable_input(damage, words, home, exports):
 
 
 @pytest.mark.parametrize(
-    ("quarter", "code"), [("2022Q5", "bad_quarter"), ("22Q2", "bad_quarter"), ("2021Q1", "missing_quarter")]
+    ("quarter", "code"),
+    [("2022Q5", "bad_quarter"), ("22Q2", "bad_quarter"), ("2021Q1", "missing_quarter")],
 )
 def test_a_quarter_that_is_not_there(quarter, code, tmp_path):
     ran = hotline("run", quarter, home=tmp_path / "home")

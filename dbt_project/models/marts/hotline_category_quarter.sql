@@ -11,18 +11,23 @@ with counted as (
     group by ticket.quarter, coalesce(ticket.category, 'other')
 ),
 
+loaded as (
+    select distinct quarter
+    from {{ ref('fct_ticket') }}
+),
+
 compared as (
     select
         scope.quarter,
         category.category,
         coalesce(counted.ticket_count, 0) as ticket_count,
         case
-            when scope.previous_quarter in (select quarter from {{ ref('fct_ticket') }})
-                then coalesce(previous.ticket_count, 0)
+            when loaded.quarter is not null then coalesce(previous.ticket_count, 0)
             else cast(comparative.value as bigint)
         end as previous_count
     from {{ ref('dim_category') }} as category
     inner join {{ source('raw', 'run_scope') }} as scope on category.quarter = scope.quarter
+    left join loaded on scope.previous_quarter = loaded.quarter
     left join counted
         on category.quarter = counted.quarter and category.category = counted.category
     left join counted as previous

@@ -20,6 +20,16 @@ with control_side as (
     {% endfor -%}
 ),
 
+expected as (
+    select * from control_side
+    where side = 'expected'
+),
+
+actual as (
+    select * from control_side
+    where side = 'actual'
+),
+
 compared as (
     select
         coalesce(expected.quarter, actual.quarter) as quarter,
@@ -29,8 +39,8 @@ compared as (
         expected.value as expected,
         actual.value as actual,
         actual.value - expected.value as difference
-    from (select * from control_side where side = 'expected') as expected
-    full outer join (select * from control_side where side = 'actual') as actual
+    from expected
+    full outer join actual
         on
             expected.quarter = actual.quarter
             and expected.control_id = actual.control_id
@@ -38,7 +48,7 @@ compared as (
             and expected.measure = actual.measure
 ),
 
--- A known discrepancy explains exactly what it records: if either figure changes, it no longer does.
+-- A known discrepancy explains exactly what it records: if a figure changes, it no longer does.
 judged as (
     select
         scope.run_id,

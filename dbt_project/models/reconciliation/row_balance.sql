@@ -1,6 +1,8 @@
 -- A current file of a quarter: the rows that were read, and what became of each.
 -- What was read is the lake's count, not a sum of the statuses, so that the balance can fail.
-{{ config(materialized='incremental', incremental_strategy='append', pre_hook='{{ clear_quarter() }}') }}
+{{ config(
+    materialized='incremental', incremental_strategy='append', pre_hook='{{ clear_quarter() }}'
+) }}
 
 with classed as (
     {% for model in ['stg_ticket', 'stg_letter', 'stg_suggestion', 'stg_published_figure'] -%}

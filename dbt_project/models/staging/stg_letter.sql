@@ -17,8 +17,7 @@ typed as (
         cast(null as {{ dbt.type_string() }}) as evaluation_group,
         {{ parse_timestamp('written.deadline_at_text', until_end_of_day=true) }} as deadline_at,
         {{ parse_timestamp('written.finished_at_text') }} as finished_at,
-        satisfaction_code.code as satisfaction,
-        cast({{ parse_timestamp('written.dispatched_at_text') }} as date) as valid_on
+        satisfaction_code.code as satisfaction
     from written
     {{ join_codes('mailbox', ['mailbox', 'satisfaction']) }}
 ),

@@ -29,7 +29,7 @@ typed as (
 ),
 
 resolved as (
-    {{ resolved_units('bulletin') }}
+    {{ resolved_units('bulletin', 'valid_on') }}
 ),
 
 identified as (
@@ -37,7 +37,7 @@ identified as (
         typed.*,
         case when resolved.unit_count = 1 then resolved.unit_code end as unit_code
     from typed
-    {{ join_resolved_unit() }}
+    {{ join_resolved_unit('typed.valid_on') }}
 ),
 
 repeated as (

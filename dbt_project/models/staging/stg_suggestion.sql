@@ -14,8 +14,7 @@ typed as (
         written.unit_name_text as written_name,
         cast(null as {{ dbt.type_string() }}) as evaluation_group,
         {{ parse_timestamp('written.deadline_at_text', until_end_of_day=true) }} as deadline_at,
-        {{ parse_timestamp('written.finished_at_text') }} as finished_at,
-        cast({{ parse_timestamp('written.dispatched_at_text') }} as date) as valid_on
+        {{ parse_timestamp('written.finished_at_text') }} as finished_at
     from written
 ),
 

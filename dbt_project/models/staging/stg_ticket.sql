@@ -23,8 +23,7 @@ typed as (
         {{ parse_timestamp('written.finished_at_text') }} as finished_at,
         cast(is_reworked_code.code as boolean) as is_reworked,
         {{ parse_timestamp('written.called_back_at_text') }} as called_back_at,
-        callback_result_code.code as callback_result,
-        cast({{ parse_timestamp('written.dispatched_at_text') }} as date) as valid_on
+        callback_result_code.code as callback_result
     from written
     {{ join_codes('ticket', codes) }}
 ),

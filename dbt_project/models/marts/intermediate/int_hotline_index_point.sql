@@ -54,7 +54,7 @@ cut as (
         - sum(floor(exact_units)) over subject_window as lacking_units,
         row_number() over (
             partition by subject
-            order by exact_units - floor(exact_units) desc, display_order, component
+            order by exact_units - floor(exact_units) desc, display_order asc, component asc
         ) as remainder_rank
     from exact
     window subject_window as (partition by subject)

@@ -87,11 +87,11 @@ name as (
 } %}
 said as (
     select
-        quarter,
         {% for place, (control_id, measure) in places.items() -%}
         sum(value) filter (where control_id = '{{ control_id }}' and measure = '{{ measure }}')
-            as {{ place }}{{ ',' if not loop.last }}
+            as {{ place }},
         {% endfor -%}
+        quarter
     from figure
     group by quarter
 ),

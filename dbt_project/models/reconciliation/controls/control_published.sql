@@ -13,6 +13,15 @@ with printed as (
     from {{ ref('published_figure') }}
 ),
 
+mapping as (
+    select distinct
+        control_id,
+        mart,
+        subject,
+        measure
+    from {{ ref('published_measure') }}
+),
+
 -- The bulletin prints a rate of nothing as the policy scores it (0%), the marts leave it empty.
 figure as (
     select
@@ -47,14 +56,7 @@ select
 from figure
 inner join {{ source('raw', 'run_scope') }} as scope
     on figure.quarter = scope.quarter and scope.has_bulletin
-inner join (
-    select distinct
-        control_id,
-        mart,
-        subject,
-        measure
-    from {{ ref('published_measure') }}
-) as mapping
+inner join mapping
     on
         figure.mart = mapping.mart
         and figure.measure = mapping.measure

@@ -15,7 +15,7 @@ with compared as (
     where
         comparative.control_id = 'hotline_category'
         and comparative.measure = 'ticket_count'
-        and comparative.quarter in (select quarter from {{ ref('fct_ticket') }})
+        and comparative.quarter in (select loaded.quarter from {{ ref('fct_ticket') }} as loaded)
 )
 
 {{ both_sides('compared') }}

@@ -64,14 +64,16 @@ answer as (
         'hotline' as channel,
         ticket.callback_result as result
     from {{ ref('stg_ticket') }} as ticket
-    inner join {{ source('raw', 'run_scope') }} as scope on {{ in_quarter('ticket.called_back_at') }}
+    inner join {{ source('raw', 'run_scope') }} as scope
+        on {{ in_quarter('ticket.called_back_at') }}
     where ticket.row_status = 'accepted'
     union all
     select
         'mailbox' as channel,
         letter.satisfaction as result
     from {{ ref('stg_letter') }} as letter
-    inner join {{ source('raw', 'run_scope') }} as scope on {{ in_quarter('letter.dispatched_at') }}
+    inner join {{ source('raw', 'run_scope') }} as scope
+        on {{ in_quarter('letter.dispatched_at') }}
     where letter.row_status = 'accepted'
 ),
 
@@ -101,16 +103,20 @@ satisfaction as (
     where figure.measure = 'satisfaction_rate'
 ),
 
+policy as (
+    select distinct
+        quarter,
+        index_scale
+    from {{ ref('dim_index_item') }}
+),
+
 component_sum as (
     select
         component.quarter,
         component.unit_code as subject,
         {{ round_index('sum(component.points)', 'max(policy.index_scale)') }} as value
     from {{ ref('index_component_unit_quarter') }} as component
-    inner join (
-        select distinct quarter, index_scale
-        from {{ ref('dim_index_item') }}
-    ) as policy on component.quarter = policy.quarter
+    inner join policy on component.quarter = policy.quarter
     group by component.quarter, component.unit_code
 ),
 
@@ -167,8 +173,8 @@ index_value as (
         component_sum.value as expected,
         figure.value as actual
     from figure
-    left join component_sum on figure.subject = component_sum.subject
-        and figure.quarter = component_sum.quarter
+    left join component_sum
+        on figure.quarter = component_sum.quarter and figure.subject = component_sum.subject
     where figure.measure = 'composite_index' and figure.mart = 'hotline_unit_quarter'
 ),
 

@@ -40,11 +40,11 @@ with scope as (
 {% for channel, (staged, listed, conditions) in recounts.items() -%}
 {{ channel }} as (
     select
-        unit.quarter,
-        unit.unit_code,
         {% for measure, condition in conditions.items() -%}
-        sum(case when {{ condition }} then 1 else 0 end) as {{ measure }}{{ ',' if not loop.last }}
+        sum(case when {{ condition }} then 1 else 0 end) as {{ measure }},
         {% endfor -%}
+        unit.quarter,
+        unit.unit_code
     from {{ ref('dim_unit') }} as unit
     cross join scope
     left join {{ ref(staged) }} as item
@@ -74,6 +74,6 @@ select
 from {{ ref('mart_figure') }}
 where
     mart = '{{ channel }}_unit_quarter'
-    and measure in ('{{ conditions | join("', '") }}')
+    and {{ is_one_of('measure', conditions) }}
 {{ 'union all' if not loop.last }}
 {% endfor -%}

@@ -43,22 +43,25 @@ balanced as (
 ),
 
 accepted as (
-    select 'fct_ticket' as subject, count(*) as row_count
-    from {{ ref('stg_ticket') }}
+    {% for fact, staged in [
+        ('fct_ticket', 'stg_ticket'),
+        ('fct_letter', 'stg_letter'),
+        ('fct_suggestion_assignment', 'stg_suggestion')
+    ] -%}
+    select
+        '{{ fact }}' as subject,
+        count(*) as row_count
+    from {{ ref(staged) }}
     where row_status = 'accepted'
     union all
-    select 'fct_callback' as subject, count(*) as row_count
+    {% endfor -%}
+    select
+        'fct_callback' as subject,
+        count(*) as row_count
     from {{ ref('stg_ticket') }} as ticket
-    inner join {{ source('raw', 'run_scope') }} as scope on {{ in_quarter('ticket.called_back_at') }}
+    inner join {{ source('raw', 'run_scope') }} as scope
+        on {{ in_quarter('ticket.called_back_at') }}
     where ticket.row_status = 'accepted'
-    union all
-    select 'fct_letter' as subject, count(*) as row_count
-    from {{ ref('stg_letter') }}
-    where row_status = 'accepted'
-    union all
-    select 'fct_suggestion_assignment' as subject, count(*) as row_count
-    from {{ ref('stg_suggestion') }}
-    where row_status = 'accepted'
 ),
 
 fact as (
@@ -66,39 +69,32 @@ fact as (
     select
         '{{ fact }}' as subject,
         count(*) as row_count
-    from {{ ref(fact) }}
-    where quarter in (select quarter from {{ source('raw', 'run_scope') }})
+    from {{ ref(fact) }} as item
+    inner join {{ source('raw', 'run_scope') }} as scope on item.quarter = scope.quarter
     {{ 'union all' if not loop.last }}
     {% endfor -%}
 ),
 
 compared as (
-    select 'file_to_lake' as control_id, subject, 'row_count' as measure,
-        counted_row_count as expected, lake_row_count as actual
-    from balanced
-    union all
-    select 'lake_to_raw', subject, 'row_count', lake_row_count, raw_row_count
-    from balanced
-    union all
-    select 'raw_to_staging', subject, 'row_count', raw_row_count, staged_row_count
-    from balanced
-    union all
-    select 'rejected_rows', subject, 'rejected_count', 0, rejected_count
-    from balanced
-    union all
-    select 'staging_to_fact', subject, 'row_count', row_count, null
-    from accepted
-    union all
-    select 'staging_to_fact', subject, 'row_count', null, row_count
-    from fact
-),
-
-in_quarter as (
+    {% for control_id, step, measure, expected, actual in [
+        ('file_to_lake', 'balanced', 'row_count', 'counted_row_count', 'lake_row_count'),
+        ('lake_to_raw', 'balanced', 'row_count', 'lake_row_count', 'raw_row_count'),
+        ('raw_to_staging', 'balanced', 'row_count', 'raw_row_count', 'staged_row_count'),
+        ('rejected_rows', 'balanced', 'rejected_count', '0', 'rejected_count'),
+        ('staging_to_fact', 'accepted', 'row_count', 'row_count', 'null'),
+        ('staging_to_fact', 'fact', 'row_count', 'null', 'row_count')
+    ] -%}
     select
         scope.quarter,
-        compared.*
-    from compared
+        '{{ control_id }}' as control_id,
+        step.subject,
+        '{{ measure }}' as measure,
+        {{ expected }} as expected,
+        {{ actual }} as actual
+    from {{ step }} as step
     cross join {{ source('raw', 'run_scope') }} as scope
+    {{ 'union all' if not loop.last }}
+    {% endfor -%}
 )
 
-{{ both_sides('in_quarter') }}
+{{ both_sides('compared') }}

@@ -67,18 +67,23 @@ total as (
     group by scope.quarter, part.control_id, part.side, part.subject, part.measure
 ),
 
+known_group as (
+    select distinct evaluation_group
+    from {{ ref('evaluation_group') }}
+),
+
 -- Only units of a known group are added here, so a unit outside the groups leaves a difference.
 {% set grouped_measures = ['unit_count'] + hotline_counts() %}
 grouped as (
     select
-        unit.quarter,
-        count(*) as unit_count,
         {% for measure in hotline_counts() -%}
-        sum(unit.{{ measure }}) as {{ measure }}{{ ',' if not loop.last }}
+        sum(unit.{{ measure }}) as {{ measure }},
         {% endfor -%}
+        unit.quarter,
+        count(*) as unit_count
     from {{ ref('hotline_unit_quarter') }} as unit
     inner join {{ source('raw', 'run_scope') }} as scope on unit.quarter = scope.quarter
-    where unit.evaluation_group in (select evaluation_group from {{ ref('evaluation_group') }})
+    inner join known_group on unit.evaluation_group = known_group.evaluation_group
     group by unit.quarter
 ),
 
@@ -119,7 +124,7 @@ select
     measure,
     value
 from {{ ref('mart_figure') }}
-where mart = '{{ whole }}' and measure in ('{{ measures | join("', '") }}')
+where mart = '{{ whole }}' and {{ is_one_of('measure', measures) }}
 union all
 select
     quarter,

@@ -1,0 +1,103 @@
+"""What Dagster loads: it validates, and its graph is the one that people know."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from conftest import EXPORTS, PROJECT
+
+SNAPSHOT = Path(__file__).with_name("asset_graph.json")
+UPDATE = "python -m pytest tests/integration/test_dagster.py --update-snapshot"
+
+
+@pytest.fixture(scope="module")
+def defs() -> dg.Definitions:
+    from orchestration.definitions import defs
+
+    return defs
+
+
+def test_definitions_validate(tmp_path):
+    done = subprocess.run(
+        [Path(sys.executable).with_name("dagster"), "definitions", "validate"]
+        + ["-m", "orchestration.definitions"],
+        cwd=PROJECT,
+        env=os.environ | {"DAGSTER_HOME": str(tmp_path), "HOTLINE_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_asset_graph_is_the_known_one(defs, request):
+    graph = defs.resolve_asset_graph()
+    found = {
+        key.to_user_string(): {
+            "group": node.group_name,
+            "from": sorted(parent.to_user_string() for parent in node.parent_keys),
+            "checks": len(graph.get_check_keys_for_assets({key})),
+        }
+        for key, node in sorted((node.key, node) for node in graph.asset_nodes)
+    }
+    text = json.dumps(found, indent=1) + "\n"
+    if request.config.getoption("--update-snapshot"):
+        SNAPSHOT.write_text(text, encoding="utf-8")
+    assert text == SNAPSHOT.read_text(encoding="utf-8"), f"look at the change, then: {UPDATE}"
+
+
+def test_every_asset_is_described_and_owned(defs):
+    nodes = defs.resolve_asset_graph().asset_nodes
+    assert [n.key for n in nodes if n.is_materializable and not n.description] == []
+    assert [n.key for n in nodes if n.is_materializable and not n.owners] == []
+
+
+@pytest.fixture
+def instance(tmp_path):
+    from orchestration.runner import dagster_instance
+    from orchestration.settings import Home
+
+    with dagster_instance(Home(tmp_path / "home")) as instance:
+        yield instance
+
+
+def test_the_schedule_loads_the_quarter_that_ended(defs, instance):
+    schedule = defs.resolve_schedule_def("after_quarter_end")
+    context = dg.build_schedule_context(
+        instance=instance, scheduled_execution_time=datetime(2022, 7, 5, 6)
+    )
+    (request,) = schedule.evaluate_tick(context).run_requests
+    assert request.partition_key == "2022Q2"
+    assert schedule.cron_schedule == "0 6 5 1,4,7,10 *"
+    assert schedule.execution_timezone == "Asia/Shanghai"
+
+
+def tick(defs, instance, cursor):
+    sensor = defs.resolve_sensor_def("exports_changed")
+    context = dg.build_sensor_context(instance=instance, cursor=cursor, definitions=defs)
+    return sensor.evaluate_tick(context)
+
+
+def test_the_sensor_waits_until_files_stand_still(defs, instance, exports, monkeypatch):
+    monkeypatch.setenv("HOTLINE_EXPORTS", str(exports))
+    first = tick(defs, instance, None)
+    assert first.run_requests == [], "just seen: it may still be being written"
+    second = tick(defs, instance, first.cursor)
+    assert [r.partition_key for r in second.run_requests] == ["2022Q2"], "one run, three files"
+    assert tick(defs, instance, second.cursor).run_requests == []
+    growing = exports / "2022Q2" / "ticket.csv"
+    growing.write_bytes(growing.read_bytes() + b"\r\n")
+    third = tick(defs, instance, second.cursor)
+    assert third.run_requests == []
+    fourth = tick(defs, instance, third.cursor)
+    assert [r.partition_key for r in fourth.run_requests] == ["2022Q2"]
+
+
+def test_the_project_exports_have_a_sensor_fingerprint(monkeypatch):
+    from orchestration.defs.automation import quarter_folders
+
+    assert list(quarter_folders(EXPORTS)) == ["2022Q2"]
