@@ -17,6 +17,8 @@ DAGSTER_YAML = """\
 # Written by hotline; storage of Dagster's own events, and one writer at a time.
 telemetry:
   enabled: false
+nux:
+  enabled: false
 concurrency:
   pools:
     default_limit: 1

@@ -66,34 +66,36 @@ def instance(tmp_path):
 
 
 def test_the_schedule_loads_the_quarter_that_ended(defs, instance):
-    schedule = defs.resolve_schedule_def("after_quarter_end")
+    from orchestration.defs.automation import after_quarter_end
+
     context = dg.build_schedule_context(
         instance=instance, scheduled_execution_time=datetime(2022, 7, 5, 6)
     )
-    (request,) = schedule.evaluate_tick(context).run_requests
+    request = after_quarter_end(context)
     assert request.partition_key == "2022Q2"
+    schedule = defs.resolve_schedule_def("after_quarter_end")
     assert schedule.cron_schedule == "0 6 5 1,4,7,10 *"
     assert schedule.execution_timezone == "Asia/Shanghai"
 
 
-def tick(defs, instance, cursor):
-    sensor = defs.resolve_sensor_def("exports_changed")
-    context = dg.build_sensor_context(instance=instance, cursor=cursor, definitions=defs)
-    return sensor.evaluate_tick(context)
+def tick(instance, cursor):
+    from orchestration.defs.automation import exports_changed
+
+    return exports_changed(dg.build_sensor_context(instance=instance, cursor=cursor))
 
 
-def test_the_sensor_waits_until_files_stand_still(defs, instance, exports, monkeypatch):
+def test_the_sensor_waits_until_files_stand_still(instance, exports, monkeypatch):
     monkeypatch.setenv("HOTLINE_EXPORTS", str(exports))
-    first = tick(defs, instance, None)
+    first = tick(instance, None)
     assert first.run_requests == [], "just seen: it may still be being written"
-    second = tick(defs, instance, first.cursor)
+    second = tick(instance, first.cursor)
     assert [r.partition_key for r in second.run_requests] == ["2022Q2"], "one run, three files"
-    assert tick(defs, instance, second.cursor).run_requests == []
+    assert tick(instance, second.cursor).run_requests == []
     growing = exports / "2022Q2" / "ticket.csv"
     growing.write_bytes(growing.read_bytes() + b"\r\n")
-    third = tick(defs, instance, second.cursor)
+    third = tick(instance, second.cursor)
     assert third.run_requests == []
-    fourth = tick(defs, instance, third.cursor)
+    fourth = tick(instance, third.cursor)
     assert [r.partition_key for r in fourth.run_requests] == ["2022Q2"]
 
 
