@@ -36,14 +36,15 @@ def latest_run(home: Home, quarter: str) -> str | None:
 
 
 def controls(home: Home, run_id: str) -> list[dict[str, Any]]:
-    """All rows of a run, what doesn't hold first, in a total order; empty if it got nowhere."""
+    """A run's rows, what doesn't hold first, then explained ones; empty if it got nowhere."""
     if not is_built(home, TABLE):
         return []
     return query(
         home,
         "select control_id, control_group, subject, measure, expected, actual, difference, "
         "tolerance, severity, status, explanation from audit.reconciliation where run_id = ? "
-        "order by status in ('match', 'explained'), control_group, control_id, subject, measure",
+        "order by case status when 'match' then 2 when 'explained' then 1 else 0 end, "
+        "control_group, control_id, subject, measure",
         [run_id],
     )
 
