@@ -3,7 +3,12 @@
 import dagster as dg
 
 from orchestration.defs.automation import after_quarter_end, exports_changed, quarterly_job
-from orchestration.defs.checks import mart_expectations, raw_expectations, reconciliation_gate
+from orchestration.defs.checks import (
+    mart_expectations,
+    raw_expectations,
+    recomputed,
+    reconciliation_gate,
+)
 from orchestration.defs.dbt import dbt_models
 from orchestration.defs.ingest import raw_assets, raw_scope
 from orchestration.defs.publish import published_marts
@@ -11,7 +16,7 @@ from orchestration.defs.resources import Workspace
 
 defs = dg.Definitions(
     assets=[*raw_assets, raw_scope, dbt_models, published_marts],
-    asset_checks=[raw_expectations, mart_expectations, reconciliation_gate],
+    asset_checks=[raw_expectations, mart_expectations, recomputed, reconciliation_gate],
     jobs=[quarterly_job],
     schedules=[after_quarter_end],
     sensors=[exports_changed],

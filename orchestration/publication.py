@@ -18,20 +18,25 @@ import duckdb
 import polars as pl
 
 from orchestration import __version__
-from orchestration.ingest.lake import current_files, sha256_of
+from orchestration.errors import InputError
+from orchestration.ingest.lake import LakeFile, all_files, current_files, sha256_of
+from orchestration.quarters import Quarter
 from orchestration.settings import DBT_PROJECT, Home, contracts_root
 from orchestration.warehouse import connect
 
 # What tells the rows of a mart apart within a quarter; a mart has one or two of these.
 KEY_COLUMNS = ("unit_code", "mailbox", "component", "channel", "request_type", "category")
 READER_SCHEMAS = ("marts", "audit")
+# Facts go along as Parquet, so that a published figure leads back to its source rows.
+EXPORTED_SCHEMAS = ("marts", "facts")
+FACT_PREFIX = "fct_"
 # Readers' tools still ship DuckDB 1.x, which can't open the newest storage version.
 READER_STORAGE_VERSION = "v1.0.0"
 
 
 @dataclass(frozen=True)
 class Publication:
-    """The outcome of a publication: `is_new` is false where no figure changed."""
+    """The outcome of a publication: `is_new` is false where no figure or source row changed."""
 
     quarter: str
     version: int
@@ -41,20 +46,21 @@ class Publication:
 
 def input_sha256(home: Home, quarter: str) -> str:
     """One hash over what decides a quarter's figures: its current files and the rules."""
-    return _digest({"files": _input_hashes(home, quarter), "rules": _rules_sha256()})
+    return _digest({"files": _input_hashes(home, quarter), "rules": rules_sha256()})
 
 
 def publish(home: Home, quarter: str, run_id: str) -> Publication:
-    """Publish a quarter's marts as they stand in the working warehouse.
+    """Publish a quarter's marts and facts as they stand in the working warehouse.
 
-    A new version is made only if a figure changed; its restatements say which. The copies for
-    readers are refreshed in either case, because the audit tables grow with every run.
+    A new version is made only if a figure or the rows behind it changed; its restatements say which
+    figures (none where an export only arrived in another form). The copies for readers are
+    refreshed in either case, because the audit tables grow with every run.
     """
     versions = home.published / "versions" / quarter
-    previous = _latest_manifest(versions)
+    previous = _latest_manifest(home, quarter)
     staging = home.scratch / f"version-{quarter}"
     shutil.rmtree(staging, ignore_errors=True)
-    outputs = _export_marts(home, quarter, staging)
+    outputs = export_outputs(home, quarter, staging)
     is_new = previous is None or previous["outputs"] != outputs
     if is_new:
         manifest = _manifest(home, quarter, run_id, outputs, previous)
@@ -82,23 +88,42 @@ def manifests(home: Home) -> list[dict[str, Any]]:
     return sorted(found, key=lambda manifest: (manifest["quarter"], manifest["version"]))
 
 
-def _latest_manifest(versions: Path) -> dict[str, Any] | None:
-    paths = versions.glob("v*/manifest.json")
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-    return max(found, key=lambda manifest: int(manifest["version"]), default=None)
+def published_manifest(home: Home, quarter: str) -> dict[str, Any]:
+    """The manifest of a quarter's latest version.
+
+    Raises:
+        InputError: no quarter is written so, or it was never published in this home.
+    """
+    Quarter.parse(quarter)
+    manifest = _latest_manifest(home, quarter)
+    if manifest is None:
+        known = sorted({entry["quarter"] for entry in manifests(home)})
+        raise InputError(
+            code="not_published",
+            found=f"{quarter} 还没有发布过",
+            expected=f"已发布的季度：{'、'.join(known) or '（还没有）'}",
+            action=f"先运行 hotline run {quarter}，或改正季度或 --home",
+        )
+    return manifest
 
 
-def _export_marts(home: Home, quarter: str, folder: Path) -> dict[str, str]:
-    """Write a quarter of each mart to Parquet in a total order; hashes by table."""
+def _latest_manifest(home: Home, quarter: str) -> dict[str, Any] | None:
+    return next((m for m in reversed(manifests(home)) if m["quarter"] == quarter), None)
+
+
+def export_outputs(home: Home, quarter: str, folder: Path) -> dict[str, str]:
+    """Write a quarter of each mart and fact to Parquet in a total order; hashes by table."""
     folder.mkdir(parents=True)
     with connect(home) as connection:
-        for table in _tables(connection, "marts"):
-            target = str(folder / f"{table}.parquet").replace("'", "''")
-            connection.execute(
-                f"copy (select * from marts.{table} where quarter = ? order by all) "  # noqa: S608
-                f"to '{target}' (format parquet, compression zstd)",
-                [quarter],
-            )
+        for schema in EXPORTED_SCHEMAS:
+            for table in _tables(connection, schema):
+                target = str(folder / f"{table}.parquet").replace("'", "''")
+                connection.execute(
+                    f"copy (select * from {schema}.{table} "  # noqa: S608 (our own names)
+                    f"where quarter = ? order by all) "
+                    f"to '{target}' (format parquet, compression zstd)",
+                    [quarter],
+                )
     return {path.stem: sha256_of(path) for path in sorted(folder.glob("*.parquet"))}
 
 
@@ -121,15 +146,30 @@ def _manifest(
         "published_at": f"{datetime.now():%Y-%m-%d %H:%M:%S}",
         "code_version": __version__,
         "policy_version": row[0] if row else "",
-        "rules_sha256": _rules_sha256(),
-        "inputs": [
-            {"source": file.source, "file_name": file.file_name, "file_sha256": file.file_sha256}
-            for file in current_files(home, quarter)
-        ],
+        "rules_sha256": rules_sha256(),
+        "inputs": [_input(file) for file in current_files(home, quarter)],
+        "previous_inputs": [_input(file) for file in _previous_files(home, quarter)],
         "input_sha256": input_sha256(home, quarter),
         "outputs": dict(outputs),
         "output_sha256": _digest(outputs),
     }
+
+
+def _input(file: LakeFile) -> dict[str, str]:
+    return {"source": file.source, "file_name": file.file_name, "file_sha256": file.file_sha256}
+
+
+def _previous_files(home: Home, quarter: str) -> list[LakeFile]:
+    """What the quarter before was built from, where it is loaded: comparisons with it need it."""
+    previous = str(Quarter.parse(quarter).previous)
+    with connect(home) as connection:
+        rows = connection.execute(
+            "select file_sha256 from audit.row_balance where quarter = $previous "
+            "and exists (from facts.fct_ticket where quarter = $previous)",
+            {"previous": previous},
+        ).fetchall()
+    used = {file_sha256 for (file_sha256,) in rows}
+    return [f for f in all_files(home) if f.quarter == previous and f.file_sha256 in used]
 
 
 def _restatements(
@@ -145,7 +185,7 @@ def _restatements(
     ]
     reason = f"来源文件变更：{'、'.join(changed)}" if changed else "业务规则、程序或上季度数据变更"
     rows = []
-    for table in manifest["outputs"]:
+    for table in (name for name in manifest["outputs"] if not name.startswith(FACT_PREFIX)):
         old, new = (_long(folder / f"{table}.parquet") for folder in (old_folder, staging))
         for key in sorted(old.keys() | new.keys()):
             if old.get(key) != new.get(key):
@@ -271,7 +311,7 @@ def _input_hashes(home: Home, quarter: str) -> list[str]:
     return sorted(f"{f.source}:{f.file_sha256}" for f in current_files(home, quarter))
 
 
-def _rules_sha256() -> str:
+def rules_sha256() -> str:
     """One hash over the dated business rules and the contracts."""
     paths: Iterable[Path] = [
         *sorted((DBT_PROJECT / "seeds").glob("*.csv")),

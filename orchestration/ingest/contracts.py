@@ -6,9 +6,25 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from orchestration.errors import InputError
+
+EMPTY = ("NULL", "null", "-", "－", "无", "/", "N/A")
+NOT_RECORDS = ("合计", "总计", "小计", "注：", "注:", "备注：", "备注:", "说明：", "说明:")
+# Year first only: 4/1/2022 is April in one office and January in another.
+TIMESTAMP_FORMATS = (
+    *(
+        f"{day}{time}"
+        for day in ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日")
+        for time in (" %H:%M:%S", " %H:%M", "", " %I:%M:%S %p", " %I:%M %p")
+    ),
+    "%Y-%m-%d %H:%M:%S.%f",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y年%m月%d日%H时%M分",
+    "%Y%m%d",
+    "%Y%m%d%H%M%S",
+)
 
 
 class Column(BaseModel):
@@ -40,6 +56,18 @@ class Contract(BaseModel):
     identity: tuple[str, ...]
     columns: tuple[Column, ...]
     optional: bool = False
+    ignored_sheets: tuple[str, ...] = ()
+    """Sheets of a workbook that hold no rows of this source."""
+    not_records: tuple[str, ...] = NOT_RECORDS
+    """How the first filled cell of a total row or a footnote begins."""
+    empty: tuple[str, ...] = EMPTY
+    """Written values that mean that a cell is empty."""
+    timestamp_formats: tuple[str, ...] = TIMESTAMP_FORMATS
+    """How times may be written, as strptime formats."""
+    excel_serial_dates: Literal[1900, 1904] | None = None
+    """The date system of numbers in time columns; null: a number isn't a time."""
+    rejected_tolerance: str = Field("0", pattern=r"^(0(\.\d+)?|1)$")
+    """The share of rejected rows that warns instead of stopping, as decimal text."""
 
     @property
     def kept_columns(self) -> list[str]:

@@ -212,6 +212,7 @@ def _write_parquet(table: Table, contract: Contract, sha256: str, target: Path) 
         *(column_of(name) for name in contract.kept_columns),
         pl.lit(sha256).alias("file_sha256"),
         pl.col(ROW_NUMBER).cast(pl.Int64),
+        pl.lit(None, pl.String).alias("row_defect"),
     ).sink_parquet(temporary, compression="zstd", maintain_order=True)
     temporary.replace(target)
     return int(pl.scan_parquet(target).select(pl.len()).collect().item())
