@@ -1,23 +1,45 @@
-"""Rows that stopped a run, told so that a clerk can mend them: unknown names, rejected rows."""
+"""Rows that stopped a run, told so that a clerk can mend them: on the screen and as a workbook."""
 
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+import xlsxwriter
 from rapidfuzz import process
 
 from orchestration.settings import Home
 from orchestration.warehouse import is_built, query
 
-SHOWN = 20
-# What to do about each reason; the codes are those of the staging models.
-ACTIONS = {
-    "missing_value": ("空的", "必填的值", "在来源系统补填后重新导出"),
-    "bad_timestamp": ("不是日期时间", "年在前的日期时间，如 2022-04-01 09:05:00", "改正后重新导出"),
-    "unknown_value": ("契约里没有的取值", "契约 values 中的取值", "改正，或在契约中登记该取值"),
-    "unknown_unit": ("别名表里没有的单位", "unit_alias 中的名称", "改正，或在 unit_alias 中登记"),
-    "ambiguous_unit": ("对应几个单位的名称", "只对应一个单位", "补上单位类别，或登记别名"),
-    "impossible_order": ("早于交办时间", "交办之后的时间", "在来源系统核实后重新导出"),
-    "conflicting_duplicate": ("编号重复而内容不同", "一个编号一行", "核实哪一行为准后重新导出"),
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a row is rejected, as people read it: what was found, what was expected, what to do."""
+
+    found: str
+    expected: str
+    action: str
+
+
+# The codes are those of the staging models and of the readers.
+REASONS = {
+    "missing_value": Reason("空的", "必填的值", "在来源系统补填后重新导出"),
+    "bad_timestamp": Reason("不是日期时间", "契约登记的日期时间写法", "改正后重新导出，或登记写法"),
+    "bad_number": Reason("不是数字", "数字或百分数", "对照原件改正"),
+    "unknown_value": Reason("契约里没有的取值", "契约 values 中的取值", "改正，或在契约登记该取值"),
+    "unknown_unit": Reason(
+        "别名表里没有的单位", "unit_alias 中的名称", "改正，或在 unit_alias 登记"
+    ),
+    "ambiguous_unit": Reason("对应几个单位的名称", "只对应一个单位", "补上单位类别，或登记别名"),
+    "impossible_order": Reason("早于交办时间", "交办之后的时间", "在来源系统核实后重新导出"),
+    "conflicting_duplicate": Reason(
+        "编号重复而内容不同", "一个编号一行", "核实以哪行为准后重新导出"
+    ),
+    "malformed_row": Reason("格数不对或引号不配对", "与列名相同的格数", "检查逗号与引号后重新导出"),
+    "undecodable": Reason("有不能解码的字节", "UTF-8 或 GB18030 的文字", "在来源系统重新导出"),
 }
+SHOWN = 20
+NEAREST = 3
 
 
 def row_findings(home: Home, quarter: str) -> list[str]:
@@ -25,40 +47,123 @@ def row_findings(home: Home, quarter: str) -> list[str]:
 
     Unit names are shown, because they have to be mapped; no other cell value is.
     """
-    if not is_built(home, "audit.rejected_row") or not is_built(home, "audit.unmapped_unit"):
+    lines = [
+        f"[unknown_unit] 来源 {name['source']}：单位「{name['written_name']}」"
+        f"共 {name['row_count']} 行不在别名表中。"
+        f"最接近的名称：{name['nearest']}（仅供参考，不会自动采用）。"
+        f"处理：核实后在 unit_alias.csv 加一行：{name['seed_row']}"
+        for name in unmapped_units(home, quarter)
+    ]
+    rows = rejected_rows(home, quarter)
+    for row in rows[:SHOWN]:
+        reason = REASONS[row["reason_code"]]
+        column = f"，列 {row['column_name']}" if row["column_name"] else ""
+        lines.append(
+            f"[{row['reason_code']}] 文件 {row['file_name']}，第 {row['row_number']} 行{column}："
+            f"{reason.found}。应为：{reason.expected}。处理：{reason.action}。"
+        )
+    if len(rows) > SHOWN:
+        lines.append(f"……另有 {len(rows) - SHOWN} 处，见 {rejected_workbook(home, quarter)}")
+    return lines
+
+
+def rejected_rows(home: Home, quarter: str) -> list[dict[str, Any]]:
+    """The rejections of a quarter's current files, in order of file and row."""
+    if not is_built(home, "audit.rejected_row"):
+        return []
+    return query(
+        home,
+        "select file_name, row_number, column_name, reason_code, severity "
+        "from audit.rejected_row join raw.source_file using (file_sha256) "
+        "where quarter = ? and superseded_by is null "
+        "order by file_name, row_number, column_name, reason_code",
+        [quarter],
+    )
+
+
+def unmapped_units(home: Home, quarter: str) -> list[dict[str, Any]]:
+    """Unit names that no alias knows, each with the nearest known names and a row for the seed."""
+    if not is_built(home, "audit.unmapped_unit"):
         return []
     names = query(
         home, "select * from audit.unmapped_unit where quarter = ? order by all", [quarter]
     )
-    rejected = query(
+    known = sorted({row["alias_name"] for row in query(home, "select * from rules.unit_alias")})
+    for name in names:
+        nearest = process.extract(name["written_name"], known, limit=NEAREST)
+        name["nearest"] = "、".join(match[0] for match in nearest)
+        name["seed_row"] = f"*,{name['written_name']},,<unit_code>,<valid_from>,,"
+    return names
+
+
+def rejected_workbook(home: Home, quarter: str) -> Path:
+    """Where the office's workbook of a quarter's rejections is."""
+    return home.root / "rejected" / quarter / "rejected.xlsx"
+
+
+def write_rejected_workbook(home: Home, quarter: str) -> None:
+    """Write the workbook (汇总、按原因、逐行、未知单位), or take an old one away if all is well."""
+    path = rejected_workbook(home, quarter)
+    rows, names = rejected_rows(home, quarter), unmapped_units(home, quarter)
+    path.unlink(missing_ok=True)
+    if not rows and not names:
+        return
+    balances = query(
         home,
-        "select file_name, row_number, column_name, reason_code from audit.rejected_row "
-        "join raw.source_file using (file_sha256) where quarter = ? and superseded_by is null "
-        "order by file_name, row_number, column_name, reason_code",
+        "select balance.source, file_name, read_count, accepted_count, rejected_count, "
+        "duplicate_count, out_of_scope_count from audit.row_balance balance "
+        "join raw.source_file file using (file_sha256) where balance.quarter = ? "
+        "and superseded_by is null order by all",
         [quarter],
     )
-    lines = [_unmapped_line(home, name) for name in names]
-    lines += [_rejected_line(row) for row in rejected[:SHOWN]]
-    if len(rejected) > SHOWN:
-        lines.append(f"……另有 {len(rejected) - SHOWN} 处，见 audit.rejected_row")
-    return lines
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row["reason_code"]] = counts.get(row["reason_code"], 0) + 1
+    sheets: dict[str, tuple[list[str], list[list[Any]]]] = {
+        "汇总": (
+            ["来源", "文件", "读入", "接收", "拒收", "重复", "不在本季"],
+            [list(balance.values()) for balance in balances],
+        ),
+        "按原因": (
+            ["原因代码", "发现", "应为", "处理", "处数"],
+            [[code, *_texts(code), count] for code, count in sorted(counts.items())],
+        ),
+        "逐行": (
+            ["文件", "行号", "列", "原因代码", "发现", "应为", "处理", "严重程度"],
+            [
+                [
+                    *(row[key] for key in ("file_name", "row_number", "column_name")),
+                    *(row["reason_code"], *_texts(row["reason_code"]), row["severity"]),
+                ]
+                for row in rows
+            ],
+        ),
+        "未知单位": (
+            ["来源", "写法", "行数", "最接近的名称（仅供参考）", "可加入 unit_alias.csv 的一行"],
+            [
+                [
+                    name[key]
+                    for key in ("source", "written_name", "row_count", "nearest", "seed_row")
+                ]
+                for name in names
+            ],
+        ),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Strings stay strings: a unit's name that begins with = is no formula in our workbook.
+    options = {"strings_to_formulas": False, "strings_to_urls": False}
+    with xlsxwriter.Workbook(str(path), options) as workbook:
+        workbook.set_properties({"created": datetime(2000, 1, 1)})
+        head = workbook.add_format({"bold": True, "bg_color": "#DCE6F1", "border": 1})
+        for title, (header, body) in sheets.items():
+            sheet = workbook.add_worksheet(title)
+            sheet.write_row(0, 0, header, head)
+            for number, line in enumerate(body, start=1):
+                sheet.write_row(number, 0, line)
+            sheet.freeze_panes(1, 0)
+            sheet.autofit()
 
 
-def _unmapped_line(home: Home, name: dict[str, Any]) -> str:
-    known = [row["alias_name"] for row in query(home, "select alias_name from rules.unit_alias")]
-    nearest = [match[0] for match in process.extract(name["written_name"], sorted(set(known)))[:3]]
-    return (
-        f"[unknown_unit] 来源 {name['source']}：单位「{name['written_name']}」"
-        f"共 {name['row_count']} 行不在别名表中。最接近的名称："
-        f"{'、'.join(nearest)}（仅供参考，不会自动采用）。"
-        f"处理：核实后在 seeds/unit_alias.csv 加一行："
-        f"*,{name['written_name']},,<unit_code>,<生效日期>,,"
-    )
-
-
-def _rejected_line(row: dict[str, Any]) -> str:
-    found, expected, action = ACTIONS[row["reason_code"]]
-    return (
-        f"[{row['reason_code']}] 文件 {row['file_name']}，第 {row['row_number']} 行，"
-        f"列 {row['column_name']}：{found}。应为：{expected}。处理：{action}。"
-    )
+def _texts(code: str) -> tuple[str, str, str]:
+    reason = REASONS[code]
+    return reason.found, reason.expected, reason.action

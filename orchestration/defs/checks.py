@@ -12,20 +12,21 @@ import pandas as pd
 
 from orchestration.audit import reconciliation
 from orchestration.audit.check_results import CheckResult, record
+from orchestration.audit.findings import unmapped_units, write_rejected_workbook
 from orchestration.audit.recompute import BATCH_VECTORS, recompute
 from orchestration.defs.resources import Workspace
 from orchestration.ingest.lake import current_files
 from orchestration.publication import input_sha256
 from orchestration.quarters import Quarter
-from orchestration.settings import DBT_PROJECT, EXPECTATIONS, Home
-from orchestration.warehouse import connect, query
+from orchestration.settings import CONTROLS, Home, expectation_suites
+from orchestration.warehouse import connect
 
 RAW_SUITES = ("ticket", "mailbox", "suggestion")
-MART_SUITES = tuple(sorted({path.stem for path in EXPECTATIONS.glob("*.json")} - set(RAW_SUITES)))
+MART_SUITES = tuple(sorted(set(expectation_suites()) - set(RAW_SUITES)))
 CONTROL_GROUPS = sorted(
     {
         row["control_group"]
-        for row in csv.DictReader((DBT_PROJECT / "seeds" / "control.csv").open(encoding="utf-8"))
+        for row in csv.DictReader(CONTROLS.open(encoding="utf-8"))
     }
 )
 RECONCILIATION = dg.AssetKey(["audit", "reconciliation"])
@@ -148,7 +149,6 @@ def recomputed(context: dg.AssetCheckExecutionContext, workspace: Workspace) -> 
             for group in CONTROL_GROUPS
         ),
         _spec("no_unmapped_unit", RECONCILIATION, "单位名称全部在别名表中，从不猜测"),
-        _spec("no_rejected_row", RECONCILIATION, "没有被拒收的行"),
     ],
     pool="warehouse",
 )
@@ -158,6 +158,7 @@ def reconciliation_gate(
     """Stop the publication on any difference that isn't explained, by control group."""
     home, run_id = workspace.home, context.run.run_id
     quarter = context.run.tags["dagster/partition"]
+    write_rejected_workbook(home, quarter)
     rows = reconciliation.controls(home, run_id)
     summaries = {summary.control_group: summary for summary in reconciliation.summarise(rows)}
     results = {
@@ -170,28 +171,17 @@ def reconciliation_gate(
         )
         for group in CONTROL_GROUPS
     }
-    for name, table in (("no_unmapped_unit", "unmapped_unit"), ("no_rejected_row", "rejected_row")):
-        results[name] = _empty_table_check(home, name, table, quarter)
+    names = unmapped_units(home, quarter)
+    results["no_unmapped_unit"] = CheckResult(
+        "no_unmapped_unit", "staging", "error", not names, len(names)
+    )
     record(home, run_id, quarter, input_sha256(home, quarter), results.values())
     for name, result in results.items():
-        found = _asset_check_result(name, RECONCILIATION, [result])
+        outcome = _asset_check_result(name, RECONCILIATION, [result])
         if name in summaries:
-            broken = [row for row in rows if row["control_group"] == name]
-            found = found._replace(metadata={**found.metadata, **_evidence(broken)})
-        yield found
-
-
-def _empty_table_check(home: Home, name: str, table: str, quarter: str) -> CheckResult:
-    """A table of findings about the quarter's current files must be empty."""
-    scope = (
-        "quarter = ?"
-        if table == "unmapped_unit"
-        else "severity = 'error' and file_sha256 in (select file_sha256 from raw.source_file "
-        "where quarter = ? and superseded_by is null)"
-    )
-    found = query(home, f"select count(*) as rows from audit.{table} where {scope}", [quarter])  # noqa: S608
-    count = int(found[0]["rows"])
-    return CheckResult(name, "staging", "error", count == 0, count)
+            group = [row for row in rows if row["control_group"] == name]
+            outcome = outcome._replace(metadata={**outcome.metadata, **_evidence(group)})
+        yield outcome
 
 
 def _evidence(rows: list[dict[str, object]]) -> dict[str, dg.MetadataValue]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from conftest import hashes, hotline
+from python_calamine import CalamineWorkbook
 
 Rows = list[list[str]]
 
@@ -62,6 +63,12 @@ def test_an_unknown_unit_is_never_guessed(home, edit_tickets):
     assert "ticket.csv" in ran.err and "unknown_unit" in ran.err
     assert "区人社居" in ran.err and "区人社局" in ran.err  # the name, and the nearest known one
     assert hashes(home / "published") == before
+    book = CalamineWorkbook.from_path(str(home / "rejected" / "2022Q2" / "rejected.xlsx"))
+    assert book.sheet_names == ["汇总", "按原因", "逐行", "未知单位"]
+    (row,) = book.get_sheet_by_name("逐行").to_python()[1:]
+    assert row[0] == "ticket.csv" and row[2:4] == ["unit_name", "unknown_unit"]
+    (name,) = book.get_sheet_by_name("未知单位").to_python()[1:]
+    assert name[:3] == ["ticket", "区人社居", 1] and "区人社局" in name[3]
 
 
 def test_a_changed_discrepancy_is_unexplained_again(home, exports):
