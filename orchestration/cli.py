@@ -1,10 +1,11 @@
 """The `hotline` command: what people type, and what they see. The work is done elsewhere."""
 
+import csv
 import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -14,6 +15,9 @@ from rich.table import Table
 from orchestration.errors import InputError
 from orchestration.quarters import Quarter
 from orchestration.settings import DBT_PROJECT, PROJECT_ROOT, Home, contracts_root, exports_root
+
+if TYPE_CHECKING:
+    from orchestration.audit.trace import Figure, RowTrace
 
 PUBLISHED, STOPPED, UNUSABLE = 0, 1, 2
 STAGES = {
@@ -145,6 +149,89 @@ def reconcile(
 
 
 @app.command()
+def trace(
+    quarter: QuarterArgument,
+    unit: Annotated[str, typer.Option(help="单位：任何登记过的名称、单位代码，或全区")] = "",
+    measure: Annotated[
+        str, typer.Option(help="指标，如 rework_count、rework_rate、mailbox.due_count")
+    ] = "",
+    group: Annotated[
+        str | None, typer.Option(help="单位类别，A 或 other：一个名称对应两个单位时用")
+    ] = None,
+    row: Annotated[
+        str,
+        typer.Option(metavar="FILE:ROW", help="反查一行源数据进入了哪些数字，如 ticket.csv:123"),
+    ] = "",
+    as_csv: Annotated[bool, typer.Option("--csv", help="只输出 CSV，供脚本使用")] = False,
+    exports: ExportsOption = None,
+    home: HomeOption = None,
+) -> None:
+    """追溯一个已发布数字的源数据行，或一行源数据进入的全部数字。"""
+    from orchestration.audit import trace as tracing
+
+    place = _settle(exports, home)
+    try:
+        if bool(row) == bool(unit and measure) or (row and as_csv):
+            raise InputError(
+                code="usage",
+                found="没有说清要追溯什么",
+                expected="--unit 加 --measure（可加 --csv），或只用 --row",
+                action=f"例如 hotline trace {quarter} --unit 区人社局 --measure rework_count",
+            )
+        if row:
+            _print_row_trace(place, quarter, tracing.trace_row(place, quarter, row))
+            return
+        figure = tracing.trace_figure(place, quarter, unit, measure, group)
+        rows = sorted({row for part in figure.parts for row in part.rows})
+        states = tracing.file_states(place, exports_root(), quarter, rows)
+    except InputError as error:
+        _refuse(error)
+    if as_csv:
+        _write_csv(figure)
+    else:
+        _print_figure(quarter, figure)
+        _print_file_states(states)
+    for mismatch in figure.mismatches:
+        err.print(f"[bold red]✗[/] 与已发布的数字不符：{_plain(mismatch)}", soft_wrap=True)
+    raise typer.Exit(STOPPED if figure.mismatches else PUBLISHED)
+
+
+@app.command()
+def verify(
+    quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOption = None
+) -> None:
+    """用登记的原始文件重建已发布的版本，逐个比对输出的哈希。"""
+    place = _settle(exports, home)
+    with err.status("由登记的原始文件重建……"):
+        from orchestration.audit.verify import verify as verify_version
+
+        try:
+            outcome = verify_version(place, exports_root(), quarter)
+        except InputError as error:
+            _refuse(error)
+    title = f"{quarter} 第 {outcome.version} 版"
+    table = Table("表", "记录的哈希", "重建的哈希", "相符", title=title)
+    for row in outcome.comparisons:
+        mark = "[green]✓[/]" if row.is_same else "[bold red]✗[/]"
+        table.add_row(row.table, *(h[:16] or "—" for h in (row.recorded, row.rebuilt)), mark)
+    out.print(table)
+    for row in outcome.comparisons:
+        if row.rebuilt != row.recorded:
+            err.print(f"[bold red]✗[/] {row.table}：重建的与记录的不同", soft_wrap=True)
+            err.print(f"  记录 {row.recorded or '—'}\n  重建 {row.rebuilt or '—'}", soft_wrap=True)
+        if row.readers_copy != row.recorded:
+            err.print(f"[bold red]✗[/] {row.table}：发布的 Parquet 与记录的不同", soft_wrap=True)
+            err.print(f"  发布 {row.readers_copy or '找不到'}", soft_wrap=True)
+    if outcome.rules_changed:
+        err.print("业务规则（seeds 或契约）在这一版发布之后改过，重建用的是现在的规则。")
+    for name in outcome.broken:
+        err.print(f"重建时 dbt 未通过：{_plain(name)}", soft_wrap=True)
+    if not all(row.is_same for row in outcome.comparisons):
+        raise typer.Exit(STOPPED)
+    out.print(f"[bold green]✓[/] {title}：{len(outcome.comparisons)} 个表逐字节相同")
+
+
+@app.command()
 def sample(
     out_dir: Annotated[Path, typer.Option("--out", help="写到哪个文件夹")],
     tickets: Annotated[
@@ -255,6 +342,91 @@ def _print_outputs(home: Home, quarter: str) -> None:
     out.print(f"  读者库   {home.published / 'marts.duckdb'}", soft_wrap=True)
     out.print(f"  Parquet  {home.published / 'parquet'}", soft_wrap=True)
     out.print(f"  版本清单 {home.version_manifest(quarter, version)}", soft_wrap=True)
+
+
+def _print_figure(quarter: str, figure: "Figure") -> None:
+    """The figure and its rows; of an index its components, and how to trace each."""
+    title = f"{quarter} {_plain(figure.unit_name)} {figure.measure}"
+    out.print(f"[bold]{title}：{_figure(figure.measure, figure.value)}[/]")
+    if figure.components:
+        counts = {part.count: len(part.rows) for part in figure.parts}
+        table = _folding("评分项", "分子", "分母", "权重", "得分")
+        for item in figure.components:
+            table.add_row(
+                item.name,
+                *(f"{name} {counts[name]}" for name in (item.numerator, item.denominator)),
+                _number(item.weight),
+                _number(item.published[-1] if item.published else None),
+            )
+        out.print(table)
+        command = f"hotline trace {quarter} --unit {_plain(figure.unit_code)} --measure"
+        out.print(f"逐行追溯：{command} <表中的分子或分母>", soft_wrap=True)
+        return
+    roles = ("分子 ", "分母 ") if len(figure.parts) > 1 else ("",)
+    for role, part in zip(roles, figure.parts, strict=True):
+        table = _folding("文件", "SHA-256", "行号", "编号", title=f"{role}{part.count}")
+        table.columns[2].justify = "right"
+        for row in part.rows:
+            name, sha256, number, business_id = row
+            table.add_row(_plain(name), f"{sha256[:12]}…", str(number), _plain(business_id))
+        table.caption = f"共 {len(part.rows)} 行"
+        if part.published is not None:
+            table.caption += f"，已发布 {part.published}"
+        out.print(table)
+
+
+def _print_file_states(states: list[tuple[str, str, str, int]]) -> None:
+    table = _folding("文件", "发布时的 SHA-256", "原始文件现在", "行数", title="源文件")
+    for name, sha256, state, count in states:
+        colour = "green" if state == "相符" else "bold red"
+        table.add_row(_plain(name), sha256, f"[{colour}]{state}[/]", str(count))
+    if states:
+        out.print(table)
+
+
+def _print_row_trace(home: Home, quarter: str, traced: "RowTrace") -> None:
+    from orchestration.audit.trace import file_states
+
+    row = traced.row
+    out.print(f"[bold]{_plain(row.file_name)} 第 {row.row_number} 行 {_plain(row.business_id)}[/]")
+    if traced.cells:
+        table = _folding("季度", "集市表", "对象", "指标", "数值", "经由的计数")
+        for cell in traced.cells:
+            value = _figure(cell.measure, cell.value)
+            table.add_row(*cell[:4], value, "、".join(cell.counts))
+        out.print(table)
+    elif traced.reasons:
+        out.print(f"这一行被拒，没有进入任何数字：{'；'.join(traced.reasons)}", soft_wrap=True)
+    else:
+        out.print(
+            "这一行没有进入任何数字：重复、本季度没有动静、只用于核对（通报），或不是数据行。",
+            soft_wrap=True,
+        )
+    _print_file_states(file_states(home, exports_root(), quarter, [row]))
+
+
+def _write_csv(figure: "Figure") -> None:
+    """Plain rows; where a figure has several counts a last column says which."""
+    is_single = len(figure.parts) == 1
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    header = ("file_name", "file_sha256", "row_number", "business_id")
+    writer.writerow(header if is_single else (*header, "count"))
+    for part in figure.parts:
+        writer.writerows(row if is_single else (*row, part.count) for row in part.rows)
+
+
+def _folding(*headers: str, title: str | None = None) -> Table:
+    """A table that breaks a long cell over lines and cuts nothing off."""
+    table = Table(*headers, title=title)
+    for column in table.columns:
+        column.overflow = "fold"
+    return table
+
+
+def _figure(measure: str, value: Any) -> str:
+    from orchestration.headline import percent
+
+    return percent(value) if measure.endswith(("rate", "share", "change")) else _number(value)
 
 
 def _number(value: Any) -> str:

@@ -1,5 +1,6 @@
 """Running dbt in this process: one import and one parse serve Dagster's graph and the build."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -14,9 +15,15 @@ from filelock import FileLock
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from orchestration.settings import DBT_PROJECT, Home
+from orchestration.errors import InputError
+from orchestration.settings import DBT_PROJECT, Home, seeds_root, site_root
 
+# A parse target for each site, so that two sites don't undo each other's parse.
 TARGET = DBT_PROJECT / "target"
+if site := site_root():
+    TARGET /= f"site-{hashlib.sha256(str(site).encode()).hexdigest()[:12]}"
+# dbt takes seed paths relative to its project.
+os.environ["HOTLINE_SEEDS"] = os.path.relpath(seeds_root(), DBT_PROJECT)
 QUIET = ["--quiet", "--log-level-file", "none"]
 DATABASE = "HOTLINE_DATABASE"
 
@@ -33,11 +40,13 @@ def parse_project() -> Manifest:
     """Parse the project (only what changed since the last time); writes `target/manifest.json`.
 
     Raises:
+        InputError: the site lacks a seed that the models read.
         RuntimeError: dbt can't parse the project.
     """
+    _check_seeds()
     # The same profile for every home, or dbt would take the last parse for outdated.
     database = os.environ.pop(DATABASE, None)
-    TARGET.mkdir(exist_ok=True)
+    TARGET.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(TARGET / ".parse.lock"):
             result = dbtRunner().invoke(["parse", *_where(TARGET), *QUIET])
@@ -47,6 +56,21 @@ def parse_project() -> Manifest:
     if not isinstance(result.result, Manifest):
         raise RuntimeError(f"dbt parse: {result.exception}")
     return result.result
+
+
+def _check_seeds() -> None:
+    seeds = seeds_root()
+    own, needed = (
+        {path.name for path in folder.glob("*.csv")} for folder in (seeds, DBT_PROJECT / "seeds")
+    )
+    if missing := sorted(needed - own):
+        raise InputError(
+            code="missing_seed",
+            file=f"{seeds.parent.name}/{seeds.name}/",
+            found=f"缺少 {'、'.join(missing)}",
+            expected="每个业务规则一个 .csv，列与 dbt_project/seeds 中的相同；没有内容的只留列名",
+            action="补上文件，或改正 HOTLINE_SITE",
+        )
 
 
 def build(

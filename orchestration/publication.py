@@ -8,7 +8,7 @@ the versions' manifests, so that a run that was cut off leaves nothing half-told
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from orchestration import __version__
 from orchestration.errors import InputError
 from orchestration.ingest.lake import LakeFile, all_files, current_files, sha256_of
 from orchestration.quarters import Quarter
-from orchestration.settings import DBT_PROJECT, Home, contracts_root
+from orchestration.settings import Home, rule_files
 from orchestration.warehouse import connect
 
 # What tells the rows of a mart apart within a quarter; a mart has one or two of these.
@@ -107,23 +107,32 @@ def published_manifest(home: Home, quarter: str) -> dict[str, Any]:
     return manifest
 
 
+def readers_parquet(home: Home, quarter: str, table: str) -> Path:
+    """Where readers find a quarter of a mart or a fact."""
+    return home.published / "parquet" / table / f"quarter={quarter}" / f"{table}.parquet"
+
+
 def _latest_manifest(home: Home, quarter: str) -> dict[str, Any] | None:
     return next((m for m in reversed(manifests(home)) if m["quarter"] == quarter), None)
 
 
 def export_outputs(home: Home, quarter: str, folder: Path) -> dict[str, str]:
-    """Write a quarter of each mart and fact to Parquet in a total order; hashes by table."""
+    """Write a quarter of each mart and fact to Parquet in a total order; hashes by table.
+
+    Each goes through a table of its own: the writer spends bytes on what a table's statistics say
+    could be there, such as nulls in another quarter, and the bytes may depend on the quarter alone.
+    """
     folder.mkdir(parents=True)
     with connect(home) as connection:
         for schema in EXPORTED_SCHEMAS:
             for table in _tables(connection, schema):
                 target = str(folder / f"{table}.parquet").replace("'", "''")
                 connection.execute(
-                    f"copy (select * from {schema}.{table} "  # noqa: S608 (our own names)
-                    f"where quarter = ? order by all) "
-                    f"to '{target}' (format parquet, compression zstd)",
+                    f"create or replace temp table export as select * from {schema}.{table} "  # noqa: S608 (our own names)
+                    "where quarter = ? order by all",
                     [quarter],
                 )
+                connection.execute(f"copy export to '{target}' (format parquet, compression zstd)")
     return {path.stem: sha256_of(path) for path in sorted(folder.glob("*.parquet"))}
 
 
@@ -220,11 +229,11 @@ def _long(path: Path) -> dict[tuple[str, str], str]:
 
 def _refresh_parquet(home: Home, quarter: str, version: Path) -> None:
     for path in sorted(version.glob("*.parquet")):
-        folder = home.published / "parquet" / path.stem / f"quarter={quarter}"
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{path.name}.tmp"
+        target = readers_parquet(home, quarter, path.stem)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{path.name}.tmp")
         shutil.copyfile(path, temporary)
-        temporary.replace(folder / path.name)
+        temporary.replace(target)
 
 
 def _refresh_duckdb(home: Home) -> None:
@@ -313,11 +322,7 @@ def _input_hashes(home: Home, quarter: str) -> list[str]:
 
 def rules_sha256() -> str:
     """One hash over the dated business rules and the contracts."""
-    paths: Iterable[Path] = [
-        *sorted((DBT_PROJECT / "seeds").glob("*.csv")),
-        *sorted(contracts_root().glob("*.yml")),
-    ]
-    return _digest({path.name: sha256_of(path) for path in paths})
+    return _digest({path.name: sha256_of(path) for path in rule_files()})
 
 
 def _digest(value: Any) -> str:

@@ -68,11 +68,14 @@ def run_quarter(home: Home, quarter: str, on_stage: Callable[[str], None]) -> Ru
         quarter: such as 2022Q2.
         on_stage: called with a step's key when the step starts.
     """
-    from orchestration.definitions import defs
-    from orchestration.defs.automation import QUARTERLY_JOB
-    from orchestration.defs.partitions import quarters
-
     outcome = RunOutcome(run_id=str(uuid.uuid4()), succeeded=False)
+    try:
+        from orchestration.definitions import defs
+        from orchestration.defs.automation import QUARTERLY_JOB
+        from orchestration.defs.partitions import quarters
+    except InputError as error:  # the models are parsed on import, with the site's seeds
+        outcome.input_error = str(error)
+        return outcome
     started: dict[str, float] = {}
 
     def listen(entry: dg.EventLogEntry) -> None:

@@ -1,4 +1,4 @@
-"""Where things stand: the project's own folders, the exports, and the layout of a home.
+"""Where things stand: the project's own folders, the site's, the exports, the layout of a home.
 
 No other module spells out a path inside a home.
 """
@@ -9,18 +9,54 @@ from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
-EXPECTATIONS = PROJECT_ROOT / "expectations"
+CONTROLS = DBT_PROJECT / "controls" / "control.csv"
+
+
+def site_root() -> Path | None:
+    """The folder of another site (`HOTLINE_SITE`): contracts, seeds, maybe expectations, exports.
+
+    None: the project's own district.
+    """
+    site = os.environ.get("HOTLINE_SITE")
+    return Path(site).resolve() if site else None
 
 
 def exports_root() -> Path:
-    """The folder of exports: `HOTLINE_EXPORTS`, else the project's own."""
-    return Path(os.environ.get("HOTLINE_EXPORTS") or PROJECT_ROOT / "exports").resolve()
+    """The folder of exports: `HOTLINE_EXPORTS`, else the site's, else the project's own."""
+    if exports := os.environ.get("HOTLINE_EXPORTS"):
+        return Path(exports).resolve()
+    return (site_root() or PROJECT_ROOT) / "exports"
 
 
 def contracts_root() -> Path:
-    """The contracts beside the exports, else the project's own."""
+    """The site's contracts; without a site those beside the exports, else the project's own."""
+    if site := site_root():
+        return site / "contracts"
     own = exports_root() / "contracts"
     return own if own.is_dir() else PROJECT_ROOT / "exports" / "contracts"
+
+
+def seeds_root() -> Path:
+    """The site's business rules as dbt seeds."""
+    site = site_root()
+    return site / "seeds" if site else DBT_PROJECT / "seeds"
+
+
+def rule_files() -> list[Path]:
+    """Every file of data that decides a figure: seeds, controls, contracts."""
+    return [
+        *sorted(seeds_root().glob("*.csv")),
+        CONTROLS,
+        *sorted(contracts_root().glob("*.yml")),
+    ]
+
+
+def expectation_suites() -> dict[str, Path]:
+    """The Great Expectations suites by name: a site's own where it has one, else the project's."""
+    folders = [PROJECT_ROOT / "expectations"]
+    if site := site_root():
+        folders.append(site / "expectations")
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.json"))}
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,25 @@
 Every connection is opened and closed in one `with`: while it is open no other process can read.
 """
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import duckdb
+import yaml
 
 from orchestration import __version__
 from orchestration.ingest.contracts import Contract
 from orchestration.ingest.lake import LakeFile, all_files, current_files
+from orchestration.ingest.written import written_rules
 from orchestration.quarters import Quarter
-from orchestration.settings import Home
+from orchestration.settings import DBT_PROJECT, Home
+
+# What the lake adds to the columns of a source.
+LAKE_COLUMNS = {"file_sha256": "varchar", "row_number": "bigint", "row_defect": "varchar"}
 
 
 @contextmanager
@@ -110,12 +117,62 @@ def register_raw(
                 for written, code in column.values.items()
             ],
         )
-        for contract in contracts.values():
-            _create_view(connection, home, contract, current)
+        _replace_table(
+            connection,
+            "contract",
+            "source varchar, rejected_tolerance decimal(9, 6), rules varchar",
+            [
+                (
+                    contract.source,
+                    contract.rejected_tolerance,
+                    json.dumps(written_rules(contract), ensure_ascii=False),
+                )
+                for contract in contracts.values()
+            ],
+        )
+        for source in canonical_columns():
+            files_of = [file for file in current if file.source == source]
+            body = raw_rows(home, source, contracts, files_of)
+            connection.execute(f"create or replace view raw.{source} as {body}")
     return {
         source: sum(file.row_count for file in current if file.source == source)
         for source in contracts
     }
+
+
+@cache
+def canonical_columns() -> dict[str, list[str]]:
+    """The columns of each source that the models read, as dbt's sources declare them."""
+    path = DBT_PROJECT / "models" / "staging" / "_sources.yml"
+    (raw,) = yaml.safe_load(path.read_text(encoding="utf-8"))["sources"]
+    tables = {
+        table["name"]: [column["name"] for column in table.get("columns", [])]
+        for table in raw["tables"]
+    }
+    return {
+        name: [column for column in columns if column not in LAKE_COLUMNS]
+        for name, columns in tables.items()
+        if "row_defect" in columns
+    }
+
+
+def raw_rows(
+    home: Home, source: str, contracts: Mapping[str, Contract], files: Sequence[LakeFile]
+) -> str:
+    """SQL for a source's rows in lake files, always with the canonical columns.
+
+    A column that the site's contract lacks is null, and a source without a contract or without
+    files has no rows.
+    """
+    columns = canonical_columns()[source]
+    paths = ["'" + str(file.parquet(home)).replace("'", "''") + "'" for file in files]
+    kept = contracts[source].kept_columns if paths else []
+    names = [name if name in kept else f"null::varchar as {name}" for name in columns]
+    if paths:
+        body = f"from read_parquet([{', '.join(paths)}])"
+        return f"select {', '.join([*names, *LAKE_COLUMNS])} {body}"
+    names += [f"null::{kind} as {name}" for name, kind in LAKE_COLUMNS.items()]
+    return f"select {', '.join(names)} where false"
 
 
 def _replace_table(
@@ -125,21 +182,3 @@ def _replace_table(
     if rows:
         marks = ", ".join("?" for _ in rows[0])
         connection.executemany(f"insert into raw.{name} values ({marks})", rows)  # noqa: S608 (fixed names)
-
-
-def _create_view(
-    connection: duckdb.DuckDBPyConnection,
-    home: Home,
-    contract: Contract,
-    current: Sequence[LakeFile],
-) -> None:
-    """A view over the source's current lake files; without any, an empty one of the same shape."""
-    paths = [str(file.parquet(home)) for file in current if file.source == contract.source]
-    if paths:
-        listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-        body = f"select * from read_parquet([{listed}])"  # noqa: S608 (paths named by hash)
-    else:
-        empty = [f"null::varchar as {name}" for name in contract.kept_columns]
-        empty += ["null::varchar as file_sha256", "null::bigint as row_number"]
-        body = f"select {', '.join(empty)} where false"
-    connection.execute(f"create or replace view raw.{contract.source} as {body}")

@@ -1,13 +1,14 @@
 {#- What the staging models share. In them <column>_text is a cleaned written value, <column> the
     typed one, <column>_reason the code of what is wrong with it (null: nothing). -#}
 
-{#- The written columns of an export, cleaned. -#}
-{% macro written(source_name, columns) -%}
+{#- The written columns of an export, cleaned by the rules of its contract. -#}
+{% macro written(source_name, columns, rules) -%}
     select
         export.file_sha256,
         export.row_number,
+        export.row_defect,
         {% for column in columns -%}
-        {{ clean_text('export.' ~ column) }} as {{ column }}_text{{ ',' if not loop.last }}
+        {{ clean_text('export.' ~ column, rules.empty) }} as {{ column }}_text{{ ',' if not loop.last }}
         {% endfor -%}
     from {{ source('raw', source_name) }} as export
 {%- endmacro %}
@@ -24,7 +25,7 @@
 {%- endmacro %}
 
 {#- One row for each (written_name, evaluation_group, day) of CTE `typed`: how many units its
-    aliases name on that day, and which. Names match exactly, never nearly. An alias that names the
+    aliases name on that day, and which. Names match exactly but for blanks, never nearly. An alias that names the
     group outranks one that doesn't: two bodies share a name and differ by group, and where no
     group is written a group-less alias decides. -#}
 {% macro resolved_units(source_name, day='cast(dispatched_at as date)') -%}
@@ -49,7 +50,7 @@
     ) as name
     left join {{ ref('unit_alias') }} as alias
         on
-            name.written_name = alias.alias_name
+            {{ name_key('name.written_name') }} = {{ name_key('alias.alias_name') }}
             and alias.source in ('*', '{{ source_name }}')
             and (alias.evaluation_group is null or name.evaluation_group = alias.evaluation_group)
             and {{ is_valid_on('alias', 'name.valid_on') }}
@@ -95,9 +96,11 @@
             and identified.row_number = repeated.row_number
 {%- endmacro %}
 
-{#- What is wrong with a column, the first that applies. `required`: true, false or a condition. -#}
+{#- What is wrong with a column, the first that applies; a defective row's columns aren't judged.
+    `required`: true, false or a condition. -#}
 {% macro reason(column, unreadable=none, required=false, not_before=none, is_identity=false) -%}
     case
+        when row_defect is not null then null
         {%- if required %}
         when {{ column }}_text is null{{ ' and ' ~ required if required is string }}
             then 'missing_value'
@@ -117,17 +120,21 @@
 {#- A name without a readable day of dispatch isn't looked up: the day's own reason says it all. -#}
 {% macro unit_reason() -%}
     case
+        when row_defect is not null then null
         when unit_name_text is null then 'missing_value'
         when unit_count = 0 then 'unknown_unit'
         when unit_count > 1 then 'ambiguous_unit'
     end as unit_name_reason
 {%- endmacro %}
 
-{#- A row's status. An exact repeat is a duplicate whatever else is wrong with it (its first
+{#- A row's status. What the reader found no record (a total, a footnote) is out of scope, what it
+    couldn't read is rejected. An exact repeat is a duplicate whatever else is wrong with it (its first
     occurrence carries the reason). A row is out of scope when it was dispatched and nothing of it
     happened in the quarter; one with an unreadable day can't be said to be. -#}
 {% macro row_status(reasons, days=[]) -%}
     case
+        when row_defect = 'not_a_record' then 'out_of_scope'
+        when row_defect is not null then 'rejected'
         when content_occurrence > 1 then 'duplicate'
         {%- if days %}
         when

@@ -1,50 +1,120 @@
-{#- Reading written text. What engines spell differently (blanks, dates, numbers) is dispatched. -#}
+{#- Reading written text. What engines spell differently (blanks, dates, numbers) is dispatched;
+    what an office writes is in its contract and comes from `contract_rules`. -#}
 
-{#- Written text without the blanks around it (also full-width, no-break and zero-width ones and a
-    stray byte order mark); empty text is null. -#}
-{% macro clean_text(expression) -%}
-    {{ return(adapter.dispatch('clean_text')(expression)) }}
+{#- What the source's contract says about written values: `empty` (values that mean nothing is
+    written), `expected` (columns that the export must have), `moment_formats` and `day_formats`
+    (strptime) with `moment_shape` and `day_shape` (patterns of the texts that fit one), and
+    `serial_epoch` (day 0 of Excel's numbers, or null). Read when a model is compiled for a run,
+    because DuckDB takes formats as constants only; unit tests override this macro. A source
+    without a contract has no rows to read, and the linter reads none. -#}
+{% macro contract_rules(source_name) -%}
+    {%- set contract = source('raw', 'contract') -%}
+    {%- if execute and target.name != 'lint' -%}
+        {%- set found = run_query(
+            "select rules from " ~ contract ~ " where source = '" ~ source_name ~ "'"
+        ) -%}
+        {%- if found.rows -%}
+            {{ return(fromjson(found.rows[0][0])) }}
+        {%- endif -%}
+    {%- endif -%}
+    {{ return({
+        'empty': ['NULL'], 'expected': [], 'serial_epoch': none,
+        'moment_formats': ['%Y-%m-%d %H:%M:%S'], 'moment_shape': '.+',
+        'day_formats': ['%Y-%m-%d'], 'day_shape': '.+'
+    }) }}
 {%- endmacro %}
 
-{% macro duckdb__clean_text(expression) -%}
-    {%- set blanks = "' \u00a0\u2002\u2003\u2009\u200b\u3000\ufeff' || chr(9) || chr(10) || chr(13)" -%}
-    nullif(trim({{ expression }}, {{ blanks }}), '')
+{#- Written values as SQL text, separated by commas. -#}
+{% macro quoted(values) -%}
+    {%- for value in values -%}
+        '{{ value | replace("'", "''") }}'{{ ', ' if not loop.last }}
+    {%- endfor -%}
 {%- endmacro %}
 
-{#- A timestamp from cleaned text, null where it can't be read. Year first, then month and day
-    (2022-04-01, 2022/4/1, 2022年4月1日, 20220401), then maybe hour:minute or hour:minute:second;
-    full-width digits count as digits. A day alone begins at midnight; as a deadline it lasts to
-    its end (`until_end_of_day`), so that work finished on the last day is on time. -#}
-{% macro parse_timestamp(expression, until_end_of_day=false) -%}
-    {{ return(adapter.dispatch('parse_timestamp')(expression, until_end_of_day)) }}
+{#- Blanks of every kind: also full-width, no-break and zero-width ones and a byte order mark. -#}
+{% macro blanks() -%}
+    {{ return(
+        ' \t\n\x0b\x0c\r\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009'
+        ~ '\u200a\u200b\u200c\u200d\u2028\u2029\u202f\u205f\u2060\u3000\ufeff'
+    ) }}
 {%- endmacro %}
 
-{% macro duckdb__parse_timestamp(expression, until_end_of_day) -%}
-    {#- Every spelling becomes 2022-4-1 9:05; the shape is checked first, as strptime is lenient.
-        Most text has that shape already: only the rest pays for translate, the slowest step. -#}
-    {%- set plain = "rtrim(translate(" ~ expression
-        ~ ", '０１２３４５６７８９：／/－年月日　', '0123456789:-----  '))" -%}
-    {%- set instant = '\d{4}-\d{1,2}-\d{1,2} +\d{1,2}:\d{2}(:\d{2})?' -%}
+{#- Written text without the blanks around it; null where nothing or an `empty` value is written. -#}
+{% macro clean_text(expression, empty=[]) -%}
+    {{ return(adapter.dispatch('clean_text')(expression, empty)) }}
+{%- endmacro %}
+
+{% macro duckdb__clean_text(expression, empty) -%}
+    {%- set trimmed = "trim(" ~ expression ~ ", '" ~ blanks() ~ "')" -%}
     case
-        when regexp_full_match({{ expression }}, '{{ instant }}')
-            then try_strptime({{ expression }}, ['%Y-%m-%d %H:%M:%S', '%Y-%m-%d %H:%M'])
-        when regexp_full_match({{ plain }}, '{{ instant }}')
-            then try_strptime({{ plain }}, ['%Y-%m-%d %H:%M:%S', '%Y-%m-%d %H:%M'])
-        when regexp_full_match({{ plain }}, '\d{4}-\d{1,2}-\d{1,2}|\d{8}')
-            then try_strptime({{ plain }}, ['%Y-%m-%d', '%Y%m%d'])
-            {%- if until_end_of_day %} + interval '86399' second{% endif %}
+        when {{ trimmed }} not in ({{ quoted([''] + empty) }}) then {{ trimmed }}
     end
 {%- endmacro %}
 
-{#- A number from cleaned text as decimal(18, 6), null where it can't be read; 2.77% is 0.0277. -#}
+{#- A name as it is compared: to the letter, but without blanks, which nobody sees in a cell. -#}
+{% macro name_key(expression) -%}
+    {{ return(adapter.dispatch('name_key')(expression)) }}
+{%- endmacro %}
+
+{% macro duckdb__name_key(expression) -%}
+    translate({{ expression }}, '{{ blanks() }}', '')
+{%- endmacro %}
+
+{#- A timestamp from cleaned text, null where it fits none of the contract's formats. Full-width
+    digits count as digits, 上午 and 下午 as AM and PM. A day alone begins at midnight; as a deadline
+    it lasts to its end (`whole_day`), so that work finished on the last day is on time. -#}
+{% macro parse_timestamp(expression, rules, whole_day=false) -%}
+    {{ return(adapter.dispatch('parse_timestamp')(expression, rules, whole_day)) }}
+{%- endmacro %}
+
+{% macro duckdb__parse_timestamp(expression, rules, whole_day) -%}
+    {#- The shape is checked first, as strptime is lenient. Most text is plain already: only the
+        rest pays for the slow steps. -#}
+    {%- set plain = "replace(replace(translate(" ~ expression
+        ~ ", '０１２３４５６７８９：／－．\u00a0\u3000', '0123456789:/-.  '), '上午', 'AM'), '下午', 'PM')" -%}
+    {%- set days = " + interval '86399' second" if whole_day -%}
+    {%- set serial = '\d{5}(\.\d+)?' -%}
+    case
+        {%- if rules.moment_formats %}
+        {%- for text in [expression, plain] %}
+        when regexp_full_match({{ text }}, {{ quoted([rules.moment_shape]) }})
+            then try_strptime({{ text }}, [{{ quoted(rules.moment_formats) }}])
+        {%- endfor %}
+        {%- endif %}
+        {%- if rules.day_formats %}
+        when regexp_full_match({{ plain }}, {{ quoted([rules.day_shape]) }})
+            then try_strptime({{ plain }}, [{{ quoted(rules.day_formats) }}]){{ days }}
+        {%- endif %}
+        {%- if rules.serial_epoch %}
+        {#- A serial number counts days; five digits are the years 1927 to 2177. #}
+        when regexp_full_match({{ plain }}, '{{ serial }}')
+            then timestamp '{{ rules.serial_epoch }}' + to_seconds(
+                cast(round(cast({{ plain }} as decimal(20, 12)) * 86400) as bigint)
+            ){% if days %} + case
+                when {{ plain }} like '%.%' then interval '0' second else interval '86399' second
+            end{% endif %}
+        {%- endif %}
+        else cast(null as timestamp)
+    end
+{%- endmacro %}
+
+{#- A number from cleaned text as decimal(18, 6), null where it can't be read; 2.77% is 0.0277,
+    1,234 is 1234 (a comma stands before three digits), full-width digits count as digits. -#}
 {% macro parse_number(expression) -%}
     {{ return(adapter.dispatch('parse_number')(expression)) }}
 {%- endmacro %}
 
 {% macro duckdb__parse_number(expression) -%}
-    cast(
-        try_cast(replace({{ expression }}, '%', '') as decimal(18, 6))
-        * case when {{ expression }} like '%\%' escape '\' then 0.01 else 1.00 end
-        as decimal(18, 6)
-    )
+    {%- set plain = "translate(" ~ expression ~ ", '０１２３４５６７８９，．％－＋', '0123456789,.%-+')" -%}
+    case
+        when
+            regexp_full_match(
+                {{ plain }}, '[+-]?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?%?'
+            )
+            then cast(
+                try_cast(translate({{ plain }}, ',%', '') as decimal(18, 6))
+                * case when {{ plain }} like '%\%' escape '\' then 0.01 else 1.00 end
+                as decimal(18, 6)
+            )
+    end
 {%- endmacro %}

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 from collections.abc import Iterable
-from pathlib import Path
 
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 
@@ -16,13 +15,13 @@ import pandas as pd
 from great_expectations.data_context.types.base import ProgressBarsConfig
 
 from orchestration.audit.check_results import CheckResult, Severity
-from orchestration.settings import EXPECTATIONS
+from orchestration.settings import expectation_suites
 
 logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
 
 def validate(name: str, frames: Iterable[pd.DataFrame], layer: str) -> list[CheckResult]:
-    """Validate frames against the suite `expectations/<name>.json`.
+    """Validate frames against the suite `expectations/<name>.json`, the site's or the project's.
 
     Args:
         name: the suite's and the table's name.
@@ -32,7 +31,7 @@ def validate(name: str, frames: Iterable[pd.DataFrame], layer: str) -> list[Chec
     Returns:
         One result an expectation; failing rows are added up over the batches.
     """
-    path: Path = EXPECTATIONS / f"{name}.json"
+    path = expectation_suites()[name]
     suite = gx.ExpectationSuite(**json.loads(path.read_text(encoding="utf-8")))
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)

@@ -19,15 +19,12 @@ from orchestration.ingest.lake import current_files
 from orchestration.publication import input_sha256
 from orchestration.quarters import Quarter
 from orchestration.settings import CONTROLS, Home, expectation_suites
-from orchestration.warehouse import connect
+from orchestration.warehouse import connect, raw_rows
 
 RAW_SUITES = ("ticket", "mailbox", "suggestion")
 MART_SUITES = tuple(sorted(set(expectation_suites()) - set(RAW_SUITES)))
 CONTROL_GROUPS = sorted(
-    {
-        row["control_group"]
-        for row in csv.DictReader(CONTROLS.open(encoding="utf-8"))
-    }
+    {row["control_group"] for row in csv.DictReader(CONTROLS.open(encoding="utf-8"))}
 )
 RECONCILIATION = dg.AssetKey(["audit", "reconciliation"])
 
@@ -49,7 +46,7 @@ def _check_op(
     home, quarter = workspace.home, context.run.tags["dagster/partition"]
     for suite in suites:
         frames = (
-            _raw_frames(home, suite, quarter)
+            _raw_frames(workspace, suite, quarter)
             if layer == "raw"
             else _mart_frames(home, suite, quarter)
         )
@@ -77,12 +74,13 @@ def _asset_check_result(
     )
 
 
-def _raw_frames(home: Home, source: str, quarter: str) -> Iterator[pd.DataFrame]:
-    """The source's current rows in batches, so that memory doesn't grow with the file."""
-    for file in current_files(home, quarter):
+def _raw_frames(workspace: Workspace, source: str, quarter: str) -> Iterator[pd.DataFrame]:
+    """The source's current readable rows in batches, so that memory doesn't grow with the file."""
+    for file in current_files(workspace.home, quarter):
         if file.source == source:
+            rows = raw_rows(workspace.home, source, workspace.contracts, [file])
             with duckdb.connect() as connection:
-                connection.execute("select * from read_parquet(?)", [str(file.parquet(home))])
+                connection.execute(f"{rows} where row_defect is null")
                 while len(frame := connection.fetch_df_chunk(BATCH_VECTORS)):
                     yield frame
 

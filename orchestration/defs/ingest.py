@@ -16,7 +16,7 @@ SOURCES = {
     "suggestion": "政协委员微建议导出 → 原始湖（去掉个人信息列，只存文本）",
     "bulletin": "已发布的通报（长表，逐字照录）→ 原始湖；尚未发布时为空",
 }
-SCOPE = ("run_scope", "source_file", "contract_value")
+SCOPE = ("run_scope", "source_file", "contract_value", "contract")
 
 
 def _raw_asset(source: str, description: str) -> dg.AssetsDefinition:
@@ -31,10 +31,11 @@ def _raw_asset(source: str, description: str) -> dg.AssetsDefinition:
     def raw_source(
         context: dg.AssetExecutionContext, workspace: Workspace
     ) -> dg.MaterializeResult[None]:
+        home, contracts = workspace.home, workspace.contracts
+        if source not in contracts:  # a site need not have every source
+            return dg.MaterializeResult(metadata={"dagster/row_count": 0})
         try:
-            files = ingest_source(
-                workspace.home, workspace.exports, quarter_of(context), workspace.contracts, source
-            )
+            files = ingest_source(home, workspace.exports, quarter_of(context), contracts, source)
         except OSError as error:
             # A shared folder can be away for a moment; a wrong file (InputError) stays wrong.
             raise dg.RetryRequested(max_retries=2, seconds_to_wait=5) from error
@@ -70,7 +71,12 @@ raw_assets = [_raw_asset(source, description) for source, description in SOURCES
         )
         for name, description in zip(
             SCOPE,
-            ("本次运行的季度与编号", "收到的所有文件及其哈希", "契约中的取值对照"),
+            (
+                "本次运行的季度与编号",
+                "收到的所有文件及其哈希",
+                "契约中的取值对照",
+                "契约中的写法与拒收容许比例",
+            ),
             strict=True,
         )
     ],

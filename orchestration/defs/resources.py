@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from orchestration.audit.history import restore
 from orchestration.ingest.contracts import Contract, load_contracts
 from orchestration.lock import writer
 from orchestration.settings import Home, contracts_root, exports_root
@@ -21,6 +22,7 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
         with writer(self.home, context.run_id or ""):
             shutil.rmtree(self.home.scratch, ignore_errors=True)
             self.home.scratch.mkdir(parents=True)
+            restore(self.home)
             yield self
             shutil.rmtree(self.home.scratch)
 

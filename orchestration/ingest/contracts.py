@@ -1,6 +1,7 @@
 """Contracts: what each source's export must look like, as data (`exports/contracts/*.yml`)."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -38,7 +39,7 @@ class Column(BaseModel):
     aliases: tuple[str, ...] = ()
     values: dict[str, str] = {}
     optional: bool = False
-    personal: Literal["drop"] | None = None
+    personal: Literal["drop", "pseudonymise"] | None = None
 
     @property
     def headers(self) -> tuple[str, ...]:
@@ -72,7 +73,7 @@ class Contract(BaseModel):
     @property
     def kept_columns(self) -> list[str]:
         """Canonical names of what may go past ingest, in contract order."""
-        return [column.name for column in self.columns if column.personal is None]
+        return [column.name for column in self.columns if column.personal != "drop"]
 
     @property
     def fingerprint(self) -> str:
@@ -120,3 +121,19 @@ def load_contracts(folder: Path) -> dict[str, Contract]:
             action="补上契约文件，或改正 HOTLINE_EXPORTS",
         )
     return contracts
+
+
+def hash_key() -> bytes:
+    """The key of pseudonyms, from `HOTLINE_HASH_KEY`.
+
+    Raises:
+        InputError: it isn't set.
+    """
+    if not (key := os.environ.get("HOTLINE_HASH_KEY", "")):
+        raise InputError(
+            code="missing_hash_key",
+            found="契约要求假名化个人信息，但没有密钥",
+            expected="环境变量 HOTLINE_HASH_KEY",
+            action="设好密钥后重新运行；各季度使用同一密钥，并妥善保管",
+        )
+    return key.encode()

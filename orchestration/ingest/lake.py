@@ -5,19 +5,27 @@ order, and which superseded which; the warehouse's list of files is rebuilt from
 """
 
 import hashlib
+import hmac
 import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 
 from orchestration.errors import InputError
-from orchestration.ingest.contracts import Contract
-from orchestration.ingest.readers import ROW_NUMBER, SUFFIXES, Table, count_rows, open_table
+from orchestration.ingest.contracts import Column, Contract, hash_key
+from orchestration.ingest.readers import SUFFIXES, find_parts, open_table
+from orchestration.ingest.tables import BLANKS, ROW_DEFECT, ROW_NUMBER, Part, Table
 from orchestration.quarters import Quarter
 from orchestration.settings import Home
+
+LAYOUT = "2"
+"""Changes when the same export and contract give another lake file than before."""
+_PARTS: dict[tuple[object, ...], list[Part]] = {}
 
 
 @dataclass(frozen=True)
@@ -50,30 +58,34 @@ def ingest_source(
         The current files, by file name; empty only where the contract is optional.
 
     Raises:
-        InputError: no folder, no export, a header that fits no contract, an unreadable file.
+        InputError: no folder, no export, a header that fits no contract, an unreadable file, or no
+            key where the contract pseudonymises.
     """
     contract = contracts[source]
-    found = find_exports(exports, quarter, contracts, home.scratch).get(source, [])
+    found = find_exports(exports, quarter, contracts).get(source, [])
     if not found and not contract.optional:
         raise InputError(
             code="missing_export",
             file=f"{quarter}/",
             found=f"没有「{contract.label}」的导出文件",
-            expected="一个含有这些列的 .csv 或 .xlsx："
+            expected="一个含有这些列的文件（CSV、TSV、XLSX、XLS 或 ODS）："
             + "、".join(column.label for column in contract.columns if not column.optional),
             action=f"把导出文件放进 {exports.name}/{quarter}/ 后重新运行",
         )
     index = home.lake / "index" / str(quarter) / f"{source}.json"
     known = {file.file_sha256: file for file in read_index(index)}
-    current = [_store(home, path, quarter, contract, known) for path in found]
+    current = [_store(home, path, parts, quarter, contract, known) for path, parts in found]
     _write_index(index, known, current)
     return current
 
 
 def find_exports(
-    exports: Path, quarter: Quarter, contracts: dict[str, Contract], scratch: Path
-) -> dict[str, list[Path]]:
+    exports: Path, quarter: Quarter, contracts: dict[str, Contract]
+) -> dict[str, list[tuple[Path, list[Part]]]]:
     """Sort the files of a quarter's folder by the contract that their header fits.
+
+    Returns:
+        By source: each file with its tables of that source (a workbook may hold several).
 
     Raises:
         InputError: no folder, or a file whose header fits no contract.
@@ -87,12 +99,13 @@ def find_exports(
             expected=f"{exports.name}/{quarter}/，内有各来源的导出文件",
             action="建好文件夹并放入导出文件，或改正季度",
         )
-    sorted_files: dict[str, list[Path]] = {}
+    sorted_files: dict[str, list[tuple[Path, list[Part]]]] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in SUFFIXES and not path.name.startswith((".", "~$")):
-            with open_table(path, scratch) as table:
-                source = _fitting_source(path, table.header, contracts)
-            sorted_files.setdefault(source, []).append(path)
+            parts = _parts_of(path, contracts)
+            for source in dict.fromkeys(part.source for part in parts):
+                own = [part for part in parts if part.source == source]
+                sorted_files.setdefault(source, []).append((path, own))
     return sorted_files
 
 
@@ -128,53 +141,41 @@ def write_atomically(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _fitting_source(path: Path, header: Sequence[str], contracts: dict[str, Contract]) -> str:
-    misfits = {source: contract.misfit(header) for source, contract in contracts.items()}
-    fitting = [source for source, misfit in misfits.items() if misfit == ([], [])]
-    if len(fitting) == 1:
-        return fitting[0]
-    closest = max(contracts.values(), key=lambda contract: _likeness(contract, header))
-    missing, surplus = misfits[closest.source]
-    # A first row that isn't a header may hold personal values: name its cells only if most fit.
-    shown = surplus if len(surplus) * 2 < len(header) else [f"{len(surplus)} 列（内容不显示）"]
-    found = "；".join(
-        text
-        for text in (
-            f"缺少列：{'、'.join(missing)}" if missing else "",
-            f"多出或重复的列：{'、'.join(shown)}" if surplus else "",
-        )
-        if text
-    )
-    raise InputError(
-        code="unknown_header",
-        file=path.name,
-        row=1,
-        column="、".join((missing + shown)[:3]),
-        found=found or f"同时符合 {'、'.join(fitting)} 的契约",
-        expected=f"最接近的契约「{closest.label}」（contracts/{closest.source}.yml）的列名，逐字相同",
-        action="改正列名重新导出；若来源系统改了列名，在契约的 aliases 里登记新列名",
-    )
-
-
-def _likeness(contract: Contract, header: Sequence[str]) -> tuple[int, int]:
-    """Shared headers, then likeness in width (a file without a header still has its columns)."""
-    known = {text for column in contract.columns for text in column.headers}
-    return len(known & set(header)), -abs(len(contract.columns) - len(header))
+def _parts_of(path: Path, contracts: dict[str, Contract]) -> list[Part]:
+    """As `find_parts`; looked up once for an unchanged file, as each source asks for all files."""
+    status = path.stat()
+    marks = tuple(contract.fingerprint for contract in contracts.values())
+    key = (path, status.st_size, status.st_mtime_ns, marks)
+    if key not in _PARTS:
+        _PARTS.clear() if len(_PARTS) > 100 else None
+        _PARTS[key] = find_parts(path, contracts)
+    return _PARTS[key]
 
 
 def _store(
-    home: Home, path: Path, quarter: Quarter, contract: Contract, known: dict[str, LakeFile]
+    home: Home,
+    path: Path,
+    parts: list[Part],
+    quarter: Quarter,
+    contract: Contract,
+    known: dict[str, LakeFile],
 ) -> LakeFile:
     before = path.stat()
     sha256 = sha256_of(path)
+    made_by = _made_by(contract)
     old = known.get(sha256)
-    if old and old.contract_sha256 == contract.fingerprint and old.parquet(home).exists():
+    if old and old.contract_sha256 == made_by and old.parquet(home).exists():
         return replace(old, file_name=path.name, superseded_by=None)
-    counted = count_rows(path)
-    with open_table(path, home.scratch) as table:
+    counted, encoding = 0, ""
+    with TemporaryDirectory(dir=_made(home.scratch)) as folder:
+        pieces: list[Path] = []
+        for part in parts:
+            with open_table(path, part, contract, home.scratch) as table:
+                _write_pieces(table, part, contract, sha256, Path(folder), pieces)
+                counted += table.counted()
+                encoding = table.encoding
         target = home.lake / contract.source / f"{sha256}.parquet"
-        row_count = _write_parquet(table, contract, sha256, target)
-        encoding = table.encoding
+        row_count = _join_pieces(pieces, contract, target)
     if (after := path.stat()).st_mtime_ns != before.st_mtime_ns or after.st_size != before.st_size:
         raise InputError(
             code="file_changed",
@@ -193,29 +194,77 @@ def _store(
         row_count=row_count,
         counted_row_count=counted,
         received_at=old.received_at if old else f"{datetime.now():%Y-%m-%d %H:%M:%S}",
-        contract_sha256=contract.fingerprint,
+        contract_sha256=made_by,
     )
 
 
-def _write_parquet(table: Table, contract: Contract, sha256: str, target: Path) -> int:
-    """Write the kept columns by canonical name, the hash and the row number; give the row count."""
-    position = {text: str(number) for number, text in enumerate(table.header)}
+def _write_pieces(
+    table: Table, part: Part, contract: Contract, sha256: str, folder: Path, pieces: list[Path]
+) -> None:
+    """Write a table's kept columns by canonical name, with the hash, the row number and defect.
 
-    def column_of(name: str) -> pl.Expr:
-        headers = next(column.headers for column in contract.columns if column.name == name)
-        present = [position[text] for text in headers if text in position]
-        return (pl.col(present[0]) if present else pl.lit(None, pl.String)).alias(name)
+    Each frame is a file of its own, so that memory doesn't grow with the table.
+    """
+    position = {text: str(number) for number, text in enumerate(part.header)}
 
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_suffix(".tmp")
-    table.frame.select(
-        *(column_of(name) for name in contract.kept_columns),
-        pl.lit(sha256).alias("file_sha256"),
-        pl.col(ROW_NUMBER).cast(pl.Int64),
-        pl.lit(None, pl.String).alias("row_defect"),
-    ).sink_parquet(temporary, compression="zstd", maintain_order=True)
+    def cell(column: Column) -> pl.Expr:
+        present = [position[text] for text in column.headers if text in position]
+        written = pl.col(present[0]) if present else pl.lit(None, pl.String)
+        if column.personal == "pseudonymise":
+            written = written.map_elements(_pseudonym(hash_key()), return_dtype=pl.String)
+        return written.alias(column.name)
+
+    for frame in table.frames:
+        pieces.append(folder / f"{len(pieces)}.parquet")
+        frame.select(
+            *(cell(column) for column in contract.columns if column.personal != "drop"),
+            pl.lit(sha256).alias("file_sha256"),
+            pl.col(ROW_NUMBER).cast(pl.Int64),
+            pl.col(ROW_DEFECT),
+        ).sink_parquet(pieces[-1], compression="zstd", compression_level=1, maintain_order=True)
+
+
+def _join_pieces(pieces: list[Path], contract: Contract, target: Path) -> int:
+    """Make the lake file of its pieces in one step; give its row count."""
+    temporary = _made(target.parent) / f"{target.stem}.tmp"
+    if len(pieces) == 1:
+        shutil.move(pieces[0], temporary)
+    elif pieces:
+        pl.scan_parquet(pieces, glob=False).sink_parquet(
+            temporary, compression="zstd", compression_level=1, maintain_order=True
+        )
+    else:
+        columns = [*contract.kept_columns, "file_sha256", ROW_NUMBER, ROW_DEFECT]
+        schema = {name: pl.Int64 if name == ROW_NUMBER else pl.String for name in columns}
+        pl.DataFrame(schema=schema).write_parquet(temporary, compression="zstd")
     temporary.replace(target)
     return int(pl.scan_parquet(target).select(pl.len()).collect().item())
+
+
+def _pseudonym(key: bytes) -> Callable[[str], str | None]:
+    """A keyed hash: the same person has the same pseudonym, which nobody without the key can try.
+
+    Blanks around a value don't make another person of it.
+    """
+
+    def pseudonym(value: str) -> str | None:
+        text = value.strip(BLANKS)
+        return hmac.digest(key, text.encode(), "sha256").hex() if text else None
+
+    return pseudonym
+
+
+def _made_by(contract: Contract) -> str:
+    """What a lake file depends on besides its source: another value makes it anew."""
+    text = LAYOUT + contract.fingerprint
+    if any(column.personal == "pseudonymise" for column in contract.columns):
+        return hmac.digest(hash_key(), text.encode(), "sha256").hex()
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _write_index(path: Path, known: dict[str, LakeFile], current: Sequence[LakeFile]) -> None:

@@ -38,6 +38,17 @@ def test_a_second_run_changes_nothing(home):
     assert read(home, runs) == [(2,)], "the audit keeps both runs"
 
 
+def test_a_lost_working_warehouse_is_rebuilt_with_its_history(home):
+    before = parquet(home)
+    (home / "hotline.duckdb").unlink()
+    ran = hotline("run", "2022Q2", home=home)
+    assert ran.status == 0, ran.out + ran.err
+    assert parquet(home) == before
+    for table in ("reconciliation", "check_result"):
+        assert read(home, f"select count(distinct run_id) from audit.{table}") == [(2,)]
+    assert read(home, "select max(version) from audit.publication") == [(1,)]
+
+
 def test_a_correction_is_a_new_version_with_restatements(home, edit_tickets):
     def praise(rows):
         at = rows[0].index("诉求类型")

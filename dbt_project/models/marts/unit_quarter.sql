@@ -1,10 +1,12 @@
--- A unit in a quarter, all channels in one row: each unit of the district, also without items.
+-- A unit in a quarter, all channels in one row: each unit of the district, also without items; one
+-- that has ended only with items.
 with joined as (
     select
         unit.quarter,
         unit.unit_code,
         unit.unit_name,
         unit.evaluation_group,
+        unit.is_listed,
         coalesce(hotline.due_count, 0) as hotline_due_count,
         hotline.composite_index as hotline_composite_index,
         coalesce(mailbox.due_count, 0) as mailbox_due_count,
@@ -33,4 +35,5 @@ select
     suggestion_on_time_count,
     hotline_due_count + mailbox_due_count + suggestion_due_count as total_due_count
 from joined
+where is_listed or hotline_due_count + mailbox_due_count + suggestion_due_count > 0
 order by unit_code

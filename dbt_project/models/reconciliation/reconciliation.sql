@@ -49,6 +49,7 @@ compared as (
 ),
 
 -- A known discrepancy explains exactly what it records: if a figure changes, it no longer does.
+-- Rejected rows are explained while they stay within the share that the source's contract names.
 judged as (
     select
         scope.run_id,
@@ -63,10 +64,10 @@ judged as (
         compared.difference,
         control.tolerance,
         control.severity,
-        known.reason,
+        coalesce(known.reason, tolerated.reason) as reason,
         case
             when abs(compared.difference) <= control.tolerance then 'match'
-            when known.discrepancy_id is not null then 'explained'
+            when known.reason is not null or tolerated.reason is not null then 'explained'
             when compared.expected is null then 'missing_expected'
             when compared.actual is null then 'missing_actual'
             else 'unexplained'
@@ -83,6 +84,11 @@ judged as (
             and compared.expected is not distinct from known.expected
             and compared.difference is not distinct from known.difference
             and known.expires_on >= cast(scope.started_at as date)
+    left join {{ ref('tolerated_rejection') }} as tolerated
+        on
+            compared.control_id = 'rejected_rows'
+            and compared.quarter = tolerated.quarter
+            and compared.subject = tolerated.file_name
     where control.is_exhaustive is distinct from false or compared.expected is not null
 )
 

@@ -1,4 +1,5 @@
 -- A reason why a row of a current file was rejected: the row, the column and a code, never a value.
+-- A row that couldn't be read names no column. Only a warning within the source's tolerance.
 {{ config(
     materialized='incremental', incremental_strategy='append',
     pre_hook="{{ clear_quarter('file_sha256') }}"
@@ -23,17 +24,35 @@
     ]
 } %}
 
-{% for model, columns in checked.items() -%}
-{% set last_model = loop.last -%}
-{% for column in columns -%}
+with reason as (
+    {% for model, columns in checked.items() -%}
+    {% for column in columns -%}
+    select
+        file_sha256,
+        row_number,
+        '{{ column }}' as column_name,
+        {{ column }}_reason as reason_code
+    from {{ ref(model) }}
+    where row_status = 'rejected' and {{ column }}_reason is not null
+    union all
+    {% endfor -%}
+    select
+        file_sha256,
+        row_number,
+        '' as column_name,
+        row_defect as reason_code
+    from {{ ref(model) }}
+    where row_status = 'rejected' and row_defect is not null
+    {{ 'union all' if not loop.last }}
+    {% endfor -%}
+)
+
 select
-    file_sha256,
-    row_number,
-    '{{ column }}' as column_name,
-    {{ column }}_reason as reason_code,
-    'error' as severity
-from {{ ref(model) }}
-where row_status = 'rejected' and {{ column }}_reason is not null
-{{ 'union all' if not (last_model and loop.last) }}
-{% endfor -%}
-{% endfor %}
+    reason.file_sha256,
+    reason.row_number,
+    reason.column_name,
+    reason.reason_code,
+    case when tolerated.file_sha256 is null then 'error' else 'warn' end as severity
+from reason
+left join {{ ref('tolerated_rejection') }} as tolerated
+    on reason.file_sha256 = tolerated.file_sha256

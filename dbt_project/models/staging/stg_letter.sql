@@ -2,9 +2,10 @@
 {% set columns = [
     'letter_id', 'mailbox', 'dispatched_at', 'unit_name', 'deadline_at', 'finished_at', 'satisfaction'
 ] %}
+{% set rules = contract_rules('mailbox') %}
 
 with written as (
-    {{ written('mailbox', columns) }}
+    {{ written('mailbox', columns, rules) }}
 ),
 
 typed as (
@@ -12,11 +13,11 @@ typed as (
         written.*,
         written.letter_id_text as letter_id,
         mailbox_code.code as mailbox,
-        {{ parse_timestamp('written.dispatched_at_text') }} as dispatched_at,
+        {{ parse_timestamp('written.dispatched_at_text', rules) }} as dispatched_at,
         written.unit_name_text as written_name,
         cast(null as {{ dbt.type_string() }}) as evaluation_group,
-        {{ parse_timestamp('written.deadline_at_text', until_end_of_day=true) }} as deadline_at,
-        {{ parse_timestamp('written.finished_at_text') }} as finished_at,
+        {{ parse_timestamp('written.deadline_at_text', rules, whole_day=true) }} as deadline_at,
+        {{ parse_timestamp('written.finished_at_text', rules) }} as finished_at,
         satisfaction_code.code as satisfaction
     from written
     {{ join_codes('mailbox', ['mailbox', 'satisfaction']) }}
@@ -49,7 +50,10 @@ checked as (
         {{ reason('mailbox', 'unknown_value', required=true) }},
         {{ reason('dispatched_at', 'bad_timestamp', required=true) }},
         {{ unit_reason() }},
-        {{ reason('deadline_at', 'bad_timestamp', required=true, not_before='dispatched_at') }},
+        {{ reason(
+            'deadline_at', 'bad_timestamp', not_before='dispatched_at',
+            required='deadline_at' in rules.expected
+        ) }},
         {{ reason('finished_at', 'bad_timestamp', not_before='dispatched_at') }},
         {{ reason('satisfaction', 'unknown_value') }}
     from identified
@@ -60,6 +64,7 @@ checked as (
 select
     file_sha256,
     row_number,
+    row_defect,
     letter_id,
     mailbox,
     dispatched_at,

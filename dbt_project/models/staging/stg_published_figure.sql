@@ -5,9 +5,10 @@
     'printed_value'
 ] %}
 {% set identity = ['document', 'table_name', 'table_row', 'printed_measure'] %}
+{% set rules = contract_rules('bulletin') %}
 
 with written as (
-    {{ written('bulletin', columns) }}
+    {{ written('bulletin', columns, rules) }}
 ),
 
 typed as (
@@ -62,6 +63,7 @@ checked as (
 select
     file_sha256,
     row_number,
+    row_defect,
     document,
     table_name,
     table_row,

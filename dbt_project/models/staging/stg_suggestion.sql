@@ -1,20 +1,21 @@
 -- A row of the suggestion exports of the run's quarter (a suggestion handed to one unit), typed and
 -- classed; every row is here.
 {% set columns = ['suggestion_id', 'dispatched_at', 'unit_name', 'deadline_at', 'finished_at'] %}
+{% set rules = contract_rules('suggestion') %}
 
 with written as (
-    {{ written('suggestion', columns) }}
+    {{ written('suggestion', columns, rules) }}
 ),
 
 typed as (
     select
         written.*,
         written.suggestion_id_text as suggestion_id,
-        {{ parse_timestamp('written.dispatched_at_text') }} as dispatched_at,
+        {{ parse_timestamp('written.dispatched_at_text', rules) }} as dispatched_at,
         written.unit_name_text as written_name,
         cast(null as {{ dbt.type_string() }}) as evaluation_group,
-        {{ parse_timestamp('written.deadline_at_text', until_end_of_day=true) }} as deadline_at,
-        {{ parse_timestamp('written.finished_at_text') }} as finished_at
+        {{ parse_timestamp('written.deadline_at_text', rules, whole_day=true) }} as deadline_at,
+        {{ parse_timestamp('written.finished_at_text', rules) }} as finished_at
     from written
 ),
 
@@ -46,7 +47,10 @@ checked as (
         {{ reason('suggestion_id', required=true, is_identity=true) }},
         {{ reason('dispatched_at', 'bad_timestamp', required=true) }},
         {{ unit_reason() }},
-        {{ reason('deadline_at', 'bad_timestamp', required=true, not_before='dispatched_at') }},
+        {{ reason(
+            'deadline_at', 'bad_timestamp', not_before='dispatched_at',
+            required='deadline_at' in rules.expected
+        ) }},
         {{ reason('finished_at', 'bad_timestamp', not_before='dispatched_at') }}
     from identified
     cross join {{ source('raw', 'run_scope') }} as scope
@@ -56,6 +60,7 @@ checked as (
 select
     file_sha256,
     row_number,
+    row_defect,
     suggestion_id,
     dispatched_at,
     written_name,

@@ -4,25 +4,29 @@
     'category', 'deadline_at', 'finished_at', 'is_reworked', 'called_back_at', 'callback_result'
 ] %}
 {% set codes = ['evaluation_group', 'request_type', 'category', 'is_reworked', 'callback_result'] %}
+{% set rules = contract_rules('ticket') %}
 
 with written as (
-    {{ written('ticket', columns) }}
+    {{ written('ticket', columns, rules) }}
 ),
 
 typed as (
     select
         written.*,
         written.work_order_id_text as work_order_id,
-        {{ parse_timestamp('written.received_at_text') }} as received_at,
-        {{ parse_timestamp('written.dispatched_at_text') }} as dispatched_at,
+        {{ parse_timestamp('written.received_at_text', rules) }} as received_at,
+        {{ parse_timestamp('written.dispatched_at_text', rules) }} as dispatched_at,
         written.unit_name_text as written_name,
         evaluation_group_code.code as evaluation_group,
         request_type_code.code as request_type,
         category_code.code as category,
-        {{ parse_timestamp('written.deadline_at_text', until_end_of_day=true) }} as deadline_at,
-        {{ parse_timestamp('written.finished_at_text') }} as finished_at,
-        cast(is_reworked_code.code as boolean) as is_reworked,
-        {{ parse_timestamp('written.called_back_at_text') }} as called_back_at,
+        {{ parse_timestamp('written.deadline_at_text', rules, whole_day=true) }} as deadline_at,
+        {{ parse_timestamp('written.finished_at_text', rules) }} as finished_at,
+        case
+            when written.is_reworked_text is null then false
+            else cast(is_reworked_code.code as boolean)
+        end as is_reworked,
+        {{ parse_timestamp('written.called_back_at_text', rules) }} as called_back_at,
         callback_result_code.code as callback_result
     from written
     {{ join_codes('ticket', codes) }}
@@ -58,14 +62,20 @@ checked as (
         {{ reason('evaluation_group', 'unknown_value') }},
         {{ reason('request_type', 'unknown_value') }},
         {{ reason('category', 'unknown_value') }},
-        {{ reason('deadline_at', 'bad_timestamp', required=true, not_before='dispatched_at') }},
+        {{ reason(
+            'deadline_at', 'bad_timestamp', not_before='dispatched_at',
+            required='deadline_at' in rules.expected
+        ) }},
         {{ reason('finished_at', 'bad_timestamp', not_before='dispatched_at') }},
-        {{ reason('is_reworked', 'unknown_value', required=true) }},
+        {{ reason('is_reworked', 'unknown_value', required='is_reworked' in rules.expected) }},
         {{ reason(
             'called_back_at', 'bad_timestamp', not_before='dispatched_at',
-            required='callback_result_text is not null'
+            required='called_back_at' in rules.expected and 'callback_result_text is not null'
         ) }},
-        {{ reason('callback_result', 'unknown_value', required='called_back_at_text is not null') }}
+        {{ reason(
+            'callback_result', 'unknown_value',
+            required='callback_result' in rules.expected and 'called_back_at_text is not null'
+        ) }}
     from identified
     cross join {{ source('raw', 'run_scope') }} as scope
     {{ join_repeated() }}
@@ -74,6 +84,7 @@ checked as (
 select
     file_sha256,
     row_number,
+    row_defect,
     work_order_id,
     received_at,
     dispatched_at,

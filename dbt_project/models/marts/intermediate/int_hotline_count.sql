@@ -28,7 +28,7 @@ callback as (
 -- A unit of a group is marked even with nothing due; one outside the groups is never left out.
 subject_unit as (
     select unit_code from {{ ref('dim_unit') }}
-    where evaluation_group is not null
+    where evaluation_group is not null and is_listed
     union
     select unit_code from ticket
     where due_count > 0

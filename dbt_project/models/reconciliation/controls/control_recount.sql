@@ -8,7 +8,8 @@
 {% set called_back = 'cast(item.called_back_at as date) between scope.quarter_start and '
     ~ last_day() %}
 {% set recounts = {
-    'hotline': ['stg_ticket', 'unit.evaluation_group is not null or ' ~ due ~ ' or ' ~ called_back, {
+    'hotline': ['stg_ticket', '(unit.evaluation_group is not null and unit.is_listed) or ' ~ due
+        ~ ' or ' ~ called_back, {
         'due_count': due,
         'handled_count': handled,
         'on_time_count': on_time,

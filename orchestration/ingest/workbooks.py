@@ -1,0 +1,294 @@
+"""XLSX, XLS, ODS → tables of text, sheet by sheet; what a workbook must be to be opened at all."""
+
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+from xml.parsers.expat import ExpatError, ParserCreate
+
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
+
+from orchestration.ingest.tables import (
+    BLANK_ROW,
+    HEADER_SEARCH,
+    MAX_COLUMNS,
+    MAX_RATIO,
+    MIN_BOMB,
+    NumberedRow,
+    Part,
+    RowRules,
+    Table,
+    frames_of,
+    too_many_columns,
+    unreadable,
+    zip_bomb,
+)
+
+CHUNK = 1 << 22
+MAX_UNZIPPED = 1 << 30
+MAX_MEMBERS = 2_000
+SHEET_ROWS = 10_000_000
+"""Row 5 of a workbook's third sheet is row 20000005: no sheet has as many rows."""
+MAX_CELLS = 20_000_000
+"""Cells of a sheet's used rectangle, which the reader lays out in memory, filled or not."""
+
+# A value or text element that isn't empty; the prefix is that of exporters who name namespaces.
+VALUE = re.compile(rb"<(?:\w+:)?[vt](?: [^>]*)?>[^<]")
+SHARED = re.compile(rb'<(?:\w+:)?c [^>]*?t="s"[^>]*>\s*<(?:\w+:)?v>(\d+)<')
+CELL = re.compile(rb' r="([A-Z]{1,3})(\d{1,7})"')
+
+
+# The sheets of the workbook whose header was looked at last: reading them is most of the work.
+_opened: dict[tuple[Path, str, int, int], CalamineSheet] = {}
+
+
+@dataclass(frozen=True)
+class SheetHead:
+    """A sheet's first rows, from row 1 on, and where it stands in the workbook (0-based)."""
+
+    name: str
+    position: int
+    rows: list[list[str]]
+    filled_rows: int
+    """All rows with a value, counted in the sheet's XML (an XLS has none: by reading it twice)."""
+
+
+def sheet_heads(path: Path) -> list[SheetHead]:
+    """The first rows of each sheet that has any.
+
+    Raises:
+        InputError: not a whole workbook, a hostile one, or one without any cell.
+    """
+    counts = _filled_rows(path)  # bounds are checked before anything is laid out in memory
+    book = _open(path)
+    _opened.clear()
+    heads = []
+    for position, name in enumerate(book.sheet_names):
+        if counts is not None and not counts.get(name):
+            continue
+        sheet = _sheet(path, book, name)
+        if sheet.start is None:
+            continue
+        if sheet.total_width > MAX_COLUMNS:
+            raise too_many_columns(path)
+        first = min(sheet.start[0], HEADER_SEARCH)
+        blank: list[list[str]] = [[] for _ in range(first)]
+        rows = list(islice(_rows(sheet), HEADER_SEARCH - first))
+        filled = sum(map(any, _rows(sheet))) if counts is None else counts[name]
+        heads.append(SheetHead(name, position, blank + rows, filled))
+        _opened[_key(path, name)] = sheet
+    if not heads:
+        raise unreadable(path, "empty_file", "工作簿里没有内容", "列名和各行")
+    return heads
+
+
+def sheet_table(path: Path, part: Part, rules: RowRules) -> Table:
+    """The rows below a sheet's header."""
+    sheet = _opened.pop(_key(path, part.sheet), None) or _sheet(path, _open(path), part.sheet)
+
+    def numbered() -> Iterator[NumberedRow]:
+        first = (sheet.start or (0, 0))[0] + 1
+        for number, cells in enumerate(_rows(sheet), start=first):
+            if number > part.header_row and (defect := rules.defect(cells)) != BLANK_ROW:
+                yield number + part.row_offset, defect, cells
+
+    encoding = path.suffix.lower().removeprefix(".")
+    return Table(frames_of(numbered(), rules.width), encoding, lambda: part.filled_rows)
+
+
+def _key(path: Path, sheet: str) -> tuple[Path, str, int, int]:
+    status = path.stat()
+    return path, sheet, status.st_size, status.st_mtime_ns
+
+
+def cell_text(cell: Any) -> str:
+    """A cell as text that staging can type again: ISO dates, integers without `.0`."""
+    if isinstance(cell, bool):
+        return str(cell).upper()
+    if isinstance(cell, datetime):
+        # A time is stored as a fraction of a day: 9:05:00 may come as 9:04:59.999.
+        whole = (cell + timedelta(milliseconds=500)).replace(microsecond=0)
+        return whole.isoformat(sep=" ")
+    if isinstance(cell, date):
+        return cell.isoformat()
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e17:
+        return str(int(cell))
+    return str(cell)
+
+
+def _rows(sheet: CalamineSheet) -> Iterator[list[str]]:
+    for row in sheet.iter_rows():
+        yield [cell if type(cell) is str else cell_text(cell) for cell in row]
+
+
+def _open(path: Path) -> CalamineWorkbook:
+    try:
+        return CalamineWorkbook.from_path(path)
+    except (CalamineError, OSError, ValueError) as error:
+        raise _bad_workbook(path) from error
+
+
+def _sheet(path: Path, book: CalamineWorkbook, name: str) -> CalamineSheet:
+    try:
+        return book.get_sheet_by_name(name)
+    except (CalamineError, OSError, ValueError) as error:
+        raise _bad_workbook(path) from error
+
+
+def _bad_workbook(path: Path) -> Exception:
+    return unreadable(
+        path, "bad_workbook", "不是完好的工作簿", "Excel 或 WPS 能打开的 .xlsx、.xls 或 .ods"
+    )
+
+
+def _filled_rows(path: Path) -> dict[str, int] | None:
+    """Rows with a value by sheet, straight from the XML; None for a binary workbook.
+
+    Raises:
+        InputError: the archive or its XML is broken, unfolds out of proportion, declares entities,
+            or a sheet's used rectangle is too large.
+    """
+    with path.open("rb") as file:
+        signature = file.read(4)
+    if signature == b"\xd0\xcf\x11\xe0":
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = archive.infolist()
+            total = sum(info.file_size for info in infos)
+            if len(infos) > MAX_MEMBERS or total > MAX_UNZIPPED:
+                raise zip_bomb(path)
+            if total > max(path.stat().st_size * MAX_RATIO, MIN_BOMB):
+                raise zip_bomb(path)
+            for info in infos:
+                if info.filename.endswith((".xml", ".rels")):
+                    with archive.open(info) as member:
+                        start = member.read(CHUNK)
+                    if b"<!DOCTYPE" in start or b"<!ENTITY" in start:
+                        raise unreadable(
+                            path, "xml_entities", "工作簿的 XML 声明了实体", "不含实体声明的工作簿"
+                        )
+            if "content.xml" in archive.namelist():
+                return _ods_rows(path, archive)
+            return {
+                name: _xlsx_rows(path, archive, member)
+                for name, member in _xlsx_sheets(archive).items()
+            }
+    except (
+        zipfile.BadZipFile, ExpatError, ElementTree.ParseError, KeyError, EOFError, OSError,
+        NotImplementedError, RuntimeError, ValueError,
+    ) as error:  # fmt: skip
+        raise _bad_workbook(path) from error
+
+
+def _xlsx_sheets(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Each worksheet's member of the archive, by the sheet's name."""
+    relations = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))  # noqa: S314 (no entities)
+    targets = {relation.get("Id"): relation.get("Target", "") for relation in relations}
+    book = ElementTree.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314 (no entities)
+    sheets = {}
+    for sheet in book.iter():
+        if sheet.tag.endswith("}sheet"):
+            reference = next(value for key, value in sheet.attrib.items() if key.endswith("}id"))
+            target = targets[reference].lstrip("/")
+            member = target if target.startswith("xl/") else f"xl/{target}"
+            if "worksheets/" in member:
+                sheets[sheet.get("name", "")] = member
+    return sheets
+
+
+def _xlsx_rows(path: Path, archive: zipfile.ZipFile, member: str) -> int:
+    empty_texts = _empty_shared_texts(archive)
+    count, height, width, rest = 0, 0, 1, b""
+    with archive.open(member) as file:
+        while chunk := file.read(CHUNK):
+            *rows, rest = (rest + chunk).split(b"row>")
+            if len(rest) > MIN_BOMB:
+                raise unreadable(path, "cell_too_large", "有一行超过 64 MB", "一件工单的一行文字")
+            for row in rows:
+                values = len(VALUE.findall(row)) if empty_texts else bool(VALUE.search(row))
+                if empty_texts:
+                    values -= sum(int(at) in empty_texts for at in SHARED.findall(row))
+                count += values > 0
+                if last := CELL.search(row, max(row.rfind(b' r="'), 0)):
+                    height = max(height, int(last[2]))
+                    width = max(width, _column_number(last[1]))
+    if width > MAX_COLUMNS:
+        raise too_many_columns(path)
+    _check_area(path, height, width)
+    return count
+
+
+def _check_area(path: Path, height: int, width: int) -> None:
+    if height * width > MAX_CELLS:
+        raise unreadable(
+            path,
+            "sheet_too_large",
+            f"工作表占用 {height} 行 × {width} 列",
+            f"至多 {MAX_CELLS} 格；更大的表另存为 CSV（UTF-8）",
+        )
+
+
+def _empty_shared_texts(archive: zipfile.ZipFile) -> set[int]:
+    if "xl/sharedStrings.xml" not in archive.namelist():
+        return set()
+    items = re.split(rb"<(?:\w+:)?si(?=[ />])", archive.read("xl/sharedStrings.xml"))[1:]
+    return {at for at, item in enumerate(items) if not VALUE.search(item)}
+
+
+def _column_number(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number
+
+
+def _ods_rows(path: Path, archive: zipfile.ZipFile) -> dict[str, int]:
+    """Filled rows by sheet of an ODS, whose rows and cells may be said to repeat."""
+    counts: dict[str, int] = {}
+    name = ""
+    row = column = widest = cells = repeat = 0
+    filled = cell_filled = False
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal name, row, column, widest, repeat, filled, cell_filled, cells
+        if tag == "table:table":
+            name, row, widest = attributes.get("table:name", ""), 0, 0
+            counts[name] = 0
+        elif tag == "table:table-row":
+            repeat = int(attributes.get("table:number-rows-repeated", 1))
+            column, filled = 0, False
+        elif tag in ("table:table-cell", "table:covered-table-cell"):
+            cells = int(attributes.get("table:number-columns-repeated", 1))
+            cell_filled = attributes.get("office:value-type", "string") != "string"
+
+    def text(data: str) -> None:
+        nonlocal cell_filled
+        cell_filled = cell_filled or bool(cells and data)
+
+    def end(tag: str) -> None:
+        nonlocal row, column, widest, filled, cells
+        if tag in ("table:table-cell", "table:covered-table-cell"):
+            column += cells
+            cells = 0
+            if cell_filled:
+                filled, widest = True, max(widest, column)
+                if column > MAX_COLUMNS:
+                    raise too_many_columns(path)
+        elif tag == "table:table-row":
+            row += repeat
+            if filled:
+                counts[name] += repeat
+                _check_area(path, row, widest)
+
+    parser = ParserCreate()
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.CharacterDataHandler = text
+    with archive.open("content.xml") as file:
+        parser.ParseFile(file)
+    return counts

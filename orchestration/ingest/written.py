@@ -1,0 +1,79 @@
+"""What staging has to know of a contract to read written values, as data that dbt's macros take.
+
+A macro can't turn a strptime format into a test of a text's shape, and DuckDB's own strptime is
+lenient (it reads 2022041 as a day): so the shapes are made here.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from orchestration.errors import InputError
+from orchestration.ingest.contracts import Contract
+
+DIRECTIVES = {
+    "Y": r"\d{4}",
+    "m": r"\d{1,2}",
+    "d": r"\d{1,2}",
+    "H": r"\d{1,2}",
+    "I": r"\d{1,2}",
+    "M": r"\d{2}",
+    "S": r"\d{2}",
+    "f": r"\d{1,6}",
+    "p": "[AaPp][Mm]",
+    "b": "[A-Za-z]{3}",
+    "B": "[A-Za-z]+",
+}
+SERIAL_EPOCHS = {1900: "1899-12-30", 1904: "1904-01-01"}  # 1900 counts a 29 February 1900
+
+
+def written_rules(contract: Contract) -> dict[str, Any]:
+    """The contract's rules about written values, by the keys that the macro `contract_rules` names.
+
+    Raises:
+        InputError: a format has a directive that isn't known here.
+    """
+    formats = contract.timestamp_formats
+    moments = [text for text in formats if "%H" in text or "%I" in text]
+    days = [text for text in formats if text not in moments]
+    try:
+        shapes = {"moment_shape": _shape(moments), "day_shape": _shape(days)}
+    except KeyError as error:
+        raise InputError(
+            code="bad_contract",
+            file=f"contracts/{contract.source}.yml",
+            found=f"timestamp_formats 中有不认识的 %{error.args[0]}",
+            expected="、".join(f"%{directive}" for directive in DIRECTIVES),
+            action="改正契约文件后重新运行",
+        ) from error
+    return shapes | {
+        "moment_formats": moments,
+        "day_formats": days,
+        "empty": list(contract.empty),
+        "serial_epoch": SERIAL_EPOCHS.get(contract.excel_serial_dates or 0),
+        "expected": [
+            column.name
+            for column in contract.columns
+            if column.personal is None and not column.optional
+        ],
+    }
+
+
+def _shape(formats: Iterable[str]) -> str:
+    """A pattern for the texts that fit one of the formats; parts that touch are of full width."""
+    return "|".join(_pattern(text) for text in formats)
+
+
+def _pattern(text: str) -> str:
+    tokens = re.findall(r"%(.)|(.)", text)
+    parts = []
+    for position, (directive, literal) in enumerate(tokens):
+        if literal:
+            parts.append(" +" if literal == " " else re.escape(literal))
+            continue
+        part = DIRECTIVES[directive]
+        touches = any(
+            tokens[near][0] for near in (position - 1, position + 1) if 0 <= near < len(tokens)
+        )
+        parts.append(part.replace("{1,2}", "{2}") if touches else part)
+    return "".join(parts)
