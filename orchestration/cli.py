@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -29,6 +29,7 @@ STAGES = {
     "raw_expectations": "校验原始行（Great Expectations）",
     "dbt": "建模与测试（dbt）",
     "mart_expectations": "校验集市表（Great Expectations）",
+    "marts__hotline_unit_quarter_recomputed": "独立重算（Python）",
     "reconciliation_gate": "对账关口",
     "published__marts": "发布",
 }
@@ -56,9 +57,13 @@ def _settle(exports: Path | None, home: Path | None) -> Home:
     return Home.current()
 
 
-def _refuse(error: InputError) -> NoReturn:
-    err.print(f"[bold red]✗[/] {_plain(str(error))}", soft_wrap=True)
-    raise typer.Exit(UNUSABLE)
+def main() -> None:
+    """The command: unusable input ends with its message and the exit status for it."""
+    try:
+        app()
+    except InputError as error:
+        err.print(f"[bold red]✗[/] {_plain(str(error))}", soft_wrap=True)
+        sys.exit(UNUSABLE)
 
 
 def _plain(text: str) -> str:
@@ -71,10 +76,7 @@ def run(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOptio
     """运行一个季度：接收、校验、建模、对账、关口、发布。"""
     began = time.perf_counter()
     place = _settle(exports, home)
-    try:
-        Quarter.parse(quarter)
-    except InputError as error:
-        _refuse(error)
+    Quarter.parse(quarter)
     with Progress(
         SpinnerColumn(),
         TextColumn("[bold]{task.description}"),
@@ -118,24 +120,23 @@ def reconcile(
     from orchestration.audit import reconciliation
 
     place = _settle(exports, home)
-    try:
-        Quarter.parse(quarter)
-        run_id = reconciliation.latest_run(place, quarter) if place.warehouse.exists() else None
-        if run_id is None:
-            raise InputError(
-                code="not_reconciled",
-                found=f"{quarter} 还没有对账结果",
-                expected="至少运行过一次的季度",
-                action=f"先运行 hotline run {quarter}",
-            )
-    except InputError as error:
-        _refuse(error)
+    Quarter.parse(quarter)
+    run_id = reconciliation.latest_run(place, quarter) if place.warehouse.exists() else None
+    if run_id is None:
+        raise InputError(
+            code="not_reconciled",
+            found=f"{quarter} 还没有对账结果",
+            expected="至少运行过一次的季度",
+            action=f"先运行 hotline run {quarter}",
+        )
     rows = reconciliation.controls(place, run_id)
     table = Table("控制项", "对象", "指标", "应为", "实为", "差额", "状态", "说明", title=quarter)
+    for column in table.columns:
+        column.overflow = "fold"  # an auditor reads whole words, however narrow the window
     for row in rows:
         table.add_row(
             row["control_id"],
-            _plain(row["subject"]),
+            _subject(row),
             row["measure"],
             *(_number(row[side]) for side in ("expected", "actual", "difference")),
             _status(row["status"]),
@@ -170,22 +171,19 @@ def trace(
     from orchestration.audit import trace as tracing
 
     place = _settle(exports, home)
-    try:
-        if bool(row) == bool(unit and measure) or (row and as_csv):
-            raise InputError(
-                code="usage",
-                found="没有说清要追溯什么",
-                expected="--unit 加 --measure（可加 --csv），或只用 --row",
-                action=f"例如 hotline trace {quarter} --unit 区人社局 --measure rework_count",
-            )
-        if row:
-            _print_row_trace(place, quarter, tracing.trace_row(place, quarter, row))
-            return
-        figure = tracing.trace_figure(place, quarter, unit, measure, group)
-        rows = sorted({row for part in figure.parts for row in part.rows})
-        states = tracing.file_states(place, exports_root(), quarter, rows)
-    except InputError as error:
-        _refuse(error)
+    if bool(row) == bool(unit and measure) or (row and as_csv):
+        raise InputError(
+            code="usage",
+            found="没有说清要追溯什么",
+            expected="--unit 加 --measure（可加 --csv），或只用 --row",
+            action=f"例如 hotline trace {quarter} --unit 区人社局 --measure rework_count",
+        )
+    if row:
+        _print_row_trace(place, quarter, tracing.trace_row(place, quarter, row))
+        return
+    figure = tracing.trace_figure(place, quarter, unit, measure, group)
+    rows = sorted({row for part in figure.parts for row in part.rows})
+    states = tracing.file_states(place, exports_root(), quarter, rows)
     if as_csv:
         _write_csv(figure)
     else:
@@ -205,10 +203,7 @@ def verify(
     with err.status("由登记的原始文件重建……"):
         from orchestration.audit.verify import verify as verify_version
 
-        try:
-            outcome = verify_version(place, exports_root(), quarter)
-        except InputError as error:
-            _refuse(error)
+        outcome = verify_version(place, exports_root(), quarter)
     title = f"{quarter} 第 {outcome.version} 版"
     table = Table("表", "记录的哈希", "重建的哈希", "相符", title=title)
     for row in outcome.comparisons:
@@ -244,14 +239,11 @@ def sample(
     from orchestration.sample import reconstruct, synthesise
 
     seeds = DBT_PROJECT / "seeds"
-    try:
-        if tickets is None:
-            bulletin = PROJECT_ROOT / "exports" / "2022Q2" / "bulletin.csv"
-            reconstruct(bulletin, seeds, contracts_root(), out_dir)
-        else:
-            synthesise(tickets, str(Quarter.parse(quarter)), seeds, contracts_root(), out_dir, seed)
-    except InputError as error:
-        _refuse(error)
+    if tickets is None:
+        bulletin = PROJECT_ROOT / "exports" / "2022Q2" / "bulletin.csv"
+        reconstruct(bulletin, seeds, contracts_root(), out_dir)
+    else:
+        synthesise(tickets, str(Quarter.parse(quarter)), seeds, contracts_root(), out_dir, seed)
     out.print(f"样例已写入 {out_dir}（虚构数据，仅供试用）")
 
 
@@ -324,7 +316,7 @@ def _print_stop(
     blocking = reconciliation.blocking(rows)
     for row in blocking[:40]:
         err.print(
-            f"控制项不符：{row['control_id']} · {_plain(row['subject'])} · {row['measure']}："
+            f"控制项不符：{row['control_id']} · {_subject(row)} · {row['measure']}："
             f"应为 {_number(row['expected'])}，实为 {_number(row['actual'])}（{row['status']}）",
             soft_wrap=True,
         )
@@ -427,6 +419,11 @@ def _figure(measure: str, value: Any) -> str:
     from orchestration.headline import percent
 
     return percent(value) if measure.endswith(("rate", "share", "change")) else _number(value)
+
+
+def _subject(row: dict[str, Any]) -> str:
+    """What a control is about: a unit by name and code, anything else by its code."""
+    return _plain(f"{row['unit_name']} {row['subject']}" if row["unit_name"] else row["subject"])
 
 
 def _number(value: Any) -> str:

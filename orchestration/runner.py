@@ -103,11 +103,11 @@ def run_quarter(home: Home, quarter: str, on_stage: Callable[[str], None]) -> Ru
         if event.event_type == DagsterEventType.STEP_FAILURE and event.step_key:
             outcome.failed_steps.append(event.step_key)
         data = event.event_specific_data
-        error = getattr(data, "error", None)
-        while error is not None:
-            if error.cls_name == InputError.__name__:
-                outcome.input_error = error.message.partition(": ")[2].strip()
+        cause = getattr(data, "error", None)
+        while cause is not None:
+            if cause.cls_name == InputError.__name__:
+                outcome.input_error = cause.message.partition(": ")[2].strip()
             elif not outcome.failure:
-                outcome.failure = error.message.strip()
-            error = error.cause
+                outcome.failure = cause.message.strip()
+            cause = cause.cause
     return outcome

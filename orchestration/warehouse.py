@@ -14,6 +14,7 @@ import duckdb
 import yaml
 
 from orchestration import __version__
+from orchestration.errors import InputError
 from orchestration.ingest.contracts import Contract
 from orchestration.ingest.lake import LakeFile, all_files, current_files
 from orchestration.ingest.written import written_rules
@@ -26,9 +27,25 @@ LAKE_COLUMNS = {"file_sha256": "varchar", "row_number": "bigint", "row_defect": 
 
 @contextmanager
 def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to the working warehouse, closed at the end of the block."""
+    """A connection to the working warehouse, closed at the end of the block.
+
+    Raises:
+        InputError: another process has the file open.
+    """
     home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with duckdb.connect(str(home.warehouse)) as connection:
+    try:
+        opened = duckdb.connect(str(home.warehouse))
+    except duckdb.IOException as error:
+        if "lock" not in str(error):
+            raise
+        raise InputError(
+            code="home_busy",
+            file=home.warehouse.name,
+            found="工作库正被另一个程序打开",
+            expected="同一时间只有一个程序打开工作库；读者用 published/marts.duckdb",
+            action="关闭打开它的程序（如 DuckDB 客户端、BI 工具），或等那次运行结束后重试",
+        ) from error
+    with opened as connection:
         yield connection
 
 

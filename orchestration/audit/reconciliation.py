@@ -42,7 +42,9 @@ def controls(home: Home, run_id: str) -> list[dict[str, Any]]:
     return query(
         home,
         "select control_id, control_group, subject, measure, expected, actual, difference, "
-        "tolerance, severity, status, explanation from audit.reconciliation where run_id = ? "
+        "tolerance, severity, status, explanation, "
+        "(select max(unit_name) from rules.unit where unit_code = subject) as unit_name "
+        "from audit.reconciliation where run_id = ? "
         "order by case status when 'match' then 2 when 'explained' then 1 else 0 end, "
         "control_group, control_id, subject, measure",
         [run_id],
