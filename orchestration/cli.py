@@ -40,7 +40,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out = Console(highlight=False)
+# A table in a pipe or a file is for grep and reading later: wide, never folded to 80 columns.
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 err = Console(stderr=True, highlight=False)
 
 QuarterArgument = Annotated[str, typer.Argument(metavar="QUARTER", help="季度，例如 2022Q2")]
@@ -132,7 +133,8 @@ def reconcile(
     rows = reconciliation.controls(place, run_id)
     table = Table("控制项", "对象", "指标", "应为", "实为", "差额", "状态", "说明", title=quarter)
     for column in table.columns:
-        column.overflow = "fold"  # an auditor reads whole words, however narrow the window
+        column.overflow = "fold"  # an auditor reads all of it, however narrow the window
+    table.columns[6].no_wrap = True
     for row in rows:
         table.add_row(
             row["control_id"],

@@ -1,16 +1,28 @@
 {#- What the staging models share. In them <column>_text is a cleaned written value, <column> the
     typed one, <column>_reason the code of what is wrong with it (null: nothing). -#}
 
-{#- The written columns of an export, cleaned by the rules of its contract. -#}
+{#- The written columns of an export, cleaned; null where the contract says that nothing is written. -#}
 {% macro written(source_name, columns, rules) -%}
     select
-        export.file_sha256,
-        export.row_number,
-        export.row_defect,
+        cleaned.file_sha256,
+        cleaned.row_number,
+        cleaned.row_defect,
         {% for column in columns -%}
-        {{ clean_text('export.' ~ column, rules.empty) }} as {{ column }}_text{{ ',' if not loop.last }}
+        case
+            when cleaned.{{ column }} not in ({{ quoted([''] + rules.empty) }})
+                then cleaned.{{ column }}
+        end as {{ column }}_text{{ ',' if not loop.last }}
         {% endfor -%}
-    from {{ source('raw', source_name) }} as export
+    from (
+        select
+            export.file_sha256,
+            export.row_number,
+            export.row_defect,
+            {% for column in columns -%}
+            {{ clean_text('export.' ~ column) }} as {{ column }}{{ ',' if not loop.last }}
+            {% endfor -%}
+        from {{ source('raw', source_name) }} as export
+    ) as cleaned
 {%- endmacro %}
 
 {#- Joins the contract's code of each written value, as <column>_code.code. -#}

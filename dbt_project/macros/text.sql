@@ -39,15 +39,18 @@
     ) }}
 {%- endmacro %}
 
-{#- Written text without the blanks around it; null where nothing or an `empty` value is written. -#}
-{% macro clean_text(expression, empty=[]) -%}
-    {{ return(adapter.dispatch('clean_text')(expression, empty)) }}
+{#- Written text without the blanks around it; what is nothing but blanks is ''. -#}
+{% macro clean_text(expression) -%}
+    {{ return(adapter.dispatch('clean_text')(expression)) }}
 {%- endmacro %}
 
-{% macro duckdb__clean_text(expression, empty) -%}
-    {%- set trimmed = "trim(" ~ expression ~ ", '" ~ blanks() ~ "')" -%}
+{% macro duckdb__clean_text(expression) -%}
+    {#- Trimming is slow and most text begins and ends with a visible ASCII character. #}
     case
-        when {{ trimmed }} not in ({{ quoted([''] + empty) }}) then {{ trimmed }}
+        when
+            {{ expression }} between '!' and '~' and right({{ expression }}, 1) between '!' and '~'
+            then {{ expression }}
+        else trim({{ expression }}, '{{ blanks() }}')
     end
 {%- endmacro %}
 
