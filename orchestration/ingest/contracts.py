@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from orchestration.errors import InputError
 
@@ -69,6 +69,17 @@ class Contract(BaseModel):
     """The date system of numbers in time columns; null: a number isn't a time."""
     rejected_tolerance: str = Field("0", pattern=r"^(0(\.\d+)?|1)$")
     """The share of rejected rows that warns instead of stopping, as decimal text."""
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> "Contract":
+        names = [column.name for column in self.columns]
+        headers = [text for column in self.columns for text in column.headers]
+        for what, repeated in (("name", names), ("header", headers)):
+            if twice := sorted({text for text in repeated if repeated.count(text) > 1}):
+                raise ValueError(f"{what} given twice: {', '.join(twice)}")
+        if unknown := sorted(set(self.identity) - set(self.kept_columns)):
+            raise ValueError(f"identity isn't a kept column: {', '.join(unknown)}")
+        return self
 
     @property
     def kept_columns(self) -> list[str]:

@@ -147,7 +147,8 @@ def _parts_of(path: Path, contracts: dict[str, Contract]) -> list[Part]:
     marks = tuple(contract.fingerprint for contract in contracts.values())
     key = (path, status.st_size, status.st_mtime_ns, marks)
     if key not in _PARTS:
-        _PARTS.clear() if len(_PARTS) > 100 else None
+        if len(_PARTS) > 100:  # a process that serves pages for months doesn't pile them up
+            _PARTS.clear()
         _PARTS[key] = find_parts(path, contracts)
     return _PARTS[key]
 

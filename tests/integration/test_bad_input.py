@@ -47,9 +47,7 @@ def wrong_encoding(quarter):
         (unknown_header, ["unknown_header", "ticket.csv", "第 1 行", "承办单位", "责任部门"]),
         (not_a_header, ["unknown_header", "ticket.csv", "第 1 行", "工单编号"]),
         (empty_file, ["empty_file", "ticket.csv"]),
-        (broken_xlsx, ["bad_xlsx", "mailbox.xlsx"]),
-        (cut_off, ["ragged_row", "ticket.csv", "第 2175 行"]),
-        (wrong_encoding, ["bad_encoding", "suggestion.csv", "字节"]),
+        (broken_xlsx, ["bad_workbook", "mailbox.xlsx"]),
     ],
 )
 def test_unusable_input(damage, words, home, exports):
@@ -62,6 +60,24 @@ def test_unusable_input(damage, words, home, exports):
     assert "虚构" not in ran.err + ran.out and "000-" not in ran.err + ran.out
     assert "Traceback" not in ran.err
     assert hashes(home / "published") == before
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (cut_off, ["malformed_row", "ticket.csv", "第 2175 行"]),
+        (wrong_encoding, ["undecodable", "suggestion.csv", "第 33 行"]),
+    ],
+)
+def test_a_damaged_row_is_rejected(damage, words, home, exports):
+    damage(exports / "2022Q2")
+    before = hashes(home / "published" / "parquet")
+    ran = hotline("run", "2022Q2", home=home, exports=exports)
+    assert ran.status == 1, ran.out + ran.err
+    for word in [*words, "应为", "处理"]:
+        assert word in ran.err, ran.err
+    assert "虚构" not in ran.err + ran.out and "000-" not in ran.err + ran.out
+    assert hashes(home / "published" / "parquet") == before
 
 
 @pytest.mark.parametrize(
