@@ -262,6 +262,7 @@ def ui(
     register_quarters(place, exports_root())
     dagster = str(Path(sys.executable).with_name("dagster"))
     module = ("-m", "orchestration.definitions")
+    # No shell, and no word of it comes from outside but a port that is a number.
     os.execv(dagster, [dagster, "dev", *module, "-h", "127.0.0.1", "-p", str(port)])  # noqa: S606
 
 

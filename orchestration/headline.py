@@ -23,6 +23,7 @@ def headline(home: Home, quarter: str) -> list[tuple[str, str]]:
     """
     if not is_built(home, DISTRICT):
         return []
+    # DISTRICT is this module's own constant.
     rows = query(home, f"select * from {DISTRICT} where quarter = ?", [quarter])  # noqa: S608
     if not rows:
         return []

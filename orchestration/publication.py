@@ -61,19 +61,17 @@ def publish(home: Home, quarter: str, run_id: str) -> Publication:
     staging = home.scratch / f"version-{quarter}"
     shutil.rmtree(staging, ignore_errors=True)
     outputs = export_outputs(home, quarter, staging)
-    is_new = previous is None or previous["outputs"] != outputs
-    if is_new:
-        manifest = _manifest(home, quarter, run_id, outputs, previous)
+    if previous is not None and previous["outputs"] == outputs:
+        manifest, is_new = previous, False
+        shutil.rmtree(staging)
+    else:
+        manifest, is_new = _manifest(home, quarter, run_id, outputs, previous), True
         manifest["restatements"] = _restatements(versions, previous, staging, manifest)
         (staging / "manifest.json").write_text(
             json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
         )
         versions.mkdir(parents=True, exist_ok=True)
         staging.rename(versions / f"v{manifest['version']}")
-    else:
-        assert previous is not None  # noqa: S101 (is_new covers the other case)
-        manifest = previous
-        shutil.rmtree(staging)
     _refresh_parquet(home, quarter, versions / f"v{manifest['version']}")
     _refresh_duckdb(home)
     return Publication(

@@ -18,7 +18,7 @@ def restore(home: Home) -> None:
         path = str(published).replace("'", "''")
         connection.execute(f"attach '{path}' as published (read_only)")
         connection.execute("create schema if not exists audit")
-        for table in APPEND_ONLY:
+        for table in APPEND_ONLY:  # our own names, so that the SQL below is safe
             connection.execute(
                 f"create table audit.{table} as select * from published.audit.{table}"  # noqa: S608
             )

@@ -115,6 +115,7 @@ def _counts(home: Home, quarter: Quarter) -> dict[str, Counter[str]]:
 def _frames(home: Home, table: str, quarter: Quarter) -> Iterator[pd.DataFrame]:
     """A quarter of a fact table in batches, so that memory doesn't grow with it."""
     with connect(home) as connection:
+        # The callers name the tables; nothing from outside reaches this SQL but a parameter.
         connection.execute(f"select * from {table} where quarter = ?", [str(quarter)])  # noqa: S608
         while len(frame := connection.fetch_df_chunk(BATCH_VECTORS)):
             yield frame

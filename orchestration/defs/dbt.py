@@ -27,6 +27,7 @@ class Translator(DagsterDbtTranslator):
             return "rules"
         return str(dbt_resource_props["fqn"][1])
 
+    # The base class gives the properties; one team owns everything, whatever they are.
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
         """The data team owns all models."""
         return OWNERS

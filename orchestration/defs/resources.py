@@ -13,6 +13,7 @@ from orchestration.lock import writer
 from orchestration.settings import Home, contracts_root, exports_root
 
 
+# Dagster leaves the type parameter open: the value it would name is this class itself.
 class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Gives steps their folders and holds the home for the whole run (one writer)."""
 

@@ -179,6 +179,8 @@ def _filled_rows(path: Path) -> dict[str, int] | None:
                 name: _xlsx_rows(path, archive, member)
                 for name, member in _xlsx_sheets(archive).items()
             }
+    # What zipfile and the XML parsers raise on damage; NotImplementedError is zipfile's word for a
+    # compression method that it doesn't know.
     except (
         zipfile.BadZipFile, ExpatError, ElementTree.ParseError, KeyError, EOFError, OSError,
         NotImplementedError, RuntimeError, ValueError,
