@@ -1,7 +1,6 @@
 """The last asset: the published copies, made only if nothing upstream stopped the run."""
 
 import base64
-from io import BytesIO
 from typing import Any
 
 import dagster as dg
@@ -15,6 +14,8 @@ from orchestration.headline import headline
 from orchestration.publication import publish
 from orchestration.settings import Home
 from orchestration.warehouse import query
+
+_DATA = "data:image/png;base64,"
 
 
 @dg.asset(
@@ -58,19 +59,22 @@ def published_marts(
 
 def _index_plot(home: Home, quarter: str) -> str:
     """The rated units' index as a small histogram, an inline image for Dagster's page."""
-    from matplotlib.figure import Figure  # half a second to import, and only needed here
+    import altair as alt  # only needed here, and not by the command's start
+    import vl_convert
 
     rows: list[dict[str, Any]] = query(
         home,
         "select composite_index from marts.hotline_unit_quarter where quarter = ? and is_rated",
         [quarter],
     )
-    figure = Figure(figsize=(5, 2), layout="constrained")
-    axes = figure.subplots()
-    axes.hist([float(row["composite_index"]) for row in rows], bins=20, color="#2a6f97")
-    axes.set(xlabel=f"composite_index {quarter}", ylabel="units")
-    image = BytesIO()
-    figure.savefig(image, format="png", dpi=100)
-    return (
-        f"![composite index](data:image/png;base64,{base64.b64encode(image.getvalue()).decode()})"
+    values = [{"index": float(row["composite_index"])} for row in rows]
+    chart = (
+        alt.Chart(alt.Data(values=values), width=480, height=140)
+        .mark_bar(color="#2a6f97")
+        .encode(
+            alt.X("index:Q", bin=alt.Bin(maxbins=20), title=f"综合指标值 {quarter}"),
+            alt.Y("count()", title="单位数"),
+        )
     )
+    image = vl_convert.vegalite_to_png(chart.to_dict(), scale=1.5)
+    return f"![综合指标值]({_DATA}{base64.b64encode(image).decode()})"
