@@ -73,7 +73,12 @@ def _plain(text: str) -> str:
 
 
 @app.command()
-def run(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOption = None) -> None:
+def run(
+    quarter: QuarterArgument,
+    reason: Annotated[str, typer.Option(help="与上一版不同时必给：为什么更正，记入重述记录")] = "",
+    exports: ExportsOption = None,
+    home: HomeOption = None,
+) -> None:
     """运行一个季度：接收、校验、建模、对账、关口、发布。"""
     began = time.perf_counter()
     place = _settle(exports, home)
@@ -97,7 +102,7 @@ def run(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOptio
             starts.append(time.perf_counter())
             progress.update(task, description=STAGES.get(step, step))
 
-        outcome = run_quarter(place, quarter, on_stage)
+        outcome = run_quarter(place, quarter, on_stage, reason.strip())
     if outcome.input_error:
         err.print(f"[bold red]✗[/] {_plain(outcome.input_error)}", soft_wrap=True)
         err.print("没有发布任何内容，上一次发布的版本保持不变。")
@@ -219,6 +224,8 @@ def verify(
         if row.readers_copy != row.recorded:
             err.print(f"[bold red]✗[/] {row.table}：发布的 Parquet 与记录的不同", soft_wrap=True)
             err.print(f"  发布 {row.readers_copy or '找不到'}", soft_wrap=True)
+        if row.readers_table not in (None, row.recorded):
+            err.print(f"[bold red]✗[/] {row.table}：marts.duckdb 中的与记录的不同", soft_wrap=True)
     if outcome.rules_changed:
         err.print("业务规则（seeds 或契约）在这一版发布之后改过，重建用的是现在的规则。")
     for name in outcome.broken:
@@ -357,6 +364,8 @@ def _print_stop(
         err.print(_plain(line), soft_wrap=True)
     for check in check_results.failures(home, run_id):
         err.print(f"检查未过：{check['layer']} · {check['check_name']}（{check['failing_count']}）")
+    for line in findings.restatement_findings(home, quarter, run_id):
+        err.print(_plain(line), soft_wrap=True)
     blocking = reconciliation.blocking(rows)
     for row in blocking[:40]:
         err.print(

@@ -8,6 +8,8 @@ from typing import Any
 import xlsxwriter
 from rapidfuzz import process
 
+from orchestration.audit.check_results import failures
+from orchestration.publication import UNREASONED, changed_figures, changed_files
 from orchestration.settings import Home
 from orchestration.warehouse import is_built, query
 
@@ -64,6 +66,26 @@ def row_findings(home: Home, quarter: str) -> list[str]:
         )
     if len(rows) > SHOWN:
         lines.append(f"……另有 {len(rows) - SHOWN} 处，见 {rejected_workbook(home, quarter)}")
+    return lines
+
+
+def restatement_findings(home: Home, quarter: str, run_id: str) -> list[str]:
+    """What would change a published quarter, where a run stopped because nobody had said why."""
+    if not any(check["check_name"] == UNREASONED for check in failures(home, run_id)):
+        return []
+    files, figures = changed_files(home, quarter), changed_figures(home, quarter)
+    lines = [
+        f"[{UNREASONED}] 与上一版相比有 {len(figures)} 个数字改变"
+        f"（改动或新到的来源文件：{'、'.join(files) or '无'}）。应为：有改变就说明原因。"
+        f'处理：核实后运行 hotline run {quarter} --reason "为什么更正"。'
+    ]
+    lines += [
+        f"数字改变：{row['table_name']} · {row['unit_code'] or '全区'} · {row['measure']}："
+        f"{row['old_value'] or '—'} → {row['new_value'] or '—'}"
+        for row in figures[:SHOWN]
+    ]
+    if len(figures) > SHOWN:
+        lines.append(f"……另有 {len(figures) - SHOWN} 个数字")
     return lines
 
 
