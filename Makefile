@@ -7,7 +7,7 @@ export HOTLINE_HOME ?= $(CURDIR)/warehouse
 DBT := $(BIN)/dbt --quiet
 DBT_PLACE := --project-dir dbt_project --profiles-dir dbt_project
 
-.PHONY: quarter test test-faults lint ui docs lock clean
+.PHONY: quarter test test-mutation test-faults lint ui docs lock clean
 .DELETE_ON_ERROR:
 
 quarter: .venv/.runtime
@@ -19,6 +19,11 @@ test: .venv/.dev
 # An hour: 200 random kills and one at each step's start.
 test-faults: .venv/.dev
 	$(BIN)/python tests/faults/kills.py
+
+# make test changes 12 figures; this many take some minutes.
+MUTATIONS ?= 220
+test-mutation: .venv/.dev
+	$(BIN)/pytest tests/mutation --mutations $(MUTATIONS)
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ import csv
 import os
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -126,15 +127,7 @@ def reconcile(
     from orchestration.audit import reconciliation
 
     place = _settle(exports, home)
-    Quarter.parse(quarter)
-    run_id = reconciliation.latest_run(place, quarter) if place.warehouse.exists() else None
-    if run_id is None:
-        raise InputError(
-            code="not_reconciled",
-            found=f"{quarter} 还没有对账结果",
-            expected="至少运行过一次的季度",
-            action=f"先运行 hotline run {quarter}",
-        )
+    run_id = reconciliation.required_run(place, quarter)
     rows = reconciliation.controls(place, run_id)
     table = Table("控制项", "对象", "指标", "应为", "实为", "差额", "状态", "说明", title=quarter)
     for column in table.columns:
@@ -154,6 +147,40 @@ def reconcile(
     raise typer.Exit(
         STOPPED if any(row["status"] not in reconciliation.HOLDING for row in rows) else PUBLISHED
     )
+
+
+@app.command()
+def explain(
+    quarter: QuarterArgument,
+    control: Annotated[str, typer.Argument(metavar="CONTROL", help="控制项代码")],
+    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="对象：单位代码或名称等")],
+    measure: Annotated[str, typer.Argument(metavar="MEASURE", help="指标")],
+    reason: Annotated[str, typer.Option(help="为什么不符")],
+    evidence: Annotated[str, typer.Option(help="依据：哪份文件、哪一处")],
+    expires: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="最后有效的一天；默认一年")
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="写入已知差异的种子表")] = False,
+    home: HomeOption = None,
+) -> None:
+    """把最近一次运行的一处不符写成一行已知差异（应为和差完全照录，变了就不再算说明）。"""
+    from orchestration.audit import discrepancies
+
+    place = _settle(None, home)
+    row = discrepancies.explain(
+        place,
+        quarter,
+        (control, subject, measure),
+        reason,
+        evidence,
+        expires.date() if expires else None,
+    )
+    print(discrepancies.as_csv(row))
+    if write:
+        path = discrepancies.append(row)
+        err.print(f"已写入 {path}；重新运行 hotline run {quarter} 后生效。", soft_wrap=True)
+    else:
+        err.print(f"核对后加入 {discrepancies.SEED}，或加 --write 写入。", soft_wrap=True)
 
 
 @app.command()
@@ -364,7 +391,8 @@ def _print_stop(
         err.print(_plain(line), soft_wrap=True)
     for check in check_results.failures(home, run_id):
         err.print(f"检查未过：{check['layer']} · {check['check_name']}（{check['failing_count']}）")
-    for line in findings.restatement_findings(home, quarter, run_id):
+    stopped_by = {check["check_name"] for check in check_results.failures(home, run_id)}
+    for line in findings.rule_findings(home, quarter, run_id, stopped_by):
         err.print(_plain(line), soft_wrap=True)
     blocking = reconciliation.blocking(rows)
     for row in blocking[:40]:

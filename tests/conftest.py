@@ -114,3 +114,4 @@ def edit_tickets(exports: Path) -> Callable[[Callable[[list[list[str]]], None]],
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-snapshot", action="store_true", help="accept the asset graph")
+    parser.addoption("--mutations", type=int, default=12, help="figures to change, one at a time")

@@ -1,14 +1,15 @@
 """Rows that stopped a run, told so that a clerk can mend them: on the screen and as a workbook."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import xlsxwriter
 from rapidfuzz import process
 
-from orchestration.audit.check_results import failures
+from orchestration.audit.discrepancies import SEED, unused
 from orchestration.publication import UNREASONED, changed_figures, changed_files
 from orchestration.settings import Home
 from orchestration.warehouse import is_built, query
@@ -41,6 +42,8 @@ REASONS = {
     "undecodable": Reason("有不能解码的字节", "UTF-8 或 GB18030 的文字", "在来源系统重新导出"),
 }
 SHOWN = 20
+UNUSED_DISCREPANCY = "known_discrepancy_is_used"
+"""The dbt test of that name."""
 NEAREST = 3
 
 
@@ -69,10 +72,24 @@ def row_findings(home: Home, quarter: str) -> list[str]:
     return lines
 
 
-def restatement_findings(home: Home, quarter: str, run_id: str) -> list[str]:
-    """What would change a published quarter, where a run stopped because nobody had said why."""
-    if not any(check["check_name"] == UNREASONED for check in failures(home, run_id)):
-        return []
+def rule_findings(home: Home, quarter: str, run_id: str, failed: set[str]) -> list[str]:
+    """What people have yet to say or to take back: reasons for changes, known discrepancies.
+
+    Args:
+        home: whose working warehouse is read.
+        quarter: such as 2022Q2.
+        run_id: the run that stopped.
+        failed: the names of its blocking checks that failed.
+    """
+    lines = []
+    if UNREASONED in failed:
+        lines += _restatement_findings(home, quarter)
+    if UNUSED_DISCREPANCY in failed:
+        lines += _discrepancy_findings(home, quarter, run_id)
+    return lines
+
+
+def _restatement_findings(home: Home, quarter: str) -> list[str]:
     files, figures = changed_files(home, quarter), changed_figures(home, quarter)
     lines = [
         f"[{UNREASONED}] 与上一版相比有 {len(figures)} 个数字改变"
@@ -87,6 +104,28 @@ def restatement_findings(home: Home, quarter: str, run_id: str) -> list[str]:
     if len(figures) > SHOWN:
         lines.append(f"……另有 {len(figures) - SHOWN} 个数字")
     return lines
+
+
+def _discrepancy_findings(home: Home, quarter: str, run_id: str) -> list[str]:
+    today = date.today()
+    return [
+        f"[{UNUSED_DISCREPANCY}] 文件 {SEED}：已知差异 {row['discrepancy_id']}"
+        f"（{row['control_id']} · {row['subject']} · {row['measure']}）没有说明任何差异"
+        + (f"，已于 {row['expires_on']} 到期" if row["expires_on"] < today else "")
+        + f"：记的应为 {_shown(row['expected'])}、差 {_shown(row['difference'])}，"
+        + (
+            f"本次应为 {_shown(row['found_expected'])}、差 {_shown(row['found_difference'])}"
+            if row["status"]
+            else "本次没有这一项"
+        )
+        + "。应为：与本次不符的一项完全相同。处理：核实后改正或删去这一行"
+        "（新的一行可由 hotline explain 写出）。"
+        for row in unused(home, quarter, run_id)
+    ]
+
+
+def _shown(value: Decimal | None) -> str:
+    return "—" if value is None else format(value.normalize(), "f")
 
 
 def rejected_rows(home: Home, quarter: str) -> list[dict[str, Any]]:

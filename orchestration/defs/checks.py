@@ -3,7 +3,6 @@
 dbt's own tests become checks with the models. Every result also goes to `audit.check_result`.
 """
 
-import csv
 from collections.abc import Iterator
 
 import dagster as dg
@@ -18,14 +17,12 @@ from orchestration.defs.resources import Workspace
 from orchestration.ingest.lake import current_files
 from orchestration.publication import input_sha256
 from orchestration.quarters import Quarter
-from orchestration.settings import CONTROLS, Home, expectation_suites
+from orchestration.settings import Home, expectation_suites
 from orchestration.warehouse import connect, raw_rows
 
 RAW_SUITES = ("ticket", "mailbox", "suggestion")
 MART_SUITES = tuple(sorted(set(expectation_suites()) - set(RAW_SUITES)))
-CONTROL_GROUPS = sorted(
-    {row["control_group"] for row in csv.DictReader(CONTROLS.open(encoding="utf-8"))}
-)
+CONTROL_GROUPS = sorted({row["control_group"] for row in reconciliation.load_controls()})
 RECONCILIATION = dg.AssetKey(["audit", "reconciliation"])
 
 

@@ -45,11 +45,14 @@ class Mutation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`changed` are the figures that differ; `named` the blocking controls that concern one."""
+    """What came of a mutation, figures by (subject, measure).
+
+    `changed` differ from the undisturbed ones, in a mart or as printed; `named` are the blocking
+    controls that concern one of them; `restated` is told by the comparison with version 1.
+    """
 
     changed: frozenset[tuple[str, str]]
-    blocking: list[dict]
-    named: list[dict]
+    named: list[str]
     restated: frozenset[tuple[str, str]]
 
 
@@ -79,6 +82,7 @@ class Bench:
         for source in self.rows:
             self._write(source, self.rows[source])
         self._ingest()
+        self.index = shutil.copytree(self.home.lake / "index", folder / "index")
         built = build(self.home, parse_project(), lambda _: None, leave_out=("test",))
         assert built.exception is None, built.exception
         stored = {
@@ -127,11 +131,15 @@ class Bench:
         try:
             self._ingest()
             with connect(self.home) as connection:
+                connection.execute("begin")
                 for statement in self.statements:
                     connection.execute(statement)
+                connection.execute("commit")
             return self._outcome(mutation)
         finally:
             self._write(mutation.source, self.rows[mutation.source])
+            # The list of files would grow with every mutation, and slow each one after it down.
+            shutil.copytree(self.index, self.home.lake / "index", dirs_exist_ok=True)
 
     def _outcome(self, mutation: Mutation) -> Outcome:
         figures = self._figures()
@@ -141,27 +149,24 @@ class Bench:
         column = next(
             c.name for c in self.contracts[mutation.source].columns if mutation.column in c.headers
         )
-        rejected = self._read(
+        is_rejected = self._read(
             "select 1 from audit.rejected_row join raw.source_file using (file_sha256) "
             f"where source = '{mutation.source}' and row_number = {mutation.row_number} "
             f"and column_name = '{column}'"
         )
-        named = [
-            row
-            for row in blocking
-            if (row["subject"], row["measure"]) in concerned
-            or (
-                rejected
-                and (row["control_id"], row["subject"])
-                == ("rejected_rows", f"{mutation.source}.csv")
-            )
-        ]
+        # The control of rejected rows concerns the very cell if that is what it lists.
+        cell = {(f"{mutation.source}.csv", "rejected_count")} if is_rejected else set()
         restated = publication.changed_figures(self.home, str(QUARTER))
         return Outcome(
-            concerned,
-            blocking,
-            named,
-            frozenset((row["unit_code"], row["measure"]) for row in restated),
+            changed=concerned,
+            named=sorted(
+                {
+                    row["control_id"]
+                    for row in blocking
+                    if (row["subject"], row["measure"]) in concerned | cell
+                }
+            ),
+            restated=frozenset((row["unit_code"], row["measure"]) for row in restated),
         )
 
     def _write(self, source: str, rows: list[list[str]]) -> None:
