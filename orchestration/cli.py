@@ -176,11 +176,13 @@ def explain(
         expires.date() if expires else None,
     )
     print(discrepancies.as_csv(row))
+    old = discrepancies.superseded(row)
+    replacing = f"，取代其中的 {old}" if old else ""
     if write:
-        path = discrepancies.append(row)
-        err.print(f"已写入 {path}；重新运行 hotline run {quarter} 后生效。", soft_wrap=True)
+        path = discrepancies.write(row)
+        err.print(f"已写入 {path}{replacing}。重新运行 hotline run {quarter} 后生效。")
     else:
-        err.print(f"核对后加入 {discrepancies.SEED}，或加 --write 写入。", soft_wrap=True)
+        err.print(f"核对后加入 {discrepancies.SEED}{replacing}；或加 --write 写入。")
 
 
 @app.command()

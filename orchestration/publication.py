@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 
 from orchestration.audit import check_results, reconciliation
+from orchestration.audit.history import write_control_history
 from orchestration.errors import InputError
 from orchestration.ingest.lake import LakeFile, all_files, current_files, sha256_of
 from orchestration.provenance import code_version, lock_sha256
@@ -47,18 +48,6 @@ RESTATEMENT = {
     "old_value": ("varchar", "上一版的值；没有为空"),
     "new_value": ("varchar", "这一版的值；没有为空"),
     "reason": ("varchar", "操作者说明的原因，括号内是程序查明的来由"),
-}
-CONTROL_HISTORY = {
-    "control_id": "控制代码",
-    "quarter": "季度",
-    "checked_at": "核对时间",
-    "run_id": "运行编号",
-    "input_sha256": "输入的哈希：现行源文件和业务规则",
-    "code_version": "程序版本和提交",
-    "total_count": "核对项数",
-    "match_count": "相符项数",
-    "explained_count": "已说明项数",
-    "broken_count": "不符项数",
 }
 # Facts go along as Parquet, so that a published figure leads back to its source rows.
 EXPORTED_SCHEMAS = ("marts", "facts")
@@ -177,7 +166,8 @@ def changed_files(home: Home, quarter: str) -> list[str]:
     """The names of the current files that the quarter's last version wasn't made from."""
     previous = _latest(home, quarter)
     used = {entry["file_sha256"] for entry in previous["inputs"]} if previous else set()
-    return [f.file_name for f in current_files(home, quarter) if f.file_sha256 not in used]
+    files = [f.file_name for f in current_files(home, quarter) if f.file_sha256 not in used]
+    return list(dict.fromkeys(files))  # a workbook of several sources is named once
 
 
 def manifests(home: Home) -> list[dict[str, Any]]:
@@ -229,11 +219,14 @@ def export_outputs(home: Home, quarter: str, folder: Path) -> dict[str, str]:
 
 
 def export_readers_marts(home: Home, quarter: str, folder: Path) -> dict[str, str]:
-    """As `export_outputs`, from the marts that readers see in `marts.duckdb`."""
+    """As `export_outputs`, from the marts in `marts.duckdb`; nothing if that can't be opened."""
     folder.mkdir(parents=True)
     with duckdb.connect() as connection:
         database = home.published / "marts.duckdb"
-        connection.execute(f"attach '{_quoted(database)}' as published (read_only)")
+        try:
+            connection.execute(f"attach '{_quoted(database)}' as published (read_only)")
+        except duckdb.Error:
+            return {}
         connection.execute("use published")
         _export(connection, "marts", quarter, folder)
     return _hashes(folder)
@@ -346,7 +339,7 @@ def _refresh_duckdb(home: Home) -> None:
     told = manifests(home)
     with connect(home) as connection:
         _write_publication_tables(connection, told)
-        _write_control_history(connection)
+        write_control_history(connection)
         connection.execute(
             f"attach '{_quoted(temporary)}' as readers (storage_version '{READER_STORAGE_VERSION}')"
         )
@@ -390,22 +383,6 @@ def _write_publication_tables(
                     *row.values(),
                 ],
             )
-
-
-def _write_control_history(connection: duckdb.DuckDBPyConnection) -> None:
-    """The view of how each control fared in each run, with what went into the run."""
-    connection.execute(
-        "create or replace view audit.control_history as select control_id, result.quarter, "
-        "result.checked_at, result.run_id, input_sha256, code_version, count(*) as total_count, "
-        "count(*) filter (where status = 'match') as match_count, "
-        "count(*) filter (where status = 'explained') as explained_count, "
-        "count(*) filter (where status not in ('match', 'explained')) as broken_count "
-        "from audit.reconciliation as result left join (select run_id, "
-        "max(input_sha256) as input_sha256, max(code_version) as code_version "
-        "from audit.check_result group by run_id) as run using (run_id) group by all"
-    )
-    for column, label in CONTROL_HISTORY.items():
-        connection.execute(f"comment on column audit.control_history.{column} is '{label}'")
 
 
 def _copy_comments(connection: duckdb.DuckDBPyConnection) -> None:

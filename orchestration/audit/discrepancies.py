@@ -104,11 +104,20 @@ def as_csv(row: Mapping[str, str]) -> str:
     return line.getvalue()
 
 
-def append(row: Mapping[str, str]) -> Path:
-    """Add a row to the site's seed; returns the seed's path."""
+def superseded(row: Mapping[str, str]) -> str:
+    """The id of the seed's row for the same place, which has to go; empty if there is none."""
+    ids = [old["discrepancy_id"] for old in _seed() if _place(old) == _place(row)]
+    return ids[0] if ids else ""
+
+
+def write(row: Mapping[str, str]) -> Path:
+    """Add a row to the site's seed, in place of one that it supersedes; returns the seed's path."""
+    kept = [old for old in _seed() if _place(old) != _place(row)]
     path = seeds_root() / SEED
-    text = path.read_text(encoding="utf-8")
-    path.write_text(f"{text.rstrip()}\n{as_csv(row)}\n", encoding="utf-8")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(row), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows([*kept, row])
     return path
 
 
@@ -131,10 +140,18 @@ def unused(home: Home, quarter: str, run_id: str) -> list[dict[str, Any]]:
     )
 
 
-def _next_id(quarter: str) -> str:
+def _seed() -> list[dict[str, str]]:
     with (seeds_root() / SEED).open(encoding="utf-8", newline="") as file:
-        ids = [row["discrepancy_id"] for row in csv.DictReader(file)]
-    numbers = [int(text) for one, _, text in (i.rpartition("-") for i in ids) if one == quarter]
+        return list(csv.DictReader(file))
+
+
+def _place(row: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(row[column] for column in ("quarter", "control_id", "subject", "measure"))
+
+
+def _next_id(quarter: str) -> str:
+    ids = [row["discrepancy_id"].rpartition("-") for row in _seed()]
+    numbers = [int(number) for prefix, _, number in ids if prefix == quarter and number.isdecimal()]
     return f"{quarter}-{max(numbers, default=0) + 1:02d}"
 
 

@@ -48,7 +48,7 @@ def test_every_changed_figure_is_caught_by_a_control_that_concerns_it(bench, req
         )
         for source, tally in [*tallies.items(), ("all", sum(tallies.values(), Counter()))]:
             counts = (tally[key] for key in ("cells", "changed", "control", "version"))
-            print(f"{source:12}{{:14}}{{:16}}{{:14}}{{:19}}".format(*counts))
+            print(f"{source:12}{{:14}}{{:16}}{{:14}}{{:26}}".format(*counts))
         total = sum(tallies.values(), Counter())
         caught = total["control"] + total["version"]
         print(f"caught: {caught} of {total['changed']} = {caught / total['changed']:.0%}")
