@@ -1,12 +1,15 @@
 """Running again: the same bytes, nothing doubles; a correction is a new version."""
 
 import csv
+import hashlib
+import json
+import subprocess
 
 import duckdb
 import polars as pl
 import pytest
 import xlsxwriter
-from conftest import EXPORTS, hashes, hotline, read
+from conftest import EXPORTS, PROJECT, hashes, hotline, read
 from python_calamine import CalamineWorkbook
 
 
@@ -37,6 +40,47 @@ def test_a_second_run_changes_nothing(home):
     assert read(home, counts) == figures == [(55, 1, 0, 4, 4)]
     runs = "select count(distinct run_id) from audit.reconciliation"
     assert read(home, runs) == [(2,)], "the audit keeps both runs"
+    history = read(
+        home,
+        "select total_count, match_count, explained_count, broken_count, input_sha256, "
+        "code_version from audit.control_history where control_id = 'published_text_unit'",
+    )
+    (first, second) = history
+    assert first == second and first[:4] == (6, 0, 6, 0)
+    assert len(first[4]) == 64 and first[5].startswith("0.1.0")
+
+
+def test_the_audit_tables_say_what_each_column_holds(published_home):
+    described = read(
+        published_home,
+        "select table_name, bool_and(comment is not null) from duckdb_columns() "
+        "where schema_name = 'audit' and database_name = 'published' group by 1",
+    )
+    assert {name for name, _ in described} >= {
+        *("check_result", "publication", "restatement", "reconciliation", "control_history"),
+    }
+    assert all(is_described for _, is_described in described)
+
+
+def test_the_manifest_says_what_a_version_was_made_from_and_how_it_was_checked(published_home):
+    path = published_home / "published" / "versions" / "2022Q2" / "v1" / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    inputs = {entry["file_name"]: entry["file_sha256"] for entry in manifest["inputs"]}
+    assert inputs == hashes(EXPORTS / "2022Q2")
+    assert (
+        manifest["lock_sha256"]
+        == hashlib.sha256((PROJECT / "requirements.lock").read_bytes()).hexdigest()
+    )
+    assert (manifest["as_of"], manifest["policy_version"]) == ("2022-06-30", "2022")
+    if (PROJECT / ".git").exists():
+        head = subprocess.check_output(["git", "-C", PROJECT, "rev-parse", "HEAD"], text=True)
+        assert f"+g{head[:12]}" in manifest["code_version"]
+    assert all(layer["failed"] == 0 for layer in manifest["checks"].values())
+    assert manifest["checks"]["reconciliation"]["passed"] == len(manifest["controls"])
+    assert manifest["controls"]["published"] == {"match": 680, "explained": 9}
+    written = {name: sha for name, sha in hashes(path.parent).items() if name != path.name}
+    assert written == {f"{table}.parquet": sha for table, sha in manifest["outputs"].items()}
+    assert len(written) == 14
 
 
 def test_a_lost_working_warehouse_is_rebuilt_with_its_history(home):

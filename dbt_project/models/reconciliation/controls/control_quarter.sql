@@ -194,7 +194,7 @@ jump as (
             and this.subject = idle.unit_code
             and idle.quarter in (scope.quarter, scope.previous_quarter)
             and not idle.is_rated
-    where idle.unit_code is null
+    where idle.unit_code is null and this.value is not null and previous.value is not null
 ),
 
 compared as (
