@@ -32,6 +32,7 @@ STAGES = {
     "marts__hotline_unit_quarter_recomputed": "独立重算（Python）",
     "reconciliation_gate": "对账关口",
     "published__marts": "发布",
+    "published__bulletin": "生成通报",
 }
 
 app = typer.Typer(
@@ -100,7 +101,10 @@ def run(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOptio
         outcome = run_quarter(place, quarter, on_stage)
     if outcome.input_error:
         err.print(f"[bold red]✗[/] {_plain(outcome.input_error)}", soft_wrap=True)
-        err.print("没有发布任何内容，上一次发布的版本保持不变。")
+        if outcome.published:
+            err.print("集市已经发布；由它们生成的文件这一次没有更新。")
+        else:
+            err.print("没有发布任何内容，上一次发布的版本保持不变。")
         raise typer.Exit(UNUSABLE)
     total = time.perf_counter() - began
     startup = (starts[0] if starts else time.perf_counter()) - began
@@ -229,6 +233,18 @@ def verify(
 
 
 @app.command()
+def pdf(quarter: QuarterArgument, home: HomeOption = None) -> None:
+    """用 LibreOffice 把已发布的通报印成 PDF；通报没有变化则不重印。"""
+    place = _settle(None, home)
+    Quarter.parse(quarter)
+    from orchestration.bulletin.publish import print_bulletin
+
+    with err.status("正在由 LibreOffice 生成 PDF……"):
+        path, is_new = print_bulletin(place, quarter)
+    out.print(f"{path}（{'已生成' if is_new else '通报没有变化，沿用已有的'}）", soft_wrap=True)
+
+
+@app.command()
 def sample(
     out_dir: Annotated[Path, typer.Option("--out", help="写到哪个文件夹")],
     tickets: Annotated[
@@ -337,6 +353,8 @@ def _print_outputs(home: Home, quarter: str) -> None:
     out.print(f"  读者库   {home.published / 'marts.duckdb'}", soft_wrap=True)
     out.print(f"  Parquet  {home.published / 'parquet'}", soft_wrap=True)
     out.print(f"  版本清单 {home.version_manifest(quarter, version)}", soft_wrap=True)
+    if (bulletin := home.bulletin(quarter)).is_dir():
+        out.print(f"  通报     {bulletin}（PDF：hotline pdf {quarter}）", soft_wrap=True)
 
 
 def _print_figure(quarter: str, figure: "Figure") -> None:

@@ -28,6 +28,9 @@ concurrency:
 """
 
 
+PUBLISHING = "published__marts"
+
+
 @dataclass
 class RunOutcome:
     """How a run ended: `input_error` is the message about unusable input, if that was the end."""
@@ -38,6 +41,12 @@ class RunOutcome:
     failed_steps: list[str] = field(default_factory=list)
     input_error: str = ""
     failure: str = ""
+
+    @property
+    def published(self) -> bool:
+        """Whether the marts went out, whatever became of the documents made of them."""
+        reached = {step for step, _ in self.stages}
+        return PUBLISHING in reached and PUBLISHING not in self.failed_steps
 
 
 def dagster_instance(home: Home) -> dg.DagsterInstance:
