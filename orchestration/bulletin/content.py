@@ -400,7 +400,7 @@ def _change(change: Decimal | None) -> str:
 
 
 def _leading_units(units: list[dict[str, Any]], office: Office) -> str:
-    """The units with most tickets, ties in the office's order; a name borne twice says its group."""
+    """The units with most tickets, ties in the office's order; a shared name says its group."""
     names = Counter(unit["unit_name"] for unit in units)
     busy = sorted(
         (unit for unit in units if unit["due_count"]), key=lambda unit: -int(unit["due_count"])

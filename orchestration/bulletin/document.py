@@ -17,7 +17,6 @@ from copy import deepcopy
 from itertools import accumulate, groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 from zipfile import BadZipFile
 
 import docx
@@ -38,8 +37,8 @@ PLACEHOLDER = re.compile(r"\{\{\s*(.*?)\s*\}\}")
 TABLE_STYLE = "通报表格"
 HEADING, BAND, NAME, FIGURE = "表头", "表中分组", "表中名称", "表中数字"
 # What a column needs beside the others, and the most that it gets; millimetres.
-SHARES = {"count": 9.4, "rate": 13.2, "index": 10.6}
-NAME_SHARE, WIDEST_FIGURE = 45.0, 26.0
+SHARES = {"count": 9.0, "rate": 13.2, "index": 10.6}
+NAME_SHARE, WIDEST_FIGURE = 47.2, 26.0
 PDF_SECONDS = 180
 
 
@@ -75,7 +74,7 @@ def to_pdf(source: Path, target: Path) -> None:
     """Have LibreOffice print a Word file to PDF; `target` appears whole or not at all.
 
     Raises:
-        InputError: LibreOffice isn't installed, or made nothing of the file.
+        InputError: LibreOffice isn't installed, lacks a Chinese font or made nothing of the file.
     """
     program = find_office_program()
     if program is None:
@@ -85,6 +84,7 @@ def to_pdf(source: Path, target: Path) -> None:
             expected="命令 soffice 可用",
             action=f"安装 LibreOffice 后重试，或用 Word 打开 {source.name} 另存为 PDF",
         )
+    _require_chinese_font()
     with TemporaryDirectory(prefix=".pdf-", dir=target.parent) as folder:
         # A profile of its own: LibreOffice refuses to start twice with one, and the user's may
         # hold anything.
@@ -118,6 +118,22 @@ def to_pdf(source: Path, target: Path) -> None:
         made.replace(target)
 
 
+def _require_chinese_font() -> None:
+    """Without one every character would be printed as an empty box."""
+    lister = shutil.which("fc-list")
+    if lister is None:  # not a system that asks fontconfig
+        return
+    # No shell, and no word of it comes from outside.
+    fonts = subprocess.run([lister, ":lang=zh-cn", "family"], capture_output=True, check=False)  # noqa: S603
+    if not fonts.stdout.strip():
+        raise InputError(
+            code="no_chinese_font",
+            found="本机没有中文字体，没有生成 PDF",
+            expected="方正小标宋、仿宋、楷体、黑体，或 Noto CJK 等代用字体",
+            action="安装字体（如软件包 fonts-noto-cjk）后重试",
+        )
+
+
 def _print_environment(source: Path) -> dict[str, str]:
     """Stand-ins for fonts that are missing, and the document's date as that of the PDF."""
     stamped = docx.Document(str(source)).core_properties.modified
@@ -149,18 +165,16 @@ def _check(document: Document, bulletin: Bulletin, template: Path) -> None:
         )
     phrases = bulletin.texts.keys()
     passages = _passages(bulletin).keys() | _tables(bulletin).keys()
+    usable = f"句中可用 {'、'.join(sorted(phrases))}；单独成段可用 {'、'.join(sorted(passages))}"
     for paragraph in _paragraphs(document):
         text = _text(paragraph)
-        names = PLACEHOLDER.findall(text)
         alone = PLACEHOLDER.fullmatch(text.strip()) is not None
-        unknown = [name for name in names if name not in (phrases | passages if alone else phrases)]
+        for name in PLACEHOLDER.findall(text):
+            if name not in phrases and not (alone and name in passages):
+                raise _template_error(template, f"占位符无法识别：{{{{{name}}}}}", usable)
         rest = PLACEHOLDER.sub("", text)
-        if unknown or "{{" in rest or "}}" in rest:
-            raise _template_error(
-                template,
-                f"占位符无法识别：{{{{{unknown[0]}}}}}" if unknown else f"占位符不完整：{rest[:40]}",
-                f"句中可用 {'、'.join(sorted(phrases))}；单独成段可用 {'、'.join(sorted(passages))}",
-            )
+        if "{{" in rest or "}}" in rest:
+            raise _template_error(template, f"占位符不完整：{rest[:40]}", usable)
 
 
 def _tables(bulletin: Bulletin) -> dict[str, Appendix]:
@@ -237,7 +251,7 @@ def _build(document: Document, appendix: Appendix) -> Table:
     columns = appendix.columns
     heading_rows = 2 if any(column.heading for column in columns) else 1
     row_count = sum(len(band.rows) + bool(band.label) for band in appendix.bands) + 1
-    table = document.add_table(heading_rows + row_count, len(columns) + 1, TABLE_STYLE)
+    table: Table = document.add_table(heading_rows + row_count, len(columns) + 1, TABLE_STYLE)
     table.autofit = False
     rows = iter(table.rows)
     widths = _widths(document, appendix)
@@ -282,9 +296,7 @@ def _write_heading(rows: list[tuple[_Cell, ...]], appendix: Appendix) -> None:
             _write(cell, labels[place][1], HEADING)
 
 
-def _write_row(
-    cells: tuple[_Cell, ...], appendix: Appendix, row: Row, name_style: str
-) -> None:
+def _write_row(cells: tuple[_Cell, ...], appendix: Appendix, row: Row, name_style: str) -> None:
     _write(cells[0], row.name, name_style)
     for cell, column, figure in zip(cells[1:], appendix.columns, row.figures, strict=True):
         _write(cell, printed(figure, column.kind), FIGURE)

@@ -17,7 +17,9 @@ from orchestration.bulletin.content import Appendix, Bulletin, Row, printed
 SONG, FANG, HEI, KAI = "方正小标宋简体", "仿宋", "黑体", "楷体"
 # In characters, as Excel measures columns.
 NAME_WIDTH = 31
-WIDTHS = {"count": 9, "rate": 11, "index": 9}
+WIDTHS = {"count": 8, "rate": 9.5, "index": 8}
+# In points: fixed, as Excel doesn't fit heights to fonts that it stands in for.
+LINE_HEIGHT, HEADING_HEIGHT = 18, 34
 A4 = 9
 
 
@@ -55,7 +57,7 @@ class _Formats:
 
     def cell(self, font: str, **properties: object) -> Format:
         """A bordered cell of the table."""
-        return self(font_name=font, font_size=11, border=1, text_wrap=True, **properties)
+        return self(font_name=font, font_size=11, border=1, **properties)
 
 
 def _write_sheet(
@@ -71,6 +73,7 @@ def _write_sheet(
         if band.label:
             shape = formats.cell(HEI, align="center")
             _write_text(sheet, (line, 0, line, last_column), band.label, shape)
+            sheet.set_row(line, LINE_HEIGHT)
             line += 1
         for row in band.rows:
             _write_row(sheet, line, appendix, row, formats)
@@ -104,7 +107,7 @@ def _write_title(sheet: Worksheet, appendix: Appendix, notice: str, formats: _Fo
 
 def _write_heading(sheet: Worksheet, line: int, appendix: Appendix, formats: _Formats) -> int:
     """One row of labels, or two where some have a common heading; returns the row below."""
-    shape = formats.cell(HEI, align="center", bg_color="#F2F2F2")
+    shape = formats.cell(HEI, align="center", text_wrap=True, bg_color="#F2F2F2")
     labels = [("", appendix.name_label), *((c.heading, c.label) for c in appendix.columns)]
     bottom = line + any(heading for heading, _ in labels)
     for heading, group in groupby(enumerate(labels), key=lambda item: item[1][0]):
@@ -114,8 +117,8 @@ def _write_heading(sheet: Worksheet, line: int, appendix: Appendix, formats: _Fo
         for place in places:
             top = bottom if heading else line
             _write_text(sheet, (top, place, bottom, place), labels[place][1], shape)
-    if bottom == line:
-        sheet.set_row(line, 48)
+    for heading_line in range(line, bottom + 1):
+        sheet.set_row(heading_line, HEADING_HEIGHT)
     return bottom + 1
 
 
@@ -128,7 +131,8 @@ def _write_row(
     *,
     bold: bool = False,
 ) -> None:
-    sheet.write_string(line, 0, row.name, formats.cell(FANG, bold=bold))
+    sheet.set_row(line, LINE_HEIGHT)
+    sheet.write_string(line, 0, row.name, formats.cell(FANG, bold=bold, indent=1, shrink=True))
     for place, (column, figure) in enumerate(
         zip(appendix.columns, row.figures, strict=True), start=1
     ):

@@ -13,7 +13,7 @@ from orchestration.defs.resources import Workspace
     deps=[["published", "marts"]],
     partitions_def=quarters,
     group_name="published",
-    description="季度通报：bulletin.docx 与 bulletin.xlsx，数字全部取自集市；站点没有 bulletin.yml 则不生成",
+    description="季度通报（docx、xlsx），数字全部取自集市；站点没有 bulletin.yml 则不生成",
     owners=OWNERS,
     kinds={"word", "excel"},
     pool="warehouse",

@@ -23,8 +23,8 @@ SHORT_TIMES = "%Y/%-m/%-d %-H:%M"  # how Excel shows a time: 2022/4/1 9:05
 def reconstruct(bulletin: Path, seeds: Path, contracts: Path, out: Path) -> None:
     """Write exports whose totals are, cell for cell, the published figures of a bulletin.
 
-    Writes ticket.csv, mailbox.xlsx, suggestion.csv and notice.txt, and bulletin.csv beside them if it isn't
-    there already. The same bulletin gives the same bytes.
+    Writes ticket.csv, mailbox.xlsx, suggestion.csv and notice.txt, and bulletin.csv beside them if
+    it isn't there already. The same bulletin gives the same bytes.
 
     Raises:
         ValueError: a printed rate that no count, or more than one, can have given.
@@ -50,10 +50,11 @@ def reconstruct(bulletin: Path, seeds: Path, contracts: Path, out: Path) -> None
 def synthesise(
     tickets: int, quarter: str, seeds: Path, contracts: Path, out: Path, seed: int = 2022
 ) -> None:
-    """Write synthetic ticket.csv, mailbox.csv, suggestion.csv, notice.txt for a quarter such as `2022Q2`.
+    """Write synthetic ticket.csv, mailbox.csv and suggestion.csv for a quarter such as `2022Q2`.
 
-    `tickets` is the number dispatched in the quarter; some 3% more were dispatched in the quarter
-    before and called back in this one. Rows are written in chunks: 10 million fit in 2 GiB.
+    A notice.txt beside them says that they are. `tickets` is the number dispatched in the quarter;
+    some 3% more were dispatched in the quarter before and called back in this one. Rows are written
+    in chunks: 10 million fit in 2 GiB.
 
     Raises:
         InputError: `quarter` isn't a quarter.
