@@ -8,7 +8,7 @@ the Word template; labels of groups, the distribution list and the office's own 
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any, Literal
@@ -189,7 +189,8 @@ def describe(home: Home, exports: Path, quarter: str, office: Office) -> Bulleti
         office: what the site decides about its bulletin.
 
     Raises:
-        InputError: the quarter isn't published, or a unit's group has no printed label.
+        InputError: the quarter isn't published, its notice can't be read, or a unit's group has no
+            printed label.
         LookupError: the working warehouse stands at another quarter.
     """
     manifest = published_manifest(home, quarter)
@@ -206,19 +207,18 @@ def describe(home: Home, exports: Path, quarter: str, office: Office) -> Bulleti
         _channel_appendix(home, when, 2, "市长信箱、区长信箱", "mailbox", APPENDIX_2),
         _channel_appendix(home, when, 3, "政协委员微建议", "suggestion", APPENDIX_3),
     )
-    notice = exports / quarter / NOTICE
     words = office.words.get(quarter, Words())
     return Bulletin(
         quarter=quarter,
         version=manifest["version"],
-        published_at=datetime.fromisoformat(manifest["published_at"]),
+        published_at=datetime.fromisoformat(manifest["published_at"]).astimezone(UTC),
         output_sha256=manifest["output_sha256"],
         title_lines=(
             f"{_long_name(when)}12345政务服务热线、",
             "市长信箱、区长信箱和政协委员微建议",
             "办理情况通报",
         ),
-        notice=notice.read_text(encoding="utf-8").strip() if notice.is_file() else "",
+        notice=_notice(exports / quarter / NOTICE),
         texts=_texts(home, when, district, channels, appendices)
         | {"hotline.units": _leading_units(units, office)}
         | {"hotline.categories": _categories(home, quarter, office.listed)},
@@ -229,6 +229,21 @@ def describe(home: Home, exports: Path, quarter: str, office: Office) -> Bulleti
         },
         appendices=appendices,
     )
+
+
+def _notice(path: Path) -> str:
+    """What every document made from a quarter's exports must say, in one line; maybe nothing."""
+    try:
+        text = path.read_text(encoding="utf-8-sig") if path.is_file() else ""
+    except UnicodeDecodeError as error:
+        raise InputError(
+            code="bad_notice",
+            file=f"{path.parent.name}/{path.name}",
+            found="不是 UTF-8 编码的文本",
+            expected="UTF-8 编码的一句话，印在通报的每一页",
+            action="另存为 UTF-8 后重新运行；没有要说明的就删去该文件",
+        ) from error
+    return " ".join(text.split())
 
 
 def _rows(home: Home, select: str, quarter: str, order: str = "") -> list[dict[str, Any]]:

@@ -99,7 +99,7 @@ def to_pdf(source: Path, target: Path) -> None:
             # No shell; the only outside word is a path of our own.
             ended = subprocess.run(  # noqa: S603
                 command,
-                env=os.environ | _print_environment(source),
+                env=os.environ | {"FONTCONFIG_FILE": str(TEMPLATES / "fonts.conf")},
                 capture_output=True,
                 timeout=PDF_SECONDS,
                 check=False,
@@ -132,16 +132,6 @@ def _require_chinese_font() -> None:
             expected="方正小标宋、仿宋、楷体、黑体，或 Noto CJK 等代用字体",
             action="安装字体（如软件包 fonts-noto-cjk）后重试",
         )
-
-
-def _print_environment(source: Path) -> dict[str, str]:
-    """Stand-ins for fonts that are missing, and the document's date as that of the PDF."""
-    stamped = docx.Document(str(source)).core_properties.modified
-    return {
-        "FONTCONFIG_FILE": str(TEMPLATES / "fonts.conf"),
-        "SOURCE_DATE_EPOCH": str(int(stamped.timestamp())) if stamped else "0",
-        "TZ": "UTC",
-    }
 
 
 def _template_error(template: Path, found: str, expected: str) -> InputError:

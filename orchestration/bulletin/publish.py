@@ -30,15 +30,15 @@ def publish_bulletin(home: Home, exports: Path, quarter: str) -> list[Path]:
     folder = home.bulletin(quarter)
     document, workbook = folder / f"{NAME}.docx", folder / f"{NAME}.xlsx"
     files = {document: to_docx(content, template()), workbook: to_xlsx(content)}
-    folder.mkdir(parents=True, exist_ok=True)
-    for path, data in files.items():
-        if path.exists() and path.read_bytes() == data:
-            continue
-        if path == document:
-            document.with_suffix(".pdf").unlink(missing_ok=True)
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_bytes(data)
-        temporary.replace(path)
+    changed = {p: data for p, data in files.items() if not p.exists() or p.read_bytes() != data}
+    for made in (folder, home.scratch):
+        made.mkdir(parents=True, exist_ok=True)
+    for path, data in changed.items():
+        (home.scratch / path.name).write_bytes(data)
+    if document in changed:
+        document.with_suffix(".pdf").unlink(missing_ok=True)
+    for path in changed:
+        (home.scratch / path.name).replace(path)
     return list(files)
 
 
