@@ -246,8 +246,8 @@ def _notice(path: Path) -> str:
     return " ".join(text.split())
 
 
-def _rows(home: Home, select: str, quarter: str, order: str = "") -> list[dict[str, Any]]:
-    return query(home, f"{select} where quarter = ? {order}", [quarter])
+def _rows(home: Home, select: str, quarter: str) -> list[dict[str, Any]]:
+    return query(home, f"{select} where quarter = ?", [quarter])
 
 
 def _rates_when_empty(home: Home, quarter: str) -> dict[str, Decimal]:
@@ -355,15 +355,12 @@ def _texts(
     for appendix in appendices:
         texts[f"appendix_{appendix.number}.title"] = appendix.title
     for channel, appendix in zip(("mailbox", "suggestion"), appendices[1:], strict=True):
-        (overdue,) = (
-            figure
-            for column, figure in zip(appendix.columns, appendix.total.figures, strict=True)
-            if column.measure == "overdue_count"
-        )
+        measures = (column.measure for column in appendix.columns)
+        total = dict(zip(measures, appendix.total.figures, strict=True))
         due = channels[channel]["assignment_count"]
         # 28 digits before the rounding: enough to tell any tie from what lies beside it.
         rate = Decimal(channels[channel]["handled_count"]) / due if due else None
-        texts[f"{channel}.overdue_count"] = printed(overdue, "count")
+        texts[f"{channel}.overdue_count"] = printed(total["overdue_count"], "count")
         texts[f"{channel}.completion_rate"] = printed(rate, "rate")
     return texts
 

@@ -155,7 +155,7 @@ def test_the_sheets_print_on_one_page_width_with_repeated_headings(published_hom
 
 
 @pytest.mark.parametrize(
-    "name", ["=1+1", "+86", "-1", "@SUM(A1)", "{{title}}", "http://x.cn", "&<"]
+    "name", ["=1+1", "+86", "-1", "@SUM(A1)", "{{title}}", "http://example.org", "&<"]
 )
 def test_a_name_is_only_ever_a_name(content, name, tmp_path):
     appendix = content.appendices[2]
@@ -273,6 +273,59 @@ def test_changes_ties_and_shared_names_in_the_overview(home):
         "云溪街道办事处（307件）、区人社局（259件）、区卫健局（150件）、区市场监管局（150件）、"
         "区公安分局（150件，其他单位）、交警云溪大队（120件）。" in text
     )
+
+
+def test_a_rate_without_a_denominator_is_printed_as_the_policy_scores_it(home):
+    with duckdb.connect(str(home / "hotline.duckdb")) as connection:
+        connection.execute(
+            "update rules.index_policy_item set rate_when_empty = 0.5 where component = 'rework'"
+        )
+    publish_bulletin(Home(home), EXPORTS, "2022Q2")
+    rows = docx.Document(str(folder(home) / "bulletin.docx")).tables[0].rows
+    (audit,) = [row for row in rows if row.cells[0].text == "区审计局"]
+    assert [cell.text for cell in audit.cells[1:]] == [
+        *("0", "0", "0%", "0", "0%", "0", "50%", "0", "0%", "40")
+    ]
+
+
+def test_each_column_prints_its_own_measure(home):
+    """In the sample all is handled, and on time; here no two columns have the same figure."""
+    hotline_figures = (
+        "due_count = 900, handled_count = 800, completion_rate = 0.8889, on_time_count = 700, "
+        "on_time_rate = 0.7778, rework_count = 6, rework_rate = 0.0067, dissatisfied_count = 5, "
+        "dissatisfaction_rate = 0.25, callback_count = 20, composite_index = 61.5"
+    )
+    with duckdb.connect(str(home / "hotline.duckdb")) as connection:
+        for mart in ("hotline_district_quarter", "hotline_unit_quarter"):
+            connection.execute(f"update marts.{mart} set {hotline_figures}")
+        connection.execute(
+            "update marts.mailbox_unit_quarter set due_count = 90, handled_count = 80, "
+            "on_time_count = 70, overdue_count = 20"
+        )
+        connection.execute(
+            "update marts.suggestion_unit_quarter set due_count = 90, on_time_count = 80, "
+            "overdue_count = 10"
+        )
+    publish_bulletin(Home(home), EXPORTS, "2022Q2")
+    tables = docx.Document(str(folder(home) / "bulletin.docx")).tables
+    printed_rows = [[c.text for c in table.rows[2].cells[1:]] for table in tables]
+    assert printed_rows == [
+        ["900", "800", "88.89%", "700", "77.78%", "6", "0.67%", "5", "25%", "61.5"],
+        ["90", "80", "70", "20"],
+        ["90", "80", "10"],
+    ]
+    assert [c.text for c in tables[0].rows[-1].cells[1:]] == printed_rows[0]
+    assert [[c.text for c in t.rows[-1].cells[1:]] for t in tables[1:]] == [
+        [str(23 * figure) for figure in (90, 80, 70, 20)],
+        [str(12 * figure) for figure in (90, 80, 10)],
+    ]
+    book = CalamineWorkbook.from_path(str(folder(home) / "bulletin.xlsx"))
+    rows = [book.get_sheet_by_name(f"附件{n}").to_python()[5][1:] for n in (1, 2, 3)]
+    assert rows == [
+        [900, 800, 0.8889, 700, 0.7778, 6, 0.0067, 5, 0.25, 61.5],
+        [90, 80, 70, 20],
+        [90, 80, 10],
+    ]
 
 
 @pytest.mark.parametrize(
