@@ -266,6 +266,47 @@ def sample(
 
 
 @app.command()
+def doctor(exports: ExportsOption = None, home: HomeOption = None) -> None:
+    """检查这台机器：版本、磁盘、权限、字体、外部程序；只看不改。"""
+    from orchestration.doctor import examine
+
+    findings = examine(_settle(exports, home), exports_root())
+    table = _folding("项目", "状态", "现状", "处理")
+    marks = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "fail": "[bold red]✗[/]"}
+    for row in findings:
+        table.add_row(row.item, marks[row.state], _plain(row.found), _plain(row.action))
+    out.print(table)
+    if any(row.state == "fail" for row in findings):
+        raise typer.Exit(STOPPED)
+
+
+@app.command()
+def backup(
+    archive: Annotated[Path, typer.Argument(help="写到哪个 .tar.gz 文件")],
+    home: HomeOption = None,
+) -> None:
+    """备份数据目录中的原始层与全部已发布版本（其余都可由它们重建）。"""
+    from orchestration.backup import backup as back_up
+
+    count = back_up(_settle(None, home), archive)
+    out.print(f"[bold green]✓[/] {count} 个文件已备份到 {_plain(str(archive))}", soft_wrap=True)
+
+
+@app.command()
+def restore(
+    archive: Annotated[Path, typer.Argument(help="hotline backup 写的文件")],
+    home: HomeOption = None,
+) -> None:
+    """把备份恢复到一个空的数据目录，逐个文件核对哈希。"""
+    from orchestration.backup import restore as bring_back
+
+    place = _settle(None, home)
+    count = bring_back(archive, place)
+    out.print(f"[bold green]✓[/] {count} 个文件已恢复到 {place.root}，哈希全部相符", soft_wrap=True)
+    out.print("再运行 hotline verify <季度> 可由原始层重建核对。")
+
+
+@app.command()
 def ui(
     exports: ExportsOption = None,
     home: HomeOption = None,

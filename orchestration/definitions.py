@@ -21,5 +21,7 @@ defs = dg.Definitions(
     jobs=[quarterly_job],
     schedules=[after_quarter_end],
     sensors=[exports_changed],
+    # One step after another in one process: the working warehouse has one writer.
+    executor=dg.in_process_executor,
     resources={"workspace": Workspace()},
 )

@@ -14,15 +14,12 @@ from orchestration.errors import InputError
 from orchestration.settings import Home
 
 DAGSTER_YAML = """\
-# Written by hotline; storage of Dagster's own events, and one writer at a time.
+# Written by hotline: storage of Dagster's own events; one run at a time, further ones queue.
 telemetry:
   enabled: false
 nux:
   enabled: false
 concurrency:
-  pools:
-    default_limit: 1
-    granularity: op
   runs:
     max_concurrent_runs: 1
 """
