@@ -285,7 +285,7 @@ def _figures(row: Mapping[str, Any], columns: tuple[Column, ...]) -> tuple[Figur
 def _hotline_appendix(
     when: Quarter, units: list[dict[str, Any]], district: dict[str, Any], office: Office
 ) -> Appendix:
-    bands = {group: [] for group in office.groups}  # type: dict[str, list[Row]]
+    bands: dict[str, list[Row]] = {group: [] for group in office.groups}
     for unit in units:
         if unit["evaluation_group"] not in bands:
             raise InputError(

@@ -64,19 +64,13 @@ def to_docx(bulletin: Bulletin, template: Path) -> bytes:
     return _saved(document)
 
 
-def find_office_program() -> Path | None:
-    """LibreOffice's command, where it is installed."""
-    found = shutil.which("soffice") or shutil.which("libreoffice")
-    return Path(found) if found else None
-
-
 def to_pdf(source: Path, target: Path) -> None:
     """Have LibreOffice print a Word file to PDF; `target` appears whole or not at all.
 
     Raises:
         InputError: LibreOffice isn't installed, lacks a Chinese font or made nothing of the file.
     """
-    program = find_office_program()
+    program = shutil.which("soffice") or shutil.which("libreoffice")
     if program is None:
         raise InputError(
             code="no_libreoffice",
@@ -89,7 +83,7 @@ def to_pdf(source: Path, target: Path) -> None:
         # A profile of its own: LibreOffice refuses to start twice with one, and the user's may
         # hold anything.
         command = [
-            str(program),
+            program,
             f"-env:UserInstallation={(Path(folder) / 'profile').as_uri()}",
             *("--headless", "--norestore", "--convert-to", "pdf", "--outdir", folder),
             str(source),
