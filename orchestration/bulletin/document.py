@@ -36,9 +36,11 @@ PLACEHOLDER = re.compile(r"\{\{\s*(.*?)\s*\}\}")
 # The template's styles that the tables use.
 TABLE_STYLE = "通报表格"
 HEADING, BAND, NAME, FIGURE = "表头", "表中分组", "表中名称", "表中数字"
-# What a column needs beside the others, and the most that it gets; millimetres.
+# Millimetres: what names need at least, what a column of figures does beside the others, and the
+# most that it gets; the rest goes to the names.
+NAME_WIDTH = 47.2
 SHARES = {"count": 9.0, "rate": 13.2, "index": 10.6}
-NAME_SHARE, WIDEST_FIGURE = 47.2, 26.0
+WIDEST_FIGURE = 26.0
 PDF_SECONDS = 180
 
 
@@ -263,7 +265,7 @@ def _widths(document: Document, appendix: Appendix) -> list[Mm]:
         (section.page_width or 0) - (section.left_margin or 0) - (section.right_margin or 0)
     ) / Mm(1)
     shares = [SHARES[column.kind] for column in appendix.columns]
-    scale = width / (NAME_SHARE + sum(shares))
+    scale = (width - NAME_WIDTH) / sum(shares)
     figures = [min(share * scale, WIDEST_FIGURE) for share in shares]
     return [Mm(width - sum(figures)), *map(Mm, figures)]
 
