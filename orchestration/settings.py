@@ -64,7 +64,7 @@ def expectation_suites() -> dict[str, Path]:
 
 def bulletin_root() -> Path:
     """The site's bulletin: `bulletin.yml`, and maybe a Word template of its own."""
-    return (site_root() or PROJECT_ROOT) / "bulletin"
+    return (site_root() or PROJECT_ROOT / "exports") / "bulletin"
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from orchestration.runner import RunOutcome
 from orchestration.settings import Home
 
 TEMPLATE = TEMPLATES / "bulletin.docx"
-SETTINGS = PROJECT / "bulletin" / "bulletin.yml"
+SETTINGS = PROJECT / "exports" / "bulletin" / "bulletin.yml"
 
 
 def folder(home: Path) -> Path:
@@ -45,7 +45,7 @@ def content(published_home) -> Bulletin:
 @pytest.fixture
 def site(tmp_path, monkeypatch) -> Path:
     """A site with the project's settings for its bulletin, to be changed."""
-    shutil.copytree(PROJECT / "bulletin", tmp_path / "site" / "bulletin")
+    shutil.copytree(PROJECT / "exports" / "bulletin", tmp_path / "site" / "bulletin")
     monkeypatch.setenv("HOTLINE_SITE", str(tmp_path / "site"))
     return tmp_path / "site" / "bulletin"
 
