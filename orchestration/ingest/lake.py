@@ -17,6 +17,7 @@ from pathlib import Path
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from orchestration import progress
 from orchestration.errors import InputError
 from orchestration.ingest.contracts import Column, Contract, hash_key
 from orchestration.ingest.readers import SUFFIXES, find_parts, open_table
@@ -177,7 +178,8 @@ def _store(
         for frame in table.frames
     )
     target = home.lake / contract.source / f"{sha256}.parquet"
-    row_count = _write_rows(frames, contract, target)
+    with progress.reading(path.name, before.st_size):
+        row_count = _write_rows(frames, contract, target)
     if (after := path.stat()).st_mtime_ns != before.st_mtime_ns or after.st_size != before.st_size:
         raise InputError(
             code="file_changed",
@@ -225,15 +227,19 @@ def _write_rows(frames: Iterable[pl.LazyFrame], contract: Contract, target: Path
     Frames are parsed a few ahead of the one that is being written: memory doesn't grow with them.
     """
 
+    def done(frame: pl.DataFrame) -> pl.DataFrame:
+        progress.step(rows=frame.height)
+        return frame
+
     def parsed(*_pushed_down: object) -> Iterator[pl.DataFrame]:
         with ThreadPoolExecutor(PARSERS) as pool:
             ahead: deque[Future[pl.DataFrame]] = deque()
             for frame in frames:
                 ahead.append(pool.submit(frame.collect))
                 if len(ahead) > PARSERS:
-                    yield ahead.popleft().result()
+                    yield done(ahead.popleft().result())
             while ahead:
-                yield ahead.popleft().result()
+                yield done(ahead.popleft().result())
 
     columns = [*contract.kept_columns, "file_sha256", ROW_NUMBER, ROW_DEFECT]
     schema = {name: pl.Int64 if name == ROW_NUMBER else pl.String for name in columns}

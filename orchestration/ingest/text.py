@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 from charset_normalizer import from_bytes
 
+from orchestration import progress
 from orchestration.ingest.tables import (
     BLANK_ROW,
     BLANKS,
@@ -524,21 +525,23 @@ def _chunks(path: Path) -> Iterator[bytes]:
     Raises:
         InputError: not a whole gzip file, or one that grows out of all proportion.
     """
+    size = path.stat().st_size
     with path.open("rb") as packed:
         if path.suffix.lower() != ".gz":
             # Whole lines, mostly, which nobody has to put together again.
             while chunk := packed.read(CHUNK) + packed.readline(SCANNED):
                 yield chunk
+                progress.step(packed.tell() / size)
             return
-        allowed = max(path.stat().st_size * MAX_RATIO, MIN_BOMB)
         total = 0
         try:
             with gzip.open(packed) as file:
                 while chunk := file.read(CHUNK):
                     total += len(chunk)
-                    if total > allowed:
+                    if total > max(size * MAX_RATIO, MIN_BOMB):
                         raise zip_bomb(path)
                     yield chunk
+                    progress.step(packed.tell() / size)
         except (OSError, EOFError, zlib.error) as error:
             raise unreadable(
                 path, "bad_gzip", "压缩文件不完整或已损坏", "完整的 .csv.gz 或 .tsv.gz"

@@ -13,7 +13,9 @@ from xml.parsers.expat import ExpatError, ParserCreate
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
 
+from orchestration import progress
 from orchestration.ingest.tables import (
+    BATCH,
     BLANK_ROW,
     HEADER_SEARCH,
     MAX_COLUMNS,
@@ -94,6 +96,8 @@ def sheet_table(path: Path, part: Part, rules: RowRules) -> Table:
     def numbered() -> Iterator[NumberedRow]:
         first = (sheet.start or (0, 0))[0] + 1
         for number, cells in enumerate(_rows(sheet), start=first):
+            if not number % BATCH:
+                progress.step(number / max(sheet.total_height, 1))
             if number > part.header_row and (defect := rules.defect(cells)) != BLANK_ROW:
                 yield number + part.row_offset, defect, cells
 
