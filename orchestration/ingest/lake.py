@@ -25,7 +25,7 @@ from orchestration.ingest.tables import BLANKS, ROW_DEFECT, ROW_NUMBER, Part
 from orchestration.quarters import Quarter
 from orchestration.settings import Home
 
-LAYOUT = "2"
+LAYOUT = "3"
 """Changes when the same export and contract give another lake file than before."""
 PARSERS = 2
 """Threads that parse rows while others are written; each holds a block of text or two."""
