@@ -29,7 +29,7 @@ class Reading:
         speed = self.share * self.byte_count / seconds / 1e6
         left = f"{seconds / self.share - seconds:.0f} 秒" if self.share else "未知"
         return (
-            f"{self.name}：{self.share:.0%}，{self.row_count} 行，{speed:.1f} MB/s，剩余约 {left}"
+            f"{self.name}：{self.share:.0%}，{self.row_count:,} 行，{speed:.1f} MB/s，剩余约 {left}"
         )
 
 

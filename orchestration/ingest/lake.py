@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 from polars.io.plugins import register_io_source
@@ -179,7 +180,7 @@ def _store(
     )
     target = home.lake / contract.source / f"{sha256}.parquet"
     with progress.reading(path.name, before.st_size):
-        row_count = _write_rows(frames, contract, target)
+        row_count = _write_rows(frames, contract, target, home.scratch)
     if (after := path.stat()).st_mtime_ns != before.st_mtime_ns or after.st_size != before.st_size:
         raise InputError(
             code="file_changed",
@@ -221,7 +222,9 @@ def _kept(frame: pl.LazyFrame, part: Part, contract: Contract, sha256: str) -> p
     )
 
 
-def _write_rows(frames: Iterable[pl.LazyFrame], contract: Contract, target: Path) -> int:
+def _write_rows(
+    frames: Iterable[pl.LazyFrame], contract: Contract, target: Path, scratch: Path
+) -> int:
     """Make the lake file of its frames in one step; give its row count.
 
     Frames are parsed a few ahead of the one that is being written: memory doesn't grow with them.
@@ -243,11 +246,12 @@ def _write_rows(frames: Iterable[pl.LazyFrame], contract: Contract, target: Path
 
     columns = [*contract.kept_columns, "file_sha256", ROW_NUMBER, ROW_DEFECT]
     schema = {name: pl.Int64 if name == ROW_NUMBER else pl.String for name in columns}
-    temporary = _made(target.parent) / f"{target.stem}.tmp"
-    register_io_source(parsed, schema=schema).sink_parquet(
-        temporary, compression="zstd", compression_level=1, maintain_order=True
-    )
-    temporary.replace(target)
+    with TemporaryDirectory(dir=_made(scratch)) as folder:  # what fails halfway leaves nothing
+        temporary = Path(folder) / target.name
+        register_io_source(parsed, schema=schema).sink_parquet(
+            temporary, compression="zstd", compression_level=1, maintain_order=True
+        )
+        temporary.replace(_made(target.parent) / target.name)
     return int(pl.scan_parquet(target).select(pl.len()).collect().item())
 
 

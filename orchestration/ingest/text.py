@@ -1,7 +1,8 @@
 """CSV and TSV → tables of text.
 
-A clean file streams through polars; `_scan` proves from the bytes alone that it is clean and counts
-its rows. Any other file goes line by line, and the lines that can't be read are marked.
+Blocks of whole lines are decoded strictly, one after another. `_prove` proves from the bytes alone
+how far a block is clean and counts its rows; polars reads that much. What is odd goes line by line,
+and the lines that can't be read are marked.
 """
 
 import codecs
@@ -182,7 +183,7 @@ class _Text:
 
 @dataclass
 class _Tally:
-    """What of a file has been gone through: rows but the blank ones, and their physical lines."""
+    """What of a file has been gone through: physical lines, and the rows that aren't blank."""
 
     rows: int = 0
     lines: int = 0
@@ -194,7 +195,8 @@ def _frames(text: _Text, part: Part, rules: RowRules, tally: _Tally) -> Iterator
     header_length = sum(map(len, islice(text.lines(), part.header_lines)))
     text.at += header_length
     number = part.header_row
-    # Cells beyond the last named column, and rows that might be a blank line, are looked at singly.
+    # Cells beyond the last named column are looked at singly, and so is a single column, where a
+    # blank line and a row with an empty cell look alike.
     provable = rules.named == rules.width > 1
     while text.at < len(text.data) or text.more():
         if provable:
@@ -502,7 +504,9 @@ def _decoded(block: bytes, codec: str, mark: bytes, offset: int) -> bytes:
         if codec != UTF8:
             decoder = codecs.getincrementaldecoder(codec)()
             pieces = (block[at : at + DECODED] for at in range(0, len(block), DECODED))
-            return b"".join(decoder.decode(piece).encode() for piece in pieces)
+            text = b"".join(decoder.decode(piece).encode() for piece in pieces)
+            decoder.decode(b"", final=True)
+            return text
         pl.Series([block], dtype=pl.Binary).cast(pl.String)  # proves it, faster than Python does
         return block
     except (UnicodeDecodeError, pl.exceptions.ComputeError):

@@ -40,6 +40,7 @@ def duckdb_copy(path: Path) -> None:
     names = ", ".join(f'"{name}"' for name in kept)
     target = path.with_suffix(".parquet")
     with duckdb.connect() as connection:
+        connection.execute("set enable_progress_bar = false")
         connection.execute(
             f"copy (select {names} from read_csv('{path}', all_varchar = true)) "
             f"to '{target}' (format parquet)"
