@@ -7,7 +7,9 @@ export HOTLINE_HOME ?= $(CURDIR)/warehouse
 DBT := $(BIN)/dbt --quiet
 DBT_PLACE := --project-dir dbt_project --profiles-dir dbt_project
 
-.PHONY: quarter test test-faults lint ui docs lock clean
+TICKETS ?= 1000000
+
+.PHONY: quarter test test-faults bench lint ui docs lock clean
 .DELETE_ON_ERROR:
 
 quarter: .venv/.runtime
@@ -19,6 +21,10 @@ test: .venv/.dev
 # An hour: 200 random kills and one at each step's start.
 test-faults: .venv/.dev
 	$(BIN)/python tests/faults/kills.py
+
+# Some minutes on a quiet machine; results go to $(HOTLINE_HOME)/bench.
+bench: .venv/.dev
+	@$(BIN)/python tests/benchmarks/bench_ingest.py --tickets $(TICKETS)
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

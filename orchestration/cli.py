@@ -13,6 +13,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from orchestration.errors import InputError
+from orchestration.progress import Reading, listening
 from orchestration.quarters import Quarter
 from orchestration.settings import DBT_PROJECT, PROJECT_ROOT, Home, contracts_root, exports_root
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from orchestration.audit.trace import Figure, RowTrace
 
 PUBLISHED, STOPPED, UNUSABLE = 0, 1, 2
+LOG_EVERY = 10.0
+"""Seconds between lines on a long file where there is no terminal to draw on."""
 STAGES = {
     "raw__ticket": "接收 12345 工单",
     "raw__mailbox": "接收信箱信件",
@@ -98,7 +101,18 @@ def run(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOptio
             starts.append(time.perf_counter())
             progress.update(task, description=STAGES.get(step, step))
 
-        outcome = run_quarter(place, quarter, on_stage)
+        last_said = time.monotonic()
+
+        def on_reading(reading: Reading) -> None:
+            nonlocal last_said
+            if err.is_terminal:
+                progress.update(task, description=f"接收 {_plain(str(reading))}")
+            elif time.monotonic() - last_said > LOG_EVERY:
+                last_said = time.monotonic()
+                err.print(f"正在接收 {_plain(str(reading))}", soft_wrap=True)
+
+        with listening(on_reading):
+            outcome = run_quarter(place, quarter, on_stage)
     if outcome.input_error:
         err.print(f"[bold red]✗[/] {_plain(outcome.input_error)}", soft_wrap=True)
         if outcome.published:

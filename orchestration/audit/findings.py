@@ -60,7 +60,7 @@ def row_findings(home: Home, quarter: str) -> list[str]:
         column = f"，列 {row['column_name']}" if row["column_name"] else ""
         lines.append(
             f"[{row['reason_code']}] 文件 {row['file_name']}，第 {row['row_number']} 行{column}："
-            f"{reason.found}。应为：{reason.expected}。处理：{reason.action}。"
+            f"{_found(row)}。应为：{reason.expected}。处理：{reason.action}。"
         )
     if len(rows) > SHOWN:
         lines.append(f"……另有 {len(rows) - SHOWN} 处，见 {rejected_workbook(home, quarter)}")
@@ -73,7 +73,7 @@ def rejected_rows(home: Home, quarter: str) -> list[dict[str, Any]]:
         return []
     return query(
         home,
-        "select file_name, row_number, column_name, reason_code, severity "
+        "select file_name, row_number, column_name, reason_code, byte_number, severity "
         "from audit.rejected_row join raw.source_file using (file_sha256) "
         "where quarter = ? and superseded_by is null "
         "order by file_name, row_number, column_name, reason_code",
@@ -133,7 +133,8 @@ def write_rejected_workbook(home: Home, quarter: str) -> None:
             [
                 [
                     *(row[key] for key in ("file_name", "row_number", "column_name")),
-                    *(row["reason_code"], *_texts(row["reason_code"]), row["severity"]),
+                    *(row["reason_code"], _found(row), *_texts(row["reason_code"])[1:]),
+                    row["severity"],
                 ]
                 for row in rows
             ],
@@ -167,3 +168,8 @@ def write_rejected_workbook(home: Home, quarter: str) -> None:
 def _texts(code: str) -> tuple[str, str, str]:
     reason = REASONS[code]
     return reason.found, reason.expected, reason.action
+
+
+def _found(row: dict[str, Any]) -> str:
+    place = f"（文件的第 {row['byte_number']} 个字节）" if row["byte_number"] else ""
+    return REASONS[row["reason_code"]].found + place

@@ -31,7 +31,8 @@ with reason as (
         file_sha256,
         row_number,
         '{{ column }}' as column_name,
-        {{ column }}_reason as reason_code
+        {{ column }}_reason as reason_code,
+        null::bigint as byte_number
     from {{ ref(model) }}
     where row_status = 'rejected' and {{ column }}_reason is not null
     union all
@@ -40,7 +41,8 @@ with reason as (
         file_sha256,
         row_number,
         '' as column_name,
-        row_defect as reason_code
+        split_part(row_defect, ':', 1) as reason_code,
+        nullif(split_part(row_defect, ':', 2), '')::bigint as byte_number
     from {{ ref(model) }}
     where row_status = 'rejected' and row_defect is not null
     {{ 'union all' if not loop.last }}
@@ -52,6 +54,7 @@ select
     reason.row_number,
     reason.column_name,
     reason.reason_code,
+    reason.byte_number,
     case when tolerated.file_sha256 is null then 'error' else 'warn' end as severity
 from reason
 left join {{ ref('tolerated_rejection') }} as tolerated
