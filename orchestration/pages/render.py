@@ -18,11 +18,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from orchestration.audit.reconciliation import GroupSummary
-from orchestration.headline import percent
+from orchestration.headline import figure, number, percent
+from orchestration.settings import NOTICE
 
 PAGES = Path(__file__).parent
 NOTHING = "—"
-NOTICE = "notice.md"
 # How each status of a control is told, on every page and in every workbook.
 STATUS_LABELS = {
     "match": "相符",
@@ -55,6 +55,7 @@ def environment(*folders: Path) -> Environment:
         "percent": percent,
         "index": index,
         "number": number,
+        "figure": lambda value, measure: figure(measure, value),
         "moment": moment,
     }
     found.globals["STATUS_LABELS"] = STATUS_LABELS
@@ -129,14 +130,6 @@ def count(value: int | None) -> str:
 def index(value: Decimal | None) -> str:
     """An index with the decimals that it is published with (`95.7`)."""
     return NOTHING if value is None else format(value, "f")
-
-
-def number(value: Decimal | int | None) -> str:
-    """Any exact number without trailing zeros."""
-    if value is None:
-        return NOTHING
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def moment(value: datetime | None) -> str:

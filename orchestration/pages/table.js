@@ -50,6 +50,7 @@
       if (!head.dataset.sort) return;
       const button = document.createElement("button");
       button.type = "button";
+      head.dataset.label = head.textContent.trim(); // what is printed
       button.append(...head.childNodes);
       head.append(button);
       head.setAttribute("aria-sort", "none");
