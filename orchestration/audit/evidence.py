@@ -279,8 +279,9 @@ class Reader:
             )
         }
         for row in rows:
-            row["unit"] = row["subject"] if row["subject"] in units else ""
+            # A category may have a unit's code.
             is_topic = row["measure"].rpartition(".")[2] in TOPICS
+            row["unit"] = row["subject"] if row["subject"] in units and not is_topic else ""
             known = {**PLACES, **units, **(topics if is_topic else {})}
             row["subject_label"] = known.get(row["subject"], row["subject"])
             row["trace"] = _trace(row)
@@ -359,14 +360,12 @@ def _trace(row: Row) -> str:
     """The command that lists the source rows behind a control's figure; empty if none does."""
     about = row["mart"] or row["control_id"]
     prefix = next((prefix for prefix in CHANNELS if prefix and prefix.rstrip(".") in about), "")
-    known = CHANNELS[prefix].measures.keys()
     if row["subject"] == "district":
-        known = HOTLINE.keys() | SATISFACTION.keys()
-    elif not row["unit"]:
+        unit, known = DISTRICT, {*HOTLINE, *SATISFACTION, INDEX}
+    else:
+        unit, known = row["unit"], {*CHANNELS[prefix].measures, *(() if prefix else (INDEX,))}
+    if not unit or row["measure"] not in known:
         return ""
-    if row["measure"] not in known and not (row["measure"] == INDEX and not prefix):
-        return ""
-    unit = DISTRICT if row["subject"] == "district" else row["subject"]
     return f"hotline trace {row['quarter']} --unit {unit} --measure {prefix}{row['measure']}"
 
 
