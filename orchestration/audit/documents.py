@@ -18,7 +18,8 @@ from orchestration.settings import Home, contracts_root
 ONLINE = re.compile(
     r"<script\b.*?</script>"
     r"|<(?:link|img)\b[^>]*\b(?:href|src)=\"(?:https?:)?//[^>]*>"
-    r"|<footer\b.*?</footer>",
+    r"|<footer\b.*?</footer>"
+    r"|url\(['\"]?https?:[^)]*\)",
     re.DOTALL,
 )
 # Their pages have neither frame nor icons without the style sheets that they would fetch.

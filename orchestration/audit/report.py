@@ -167,6 +167,7 @@ def _section(prefix: str, figures: Row, source: SourceRows) -> dict[str, Any]:
     made_of = dict(channel.measures) | ({INDEX: ()} if INDEX in figures else {})
     counts = [names[0] for names in made_of.values() if len(names) == 1]
     return {
+        "name": prefix.rstrip(".") or "hotline",
         "prefix": prefix,
         "label": channel.label,
         "counts": counts,
