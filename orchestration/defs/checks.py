@@ -152,7 +152,7 @@ def reconciliation_gate(
     )
     record(home, run_id, quarter, input_sha256(home, quarter), results.values())
     if failures(home, run_id):
-        write_report(home, quarter, workspace.exports, is_published=False)
+        write_report(home, quarter, workspace.exports, stopped_run=run_id)
     for name, result in results.items():
         outcome = _asset_check_result(name, RECONCILIATION, [result])
         if name in summaries:

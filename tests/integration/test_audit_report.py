@@ -112,7 +112,7 @@ def test_a_units_page_lists_the_rows_of_every_count(published_home):
         ("dissatisfied_count", dissatisfied),
     ):
         assert sum(count in held for held in marked) == number > 0, count
-    assert "与已发布的不同" not in root.text_content()
+    assert "行数与数字不同" not in root.text_content()
 
 
 def test_the_page_says_that_the_sample_is_invented(page):
