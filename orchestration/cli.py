@@ -36,6 +36,7 @@ STAGES = {
     "reconciliation_gate": "对账关口",
     "published__marts": "发布",
     "published__bulletin": "生成通报",
+    "published__audit_report": "写审计报告",
 }
 
 app = typer.Typer(
@@ -259,6 +260,24 @@ def pdf(quarter: QuarterArgument, home: HomeOption = None) -> None:
 
 
 @app.command()
+def docs(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOption = None) -> None:
+    """生成 Great Expectations 与 dbt 的文档（不需联网），并从审计报告链接过去。"""
+    place = _settle(exports, home)
+    with err.status("生成文档……"):
+        from orchestration.audit.documents import write_documents
+        from orchestration.audit.report import write_report
+        from orchestration.lock import writer
+        from orchestration.publication import published_manifest
+
+        published_manifest(place, quarter)
+        with writer(place, "docs"):
+            pages = write_documents(place, quarter)
+            report = write_report(place, quarter, exports_root())
+    for page in filter(None, [*pages, report]):
+        out.print(str(page), soft_wrap=True)
+
+
+@app.command()
 def sample(
     out_dir: Annotated[Path, typer.Option("--out", help="写到哪个文件夹")],
     tickets: Annotated[
@@ -396,6 +415,9 @@ def _print_stop(
         )
     if len(blocking) > 40:
         err.print(f"……另有 {len(blocking) - 40} 项，见 hotline reconcile {quarter}")
+    report = home.audit_report(quarter, is_published=False)
+    if rows and report.exists():
+        err.print(f"审计报告（为什么停下）：{report}", soft_wrap=True)
     if not rows:
         err.print(_plain(f"对账没有执行到：{failure}"), soft_wrap=True)
 
@@ -407,6 +429,7 @@ def _print_outputs(home: Home, quarter: str) -> None:
     out.print(f"[bold green]✓[/] 已发布 {quarter} 第 {version} 版，数据来源：{exports_root()}")
     out.print(f"  读者库   {home.published / 'marts.duckdb'}", soft_wrap=True)
     out.print(f"  Parquet  {home.published / 'parquet'}", soft_wrap=True)
+    out.print(f"  审计报告 {home.audit_report(quarter)}", soft_wrap=True)
     out.print(f"  版本清单 {home.version_manifest(quarter, version)}", soft_wrap=True)
     if (bulletin := home.bulletin(quarter)).is_dir():
         out.print(f"  通报     {bulletin}（PDF：hotline pdf {quarter}）", soft_wrap=True)
@@ -492,9 +515,9 @@ def _folding(*headers: str, title: str | None = None) -> Table:
 
 
 def _figure(measure: str, value: Any) -> str:
-    from orchestration.headline import percent
+    from orchestration.headline import figure
 
-    return percent(value) if measure.endswith(("rate", "share", "change")) else _number(value)
+    return figure(measure, value)
 
 
 def _subject(row: dict[str, Any]) -> str:
@@ -503,10 +526,9 @@ def _subject(row: dict[str, Any]) -> str:
 
 
 def _number(value: Any) -> str:
-    if value is None:
-        return "—"
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    from orchestration.headline import number
+
+    return number(value)
 
 
 def _status(status: str) -> str:

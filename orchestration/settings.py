@@ -10,9 +10,6 @@ from pathlib import Path
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 CONTROLS = DBT_PROJECT / "controls" / "control.csv"
-# In a quarter's folder of exports: what every document made from them must say, as that of a sample
-# that its rows are invented.
-NOTICE = "notice.txt"
 
 
 def site_root() -> Path | None:
@@ -116,6 +113,16 @@ class Home:
     def bulletin(self, quarter: str) -> Path:
         """The folder of a quarter's bulletin, for readers."""
         return self.published / "bulletin" / quarter
+
+    @property
+    def docs(self) -> Path:
+        """The documents of `hotline docs`: the expectations' Data Docs and dbt's."""
+        return self.published / "docs"
+
+    def audit_report(self, quarter: str, *, is_published: bool = True) -> Path:
+        """The audit report of a quarter's last publication, or of a run that was stopped."""
+        root = self.published if is_published else self.root
+        return root / "audit" / quarter / "index.html"
 
     def version_manifest(self, quarter: str, version: int) -> Path:
         """The manifest of one published version of a quarter."""

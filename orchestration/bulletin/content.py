@@ -18,9 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from orchestration.errors import InputError
 from orchestration.headline import percent
+from orchestration.notice import data_notice
 from orchestration.publication import published_manifest
 from orchestration.quarters import Quarter
-from orchestration.settings import NOTICE, Home
+from orchestration.settings import Home
 from orchestration.warehouse import query
 
 Kind = Literal["count", "rate", "index"]
@@ -184,7 +185,7 @@ def describe(home: Home, exports: Path, quarter: str, office: Office) -> Bulleti
 
     Args:
         home: its working warehouse holds the marts, and the dated rules of the run's quarter.
-        exports: a `notice.txt` in the quarter's folder is printed on every page.
+        exports: a `notice.md` in the quarter's folder is printed on every page.
         quarter: such as 2022Q2.
         office: what the site decides about its bulletin.
 
@@ -218,7 +219,7 @@ def describe(home: Home, exports: Path, quarter: str, office: Office) -> Bulleti
             "市长信箱、区长信箱和政协委员微建议",
             "办理情况通报",
         ),
-        notice=_notice(exports / quarter / NOTICE),
+        notice=data_notice(exports, quarter),
         texts=_texts(home, when, district, channels, appendices)
         | {"hotline.units": _leading_units(units, office)}
         | {"hotline.categories": _categories(home, quarter, office.listed)},
@@ -229,21 +230,6 @@ def describe(home: Home, exports: Path, quarter: str, office: Office) -> Bulleti
         },
         appendices=appendices,
     )
-
-
-def _notice(path: Path) -> str:
-    """What every document made from a quarter's exports must say, in one line; maybe nothing."""
-    try:
-        text = path.read_text(encoding="utf-8-sig") if path.is_file() else ""
-    except UnicodeDecodeError as error:
-        raise InputError(
-            code="bad_notice",
-            file=f"{path.parent.name}/{path.name}",
-            found="不是 UTF-8 编码的文本",
-            expected="UTF-8 编码的一句话，印在通报的每一页",
-            action="另存为 UTF-8 后重新运行；没有要说明的就删去该文件",
-        ) from error
-    return " ".join(text.split())
 
 
 def _rows(home: Home, select: str, quarter: str) -> list[dict[str, Any]]:

@@ -74,14 +74,14 @@ def test_an_unchanged_document_keeps_its_pdf_and_a_changed_one_loses_it(home, ex
     pdf.write_bytes(b"%PDF")
     publish_bulletin(Home(home), exports, "2022Q2")
     assert pdf.exists()
-    (exports / "2022Q2" / "notice.txt").write_text("另一句话", encoding="utf-8")
+    (exports / "2022Q2" / "notice.md").write_text("另一句话", encoding="utf-8")
     publish_bulletin(Home(home), exports, "2022Q2")
     assert not pdf.exists()
     assert sorted(hashes(folder(home))) == ["bulletin.docx", "bulletin.xlsx"]
 
 
 def test_the_notice_of_the_exports_is_on_every_page_and_on_every_sheet(published_home):
-    notice = (EXPORTS / "2022Q2" / "notice.txt").read_text(encoding="utf-8").strip()
+    notice = (EXPORTS / "2022Q2" / "notice.md").read_text(encoding="utf-8").strip()
     (section,) = docx.Document(str(folder(published_home) / "bulletin.docx")).sections
     for header in (section.header, section.even_page_header):
         assert [paragraph.text for paragraph in header.paragraphs] == [notice]
@@ -91,7 +91,7 @@ def test_the_notice_of_the_exports_is_on_every_page_and_on_every_sheet(published
 
 
 def test_exports_without_a_notice_make_a_bulletin_without_one(home, exports):
-    (exports / "2022Q2" / "notice.txt").unlink()
+    (exports / "2022Q2" / "notice.md").unlink()
     publish_bulletin(Home(home), exports, "2022Q2")
     (section,) = docx.Document(str(folder(home) / "bulletin.docx")).sections
     assert [paragraph.text for paragraph in section.header.paragraphs] == [""]
@@ -100,8 +100,8 @@ def test_exports_without_a_notice_make_a_bulletin_without_one(home, exports):
 
 
 def test_a_notice_that_is_no_utf8_is_refused(home, exports):
-    (exports / "2022Q2" / "notice.txt").write_text("样例", encoding="gb18030")
-    with pytest.raises(InputError, match=r"bad_notice.*2022Q2/notice\.txt"):
+    (exports / "2022Q2" / "notice.md").write_text("样例", encoding="gb18030")
+    with pytest.raises(InputError, match=r"bad_notice.*2022Q2/notice\.md"):
         publish_bulletin(Home(home), exports, "2022Q2")
 
 
