@@ -86,6 +86,7 @@ def run(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOptio
         transient=True,
     ) as progress:
         task = progress.add_task("启动")
+        from orchestration.audit import findings
         from orchestration.lock import holder
         from orchestration.runner import run_quarter
 
@@ -98,6 +99,8 @@ def run(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOptio
             progress.update(task, description=STAGES.get(step, step))
 
         outcome = run_quarter(place, quarter, on_stage)
+    for line in outcome.changes:
+        out.print(_plain(line), soft_wrap=True)
     if outcome.input_error:
         err.print(f"[bold red]✗[/] {_plain(outcome.input_error)}", soft_wrap=True)
         err.print("没有发布任何内容，上一次发布的版本保持不变。")
@@ -110,6 +113,8 @@ def run(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOptio
     if not outcome.succeeded:
         _print_stop(place, quarter, outcome.run_id, rows, outcome.failure)
         raise typer.Exit(STOPPED)
+    for line in findings.row_findings(place, quarter):
+        out.print(_plain(line), soft_wrap=True)
     _print_outputs(place, quarter)
 
 

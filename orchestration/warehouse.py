@@ -158,8 +158,8 @@ def register_raw(
             files_of = [file for file in current if file.source == source]
             hashes = [file.file_sha256 for file in files_of]  # hexadecimal: no quote in them
             connection.execute(
-                f"create or replace view raw.{source} as "
-                f"select *, list_position({hashes}::varchar[], file_sha256) as {FILE_ORDER} "  # noqa: S608 (our own names)
+                f"create or replace view raw.{source} as "  # noqa: S608 (our own names)
+                f"select *, list_position({hashes}::varchar[], file_sha256) as {FILE_ORDER} "
                 f"from ({raw_rows(home, source, contracts, files_of)})"
             )
     return {

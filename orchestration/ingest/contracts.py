@@ -71,8 +71,8 @@ class Contract(BaseModel):
     rejected_tolerance: str = Field("0", pattern=r"^(0(\.\d+)?|1)$")
     """The share of rejected rows that warns instead of stopping, as decimal text."""
     time_zone: str | None = None
-    """The zone of the times: what is written with an offset from UTC is read as its wall time; null:
-    a time with an offset isn't read."""
+    """The zone of the times: one with an offset from UTC becomes its wall time; null: such a time
+    isn't read."""
     conflict: Literal["later_file_then_later_row", "stop"] = "later_file_then_later_row"
     """Which row stands where rows of one identity differ; `stop`: the office decides first."""
     plausible_years: tuple[int, int] | None = None

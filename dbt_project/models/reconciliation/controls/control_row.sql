@@ -15,6 +15,7 @@ with raw_row as (
 counted as (
     select
         coalesce(file.subject, raw_row.file_sha256) as subject,
+        file.quarter,
         file.source,
         file.file_sha256,
         file.counted_row_count,
@@ -41,7 +42,7 @@ balanced as (
         on
             counted.source = balance.source
             and counted.file_sha256 = balance.file_sha256
-            and balance.quarter in (select scope.quarter from {{ source('raw', 'run_scope') }} as scope)
+            and counted.quarter = balance.quarter
 ),
 
 accepted as (
