@@ -91,6 +91,7 @@ def run(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOptio
         transient=True,
     ) as progress:
         task = progress.add_task("启动")
+        from orchestration.audit import findings
         from orchestration.lock import holder
         from orchestration.runner import run_quarter
 
@@ -114,6 +115,8 @@ def run(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOptio
 
         with listening(on_reading):
             outcome = run_quarter(place, quarter, on_stage)
+    for line in outcome.changes:
+        out.print(_plain(line), soft_wrap=True)
     if outcome.input_error:
         err.print(f"[bold red]✗[/] {_plain(outcome.input_error)}", soft_wrap=True)
         if outcome.published:
@@ -129,6 +132,8 @@ def run(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOptio
     if not outcome.succeeded:
         _print_stop(place, quarter, outcome.run_id, rows, outcome.failure)
         raise typer.Exit(STOPPED)
+    for line in findings.row_findings(place, quarter):
+        out.print(_plain(line), soft_wrap=True)
     _print_outputs(place, quarter)
 
 

@@ -171,12 +171,15 @@ def _previous_files(home: Home, quarter: str) -> list[LakeFile]:
     previous = str(Quarter.parse(quarter).previous)
     with connect(home) as connection:
         rows = connection.execute(
-            "select file_sha256 from audit.row_balance where quarter = $previous "
+            "select source, file_sha256 from audit.row_balance where quarter = $previous "
             "and exists (from facts.fct_ticket where quarter = $previous)",
             {"previous": previous},
         ).fetchall()
-    used = {file_sha256 for (file_sha256,) in rows}
-    return [f for f in all_files(home) if f.quarter == previous and f.file_sha256 in used]
+    return [
+        file
+        for file in all_files(home)
+        if file.quarter == previous and (file.source, file.file_sha256) in rows
+    ]
 
 
 def _restatements(
@@ -187,9 +190,9 @@ def _restatements(
         return []
     old_folder = versions / f"v{previous['version']}"
     old_hashes = {entry["file_sha256"] for entry in previous["inputs"]}
-    changed = [
+    changed = dict.fromkeys(  # a workbook of several sources is named once
         entry["file_name"] for entry in manifest["inputs"] if entry["file_sha256"] not in old_hashes
-    ]
+    )
     reason = f"来源文件变更：{'、'.join(changed)}" if changed else "业务规则、程序或上季度数据变更"
     rows = []
     for table in (name for name in manifest["outputs"] if not name.startswith(FACT_PREFIX)):

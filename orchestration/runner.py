@@ -30,12 +30,16 @@ PUBLISHING = "published__marts"
 
 @dataclass
 class RunOutcome:
-    """How a run ended: `input_error` is the message about unusable input, if that was the end."""
+    """How a run ended: `input_error` is the message about unusable input, if that was the end.
+
+    `changes` says, a line a source, what files that supersede others changed.
+    """
 
     run_id: str
     succeeded: bool
     stages: list[tuple[str, float]] = field(default_factory=list)
     failed_steps: list[str] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
     input_error: str = ""
     failure: str = ""
 
@@ -78,6 +82,7 @@ def run_quarter(home: Home, quarter: str, on_stage: Callable[[str], None]) -> Ru
     try:
         from orchestration.definitions import defs
         from orchestration.defs.automation import QUARTERLY_JOB
+        from orchestration.defs.ingest import CHANGES
         from orchestration.defs.partitions import quarters
     except InputError as error:  # the models are parsed on import, with the site's seeds
         outcome.input_error = str(error)
@@ -108,6 +113,8 @@ def run_quarter(home: Home, quarter: str, on_stage: Callable[[str], None]) -> Ru
     for event in result.all_events:
         if event.event_type == DagsterEventType.STEP_FAILURE and event.step_key:
             outcome.failed_steps.append(event.step_key)
+        if event.is_step_materialization and CHANGES in event.materialization.metadata:
+            outcome.changes.append(str(event.materialization.metadata[CHANGES].value))
         data = event.event_specific_data
         cause = getattr(data, "error", None)
         while cause is not None:

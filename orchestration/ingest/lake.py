@@ -20,8 +20,9 @@ from polars.io.plugins import register_io_source
 
 from orchestration import progress
 from orchestration.errors import InputError
+from orchestration.ingest.arrival import exports_in
 from orchestration.ingest.contracts import Column, Contract, hash_key
-from orchestration.ingest.readers import SUFFIXES, find_parts, open_table
+from orchestration.ingest.readers import find_parts, open_table
 from orchestration.ingest.tables import BLANKS, ROW_DEFECT, ROW_NUMBER, Part
 from orchestration.quarters import Quarter
 from orchestration.settings import Home
@@ -105,12 +106,11 @@ def find_exports(
             action="建好文件夹并放入导出文件，或改正季度",
         )
     sorted_files: dict[str, list[tuple[Path, list[Part]]]] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith((".", "~$")):
-            parts = _parts_of(path, contracts)
-            for source in dict.fromkeys(part.source for part in parts):
-                own = [part for part in parts if part.source == source]
-                sorted_files.setdefault(source, []).append((path, own))
+    for path in exports_in(folder):
+        parts = _parts_of(path, contracts)
+        for source in dict.fromkeys(part.source for part in parts):
+            own = [part for part in parts if part.source == source]
+            sorted_files.setdefault(source, []).append((path, own))
     return sorted_files
 
 
