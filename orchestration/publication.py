@@ -291,12 +291,15 @@ def _previous_files(home: Home, quarter: str) -> list[LakeFile]:
     previous = str(Quarter.parse(quarter).previous)
     with connect(home) as connection:
         rows = connection.execute(
-            "select file_sha256 from audit.row_balance where quarter = $previous "
+            "select source, file_sha256 from audit.row_balance where quarter = $previous "
             "and exists (from facts.fct_ticket where quarter = $previous)",
             {"previous": previous},
         ).fetchall()
-    used = {file_sha256 for (file_sha256,) in rows}
-    return [f for f in all_files(home) if f.quarter == previous and f.file_sha256 in used]
+    return [
+        file
+        for file in all_files(home)
+        if file.quarter == previous and (file.source, file.file_sha256) in rows
+    ]
 
 
 def _restatements(home: Home, quarter: str, reason: str) -> list[dict[str, Any]]:

@@ -27,16 +27,29 @@ concurrency:
 """
 
 
+PUBLISHING = "published__marts"
+
+
 @dataclass
 class RunOutcome:
-    """How a run ended: `input_error` is the message about unusable input, if that was the end."""
+    """How a run ended: `input_error` is the message about unusable input, if that was the end.
+
+    `changes` says, a line a source, what files that supersede others changed.
+    """
 
     run_id: str
     succeeded: bool
     stages: list[tuple[str, float]] = field(default_factory=list)
     failed_steps: list[str] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
     input_error: str = ""
     failure: str = ""
+
+    @property
+    def published(self) -> bool:
+        """Whether the marts went out, whatever became of the documents made of them."""
+        reached = {step for step, _ in self.stages}
+        return PUBLISHING in reached and PUBLISHING not in self.failed_steps
 
 
 def dagster_instance(home: Home) -> dg.DagsterInstance:
@@ -74,6 +87,7 @@ def run_quarter(
     try:
         from orchestration.definitions import defs
         from orchestration.defs.automation import QUARTERLY_JOB
+        from orchestration.defs.ingest import CHANGES
         from orchestration.defs.partitions import quarters
     except InputError as error:  # the models are parsed on import, with the site's seeds
         outcome.input_error = str(error)
@@ -105,6 +119,8 @@ def run_quarter(
     for event in result.all_events:
         if event.event_type == DagsterEventType.STEP_FAILURE and event.step_key:
             outcome.failed_steps.append(event.step_key)
+        if event.is_step_materialization and CHANGES in event.materialization.metadata:
+            outcome.changes.append(str(event.materialization.metadata[CHANGES].value))
         data = event.event_specific_data
         cause = getattr(data, "error", None)
         while cause is not None:

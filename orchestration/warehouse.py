@@ -23,6 +23,8 @@ from orchestration.settings import DBT_PROJECT, Home
 
 # What the lake adds to the columns of a source.
 LAKE_COLUMNS = {"file_sha256": "varchar", "row_number": "bigint", "row_defect": "varchar"}
+FILE_ORDER = "file_order"
+"""Which of a source's files came first: in order of arrival, of those of one run by name."""
 
 
 @contextmanager
@@ -147,11 +149,16 @@ def register_raw(
         _replace_table(
             connection,
             "contract",
-            "source varchar, rejected_tolerance decimal(9, 6), rules varchar",
+            "source varchar, rejected_tolerance decimal(9, 6), conflict_rule varchar, "
+            "first_year integer, last_year integer, shortest_handling_minutes integer, "
+            "rules varchar",
             [
                 (
                     contract.source,
                     contract.rejected_tolerance,
+                    contract.conflict,
+                    *(contract.plausible_years or (None, None)),
+                    contract.shortest_handling_minutes,
                     json.dumps(written_rules(contract), ensure_ascii=False),
                 )
                 for contract in contracts.values()
@@ -159,8 +166,12 @@ def register_raw(
         )
         for source in canonical_columns():
             files_of = [file for file in current if file.source == source]
-            body = raw_rows(home, source, contracts, files_of)
-            connection.execute(f"create or replace view raw.{source} as {body}")
+            hashes = [file.file_sha256 for file in files_of]  # hexadecimal: no quote in them
+            connection.execute(
+                f"create or replace view raw.{source} as "  # noqa: S608 (our own names)
+                f"select *, list_position({hashes}::varchar[], file_sha256) as {FILE_ORDER} "
+                f"from ({raw_rows(home, source, contracts, files_of)})"
+            )
     return {
         source: sum(file.row_count for file in current if file.source == source)
         for source in contracts
@@ -177,7 +188,7 @@ def canonical_columns() -> dict[str, list[str]]:
         for table in raw["tables"]
     }
     return {
-        name: [column for column in columns if column not in LAKE_COLUMNS]
+        name: [column for column in columns if column not in (*LAKE_COLUMNS, FILE_ORDER)]
         for name, columns in tables.items()
         if "row_defect" in columns
     }

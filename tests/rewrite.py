@@ -1,4 +1,4 @@
-"""The formats that offices send, written by tests: workbooks that no installed library writes."""
+"""The sample's rows as text, and the formats that offices send, written by tests."""
 
 import csv
 import io
@@ -8,6 +8,19 @@ from datetime import datetime
 from xml.sax.saxutils import escape
 
 import xlsxwriter
+from conftest import EXPORTS
+from python_calamine import CalamineWorkbook
+
+
+def rows_of(source):
+    """Header and rows of a source's sample export, every cell as text."""
+    folder = EXPORTS / "2022Q2"
+    if source == "mailbox":
+        sheet = CalamineWorkbook.from_path(str(folder / "mailbox.xlsx")).get_sheet_by_index(0)
+        return [[str(cell) for cell in row] for row in sheet.to_python()]
+    encoding = {"suggestion": "gb18030"}.get(source, "utf-8-sig")
+    with (folder / f"{source}.csv").open(encoding=encoding, newline="") as file:
+        return list(csv.reader(file))
 
 
 def text(rows, delimiter=",", **options):

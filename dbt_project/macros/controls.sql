@@ -49,3 +49,9 @@
         4
     )
 {%- endmacro %}
+
+{#- Whether a rejected row is one in whose place another stands by the contract's rule. -#}
+{% macro is_overruled(rejection, contract) -%}
+    {{ rejection }}.reason_code = 'conflicting_duplicate'
+    and {{ contract }}.conflict_rule <> 'stop'
+{%- endmacro %}

@@ -7,6 +7,7 @@
         cleaned.file_sha256,
         cleaned.row_number,
         cleaned.row_defect,
+        cleaned.file_order,
         {% for column in columns -%}
         case
             when cleaned.{{ column }} not in ({{ quoted([''] + rules.empty) }})
@@ -18,6 +19,7 @@
             export.file_sha256,
             export.row_number,
             export.row_defect,
+            export.file_order,
             {% for column in columns -%}
             {{ clean_text('export.' ~ column) }} as {{ column }}{{ ',' if not loop.last }}
             {% endfor -%}
@@ -78,27 +80,51 @@
             and typed.evaluation_group is not distinct from resolved.evaluation_group
 {%- endmacro %}
 
-{#- Rows of CTE `identified` whose identity occurs more than once: the how-manieth of its identity,
-    and the how-manieth of those with the same written content, each row is. -#}
+{#- Rows of CTE `identified` whose identity occurs more than once. What was written last stands (the
+    later file, then the later row), in the first row that writes it. content_occurrence: the
+    how-manieth row with this content a row is; content_age: 1 for the content that stands;
+    standing_*: the row that stands. -#}
 {% macro repeated_rows(identity, columns) -%}
+    {%- set keys = identity | join(', ') -%}
+    {%- set content = keys ~ ', ' ~ columns | join('_text, ') ~ '_text' -%}
+    {%- set standing_first = 'partition by ' ~ keys ~ ' order by content_age, content_occurrence' -%}
     select
-        identified.file_sha256,
-        identified.row_number,
-        row_number() over (
-            partition by {{ identity | join(', ') }}
-            order by identified.file_sha256, identified.row_number
-        ) as identity_occurrence,
-        row_number() over (
-            partition by {{ identity | join(', ') }}, {{ columns | join('_text, ') }}_text
-            order by identified.file_sha256, identified.row_number
-        ) as content_occurrence
-    from identified
-    inner join (
-        select {{ identity | join(', ') }}
-        from identified
-        group by {{ identity | join(', ') }}
-        having count(*) > 1
-    ) as again using ({{ identity | join(', ') }})
+        file_sha256,
+        row_number,
+        content_occurrence,
+        content_age,
+        first_value(file_sha256) over ({{ standing_first }}) as standing_file_sha256,
+        first_value(row_number) over ({{ standing_first }}) as standing_row_number
+    from (
+        select
+            aged.*,
+            min(age) over (partition by {{ content }}) as content_age
+        from (
+            select
+                identified.*,
+                row_number() over (
+                    partition by {{ keys }} order by file_order desc, row_number desc
+                ) as age,
+                row_number() over (
+                    partition by {{ content }} order by file_order, row_number
+                ) as content_occurrence
+            from identified
+            inner join (
+                select {{ keys }}
+                from identified
+                group by {{ keys }}
+                having count(*) > 1
+            ) as again using ({{ keys }})
+        ) as aged
+    ) as placed
+{%- endmacro %}
+
+{#- What `join_repeated` gives a row; all null where its identity occurs once. -#}
+{% macro repeated_columns() -%}
+    repeated.content_occurrence,
+    repeated.content_age,
+    repeated.standing_file_sha256,
+    repeated.standing_row_number
 {%- endmacro %}
 
 {% macro join_repeated() -%}
@@ -108,11 +134,19 @@
             and identified.row_number = repeated.row_number
 {%- endmacro %}
 
-{#- What is wrong with a column, the first that applies; a defective row's columns aren't judged.
-    `required`: true, false or a condition. -#}
+{#- Whether a moment is before another. A day without a clock (midnight) may be any moment of it, so
+    it isn't before a moment of the same day. -#}
+{% macro is_before(moment, other) -%}
+    {{ moment }} < {{ other }}
+    and {{ moment }} <> cast(cast({{ other }} as date) as timestamp)
+{%- endmacro %}
+
+{#- What is wrong with a column, the first that applies. The columns of a defective row aren't judged,
+    nor those of a row in whose place another one stands. `required`: true, false or a condition. -#}
 {% macro reason(column, unreadable=none, required=false, not_before=none, is_identity=false) -%}
     case
         when row_defect is not null then null
+        when content_age > 1 then {{ "'conflicting_duplicate'" if is_identity else 'null' }}
         {%- if required %}
         when {{ column }}_text is null{{ ' and ' ~ required if required is string }}
             then 'missing_value'
@@ -121,10 +155,7 @@
         when {{ column }}_text is not null and {{ column }} is null then '{{ unreadable }}'
         {%- endif %}
         {%- if not_before %}
-        when {{ column }} < {{ not_before }} then 'impossible_order'
-        {%- endif %}
-        {%- if is_identity %}
-        when identity_occurrence > 1 then 'conflicting_duplicate'
+        when {{ is_before(column, not_before) }} then 'impossible_order'
         {%- endif %}
     end as {{ column }}_reason
 {%- endmacro %}
@@ -132,7 +163,7 @@
 {#- A name without a readable day of dispatch isn't looked up: the day's own reason says it all. -#}
 {% macro unit_reason() -%}
     case
-        when row_defect is not null then null
+        when row_defect is not null or content_age > 1 then null
         when unit_name_text is null then 'missing_value'
         when unit_count = 0 then 'unknown_unit'
         when unit_count > 1 then 'ambiguous_unit'
@@ -141,7 +172,7 @@
 
 {#- A row's status. What the reader found no record (a total, a footnote) is out of scope, what it
     couldn't read is rejected. An exact repeat is a duplicate whatever else is wrong with it (its first
-    occurrence carries the reason). A row is out of scope when it was dispatched and nothing of it
+    occurrence carries the reason); a row that another one overrules is rejected for that alone. A row is out of scope when it was dispatched and nothing of it
     happened in the quarter; one with an unreadable day can't be said to be. -#}
 {% macro row_status(reasons, days=[]) -%}
     case

@@ -4,8 +4,8 @@
 {#- What the source's contract says about written values: `empty` (values that mean nothing is
     written), `expected` (columns that the export must have), `moment_formats` and `day_formats`
     (strptime) with `moment_shape` and `day_shape` (patterns of the texts that fit one), and
-    `serial_epoch` (day 0 of Excel's numbers, or null). Read when a model is compiled for a run,
-    because DuckDB takes formats as constants only; unit tests override this macro. A source
+    `serial_epoch` (day 0 of Excel's numbers, or null); where it names a time zone also `time_zone`,
+    `zoned_formats` and `zoned_shape`. Read when a model is compiled for a run, because DuckDB takes formats as constants only; unit tests override this macro. A source
     without a contract has no rows to read, and the linter reads none. -#}
 {% macro contract_rules(source_name) -%}
     {%- set contract = source('raw', 'contract') -%}
@@ -65,7 +65,8 @@
 
 {#- A timestamp from cleaned text, null where it fits none of the contract's formats. Full-width
     digits count as digits, 上午 and 下午 as AM and PM. A day alone begins at midnight; as a deadline
-    it lasts to its end (`whole_day`), so that work finished on the last day is on time. -#}
+    it lasts to its end (`whole_day`), so that work finished on the last day is on time. A moment with
+    an offset from UTC (Z, +08:00, -0500) becomes the wall time of the contract's zone. -#}
 {% macro parse_timestamp(expression, rules, whole_day=false) -%}
     {{ return(adapter.dispatch('parse_timestamp')(expression, rules, whole_day)) }}
 {%- endmacro %}
@@ -83,6 +84,12 @@
         when regexp_full_match({{ text }}, {{ quoted([rules.moment_shape]) }})
             then try_strptime({{ text }}, [{{ quoted(rules.moment_formats) }}])
         {%- endfor %}
+        {%- if rules.zoned_formats %}
+        when regexp_full_match({{ plain }}, {{ quoted([rules.zoned_shape]) }})
+            then timezone('{{ rules.time_zone }}', try_strptime(
+                regexp_replace({{ plain }}, '[Zz]$', '+00:00'), [{{ quoted(rules.zoned_formats) }}]
+            ))
+        {%- endif %}
         {%- endif %}
         {%- if rules.day_formats %}
         when regexp_full_match({{ plain }}, {{ quoted([rules.day_shape]) }})

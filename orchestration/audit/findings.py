@@ -1,6 +1,8 @@
-"""Rows that stopped a run, told so that a clerk can mend them: on the screen and as a workbook."""
+"""Wrong and odd rows, told so that a clerk can mend them: on the screen and as a workbook."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -41,6 +43,19 @@ REASONS = {
     "malformed_row": Reason("格数不对或引号不配对", "与列名相同的格数", "检查逗号与引号后重新导出"),
     "undecodable": Reason("有不能解码的字节", "UTF-8 或 GB18030 的文字", "在来源系统重新导出"),
 }
+# The codes are those of the model `anomaly`: what is told about a row without turning it away.
+ANOMALIES = {
+    "implausible_year": "年份不合常理",
+    "deadline_before_dispatched": "办理期限早于交办",
+    "finished_before_dispatched": "办结早于交办",
+    "finished_too_soon": "办结过快",
+    "called_back_before_finished": "回访早于办结",
+}
+# A workbook may hold several sources: one name for a hash.
+NAMES = (
+    "select distinct file_sha256, file_name from raw.source_file "
+    "where quarter = ? and superseded_by is null"
+)
 SHOWN = 20
 UNUSED_DISCREPANCY = "known_discrepancy_is_used"
 """The dbt test of that name."""
@@ -59,16 +74,21 @@ def row_findings(home: Home, quarter: str) -> list[str]:
         f"处理：核实后在 unit_alias.csv 加一行：{name['seed_row']}"
         for name in unmapped_units(home, quarter)
     ]
-    rows = rejected_rows(home, quarter)
+    rows, workbook = rejected_rows(home, quarter), rejected_workbook(home, quarter)
     for row in rows[:SHOWN]:
-        reason = REASONS[row["reason_code"]]
+        found, expected, action = _texts(row)
         column = f"，列 {row['column_name']}" if row["column_name"] else ""
         lines.append(
             f"[{row['reason_code']}] 文件 {row['file_name']}，第 {row['row_number']} 行{column}："
-            f"{reason.found}。应为：{reason.expected}。处理：{reason.action}。"
+            f"{found}。应为：{expected}。处理：{action}。"
         )
     if len(rows) > SHOWN:
-        lines.append(f"……另有 {len(rows) - SHOWN} 处，见 {rejected_workbook(home, quarter)}")
+        lines.append(f"……另有 {len(rows) - SHOWN} 处，见 {workbook}")
+    lines += [
+        f"[{entry['anomaly_code']}] 来源 {entry['source']}：{entry['label']}，"
+        f"{entry['row_count']} 行（只提示，不影响计数）。处理：核实；逐行见 {workbook}"
+        for entry in anomaly_counts(home, quarter)
+    ]
     return lines
 
 
@@ -134,12 +154,40 @@ def rejected_rows(home: Home, quarter: str) -> list[dict[str, Any]]:
         return []
     return query(
         home,
-        "select file_name, row_number, column_name, reason_code, severity "
-        "from audit.rejected_row join raw.source_file using (file_sha256) "
-        "where quarter = ? and superseded_by is null "
-        "order by file_name, row_number, column_name, reason_code",
+        f"with name as ({NAMES}) select name.file_name, row_number, column_name, reason_code, "  # noqa: S608 (our own text)
+        "byte_number, severity, standing.file_name as standing_file_name, standing_row_number "
+        "from audit.rejected_row join name using (file_sha256) "
+        "left join name as standing on standing_file_sha256 = standing.file_sha256 "
+        "order by name.file_name, row_number, column_name, reason_code",
         [quarter],
     )
+
+
+def anomalies(home: Home, quarter: str) -> list[dict[str, Any]]:
+    """The odd rows of a quarter's current files, in order of file and row, with Chinese labels."""
+    if not is_built(home, "audit.anomaly"):
+        return []
+    rows = query(
+        home,
+        f"with name as ({NAMES}) select source, file_name, row_number, anomaly_code "  # noqa: S608 (our own text)
+        "from audit.anomaly join name using (file_sha256) where anomaly.quarter = ? "
+        "order by file_name, row_number, anomaly_code",
+        [quarter, quarter],
+    )
+    return [row | {"label": ANOMALIES[row["anomaly_code"]]} for row in rows]
+
+
+def anomaly_counts(home: Home, quarter: str) -> list[dict[str, Any]]:
+    """How many rows of each source have each anomaly, with its Chinese label."""
+    if not is_built(home, "audit.anomaly"):
+        return []
+    counts = query(
+        home,
+        "select source, anomaly_code, count(*) as row_count from audit.anomaly "
+        "where quarter = ? group by source, anomaly_code order by all",
+        [quarter],
+    )
+    return [row | {"label": ANOMALIES[row["anomaly_code"]]} for row in counts]
 
 
 def unmapped_units(home: Home, quarter: str) -> list[dict[str, Any]]:
@@ -166,20 +214,19 @@ def write_rejected_workbook(home: Home, quarter: str) -> None:
     """Write the workbook (汇总、按原因、逐行、未知单位), or take an old one away if all is well."""
     path = rejected_workbook(home, quarter)
     rows, names = rejected_rows(home, quarter), unmapped_units(home, quarter)
+    odd = anomalies(home, quarter)
     path.unlink(missing_ok=True)
-    if not rows and not names:
+    if not rows and not names and not odd:
         return
     balances = query(
         home,
-        "select balance.source, file_name, read_count, accepted_count, rejected_count, "
+        "select source, file_name, read_count, accepted_count, rejected_count, "
         "duplicate_count, out_of_scope_count from audit.row_balance balance "
-        "join raw.source_file file using (file_sha256) where balance.quarter = ? "
-        "and superseded_by is null order by all",
+        "join raw.source_file file using (quarter, source, file_sha256) "
+        "where balance.quarter = ? and superseded_by is null order by all",
         [quarter],
     )
-    counts: dict[str, int] = {}
-    for row in rows:
-        counts[row["reason_code"]] = counts.get(row["reason_code"], 0) + 1
+    counts = Counter(row["reason_code"] for row in rows)
     sheets: dict[str, tuple[list[str], list[list[Any]]]] = {
         "汇总": (
             ["来源", "文件", "读入", "接收", "拒收", "重复", "不在本季"],
@@ -187,14 +234,14 @@ def write_rejected_workbook(home: Home, quarter: str) -> None:
         ),
         "按原因": (
             ["原因代码", "发现", "应为", "处理", "处数"],
-            [[code, *_texts(code), count] for code, count in sorted(counts.items())],
+            [[code, *astuple(REASONS[code]), count] for code, count in sorted(counts.items())],
         ),
         "逐行": (
             ["文件", "行号", "列", "原因代码", "发现", "应为", "处理", "严重程度"],
             [
                 [
                     *(row[key] for key in ("file_name", "row_number", "column_name")),
-                    *(row["reason_code"], *_texts(row["reason_code"]), row["severity"]),
+                    *(row["reason_code"], *_texts(row), row["severity"]),
                 ]
                 for row in rows
             ],
@@ -210,6 +257,10 @@ def write_rejected_workbook(home: Home, quarter: str) -> None:
             ],
         ),
     }
+    if odd:
+        header = ["来源", "文件", "行号", "异常代码", "异常"]
+        keys = ("source", "file_name", "row_number", "anomaly_code", "label")
+        sheets["异常"] = (header, [[row[key] for key in keys] for row in odd])
     path.parent.mkdir(parents=True, exist_ok=True)
     # Strings stay strings: a unit's name that begins with = is no formula in our workbook.
     options = {"strings_to_formulas": False, "strings_to_urls": False}
@@ -225,6 +276,13 @@ def write_rejected_workbook(home: Home, quarter: str) -> None:
             sheet.autofit()
 
 
-def _texts(code: str) -> tuple[str, str, str]:
-    reason = REASONS[code]
-    return reason.found, reason.expected, reason.action
+def _texts(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What was found in a rejected row, what was expected, what to do."""
+    found, expected, action = astuple(REASONS[row["reason_code"]])
+    if row["byte_number"] is not None:
+        found += f"（文件的第 {row['byte_number']} 个字节）"
+    if row["standing_row_number"] is not None:
+        found += f"，另见 {row['standing_file_name']} 第 {row['standing_row_number']} 行"
+        if row["severity"] == "warn":
+            action = f"本次以该行为准；有误则{action}"
+    return found, expected, action

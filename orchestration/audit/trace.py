@@ -198,9 +198,12 @@ def file_states(
 ) -> list[tuple[str, str, str, int]]:
     """(name, recorded SHA-256, state of the export, rows here) of each file that rows come from."""
     hashes = {row.file_sha256 for row in rows}
+    inputs = published_manifest(home, quarter)["inputs"]
     states = []
-    for entry in published_manifest(home, quarter)["inputs"]:
-        name, sha256 = entry["file_name"], entry["file_sha256"]
+    # A workbook that holds several sources is an input of each.
+    for name, sha256 in dict.fromkeys(
+        (entry["file_name"], entry["file_sha256"]) for entry in inputs
+    ):
         if sha256 in hashes:
             path = exports / quarter / name
             state = "找不到"

@@ -126,10 +126,14 @@ def _bring(
     contracts: dict[str, Contract],
 ) -> None:
     """Put a quarter's recorded inputs into the scratch lake, as its current files."""
-    known = {file.file_sha256: file for file in all_files(home) if file.quarter == str(quarter)}
+    known = {
+        (file.source, file.file_sha256): file
+        for file in all_files(home)
+        if file.quarter == str(quarter)
+    }
     by_source: dict[str, list[LakeFile]] = {}
     for entry in inputs:
-        file = known.get(entry["file_sha256"])
+        file = known.get((entry["source"], entry["file_sha256"]))
         if file and file.parquet(home).exists():
             target = file.parquet(scratch)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -163,7 +167,7 @@ def _ingest_again(
             action=f"找回该文件，放进 {exports.name}/{quarter}/ 后重新运行",
         )
     alone = scratch.scratch / sha256 / str(quarter) / entry["file_name"]
-    alone.parent.mkdir(parents=True)
+    alone.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(path, alone)
     (file,) = ingest_source(scratch, alone.parent.parent, quarter, contracts, entry["source"])
     return file

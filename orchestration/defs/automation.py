@@ -8,7 +8,7 @@ import dagster as dg
 
 from orchestration.defs.partitions import quarters
 from orchestration.errors import InputError
-from orchestration.ingest.readers import SUFFIXES
+from orchestration.ingest.arrival import fingerprint
 from orchestration.quarters import Quarter
 from orchestration.settings import exports_root
 
@@ -76,11 +76,6 @@ def quarter_folders(exports: Path) -> dict[str, Path]:
 
 
 def _fingerprints(exports: Path) -> dict[str, str]:
-    """Name, size and time of the files of each quarter's folder, as text to compare."""
-    return {
-        quarter: "|".join(
-            f"{path.name}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in files
-        )
-        for quarter, folder in quarter_folders(exports).items()
-        if (files := [path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES])
-    }
+    """What the exports of each quarter's folder look like, as text to compare."""
+    seen = {quarter: fingerprint(folder) for quarter, folder in quarter_folders(exports).items()}
+    return {quarter: mark for quarter, mark in seen.items() if mark}

@@ -6,9 +6,13 @@ import dagster as dg
 
 from orchestration.defs.partitions import quarter_of, quarters
 from orchestration.defs.resources import Workspace
-from orchestration.ingest.lake import ingest_source
+from orchestration.ingest.arrival import wait_until_still
+from orchestration.ingest.changes import changes
+from orchestration.ingest.lake import current_files, ingest_source
 from orchestration.warehouse import register_raw
 
+CHANGES = "changes"
+"""The metadata of a raw asset that says what a corrected file changed."""
 OWNERS = ["team:hotline-data"]
 SOURCES = {
     "ticket": "12345工单导出 → 原始湖（去掉个人信息列，只存文本）",
@@ -34,8 +38,11 @@ def _raw_asset(source: str, description: str) -> dg.AssetsDefinition:
         home, contracts = workspace.home, workspace.contracts
         if source not in contracts:  # a site need not have every source
             return dg.MaterializeResult(metadata={"dagster/row_count": 0})
+        quarter = quarter_of(context)
+        before = [file for file in current_files(home, str(quarter)) if file.source == source]
+        wait_until_still(workspace.exports / str(quarter))
         try:
-            files = ingest_source(home, workspace.exports, quarter_of(context), contracts, source)
+            files = ingest_source(home, workspace.exports, quarter, contracts, source)
         except OSError as error:
             # A shared folder can be away for a moment; a wrong file (InputError) stays wrong.
             raise dg.RetryRequested(max_retries=2, seconds_to_wait=5) from error
@@ -43,8 +50,10 @@ def _raw_asset(source: str, description: str) -> dg.AssetsDefinition:
             f"| {f.file_name} | {f.row_count} | {f.encoding} | `{f.file_sha256[:12]}` |"
             for f in files
         )
+        changed = changes(home, contracts[source], before, files)
         return dg.MaterializeResult(
             metadata={
+                **({CHANGES: str(changed)} if changed else {}),
                 "dagster/row_count": sum(file.row_count for file in files),
                 "files": dg.MetadataValue.md(
                     f"| 文件 | 行数 | 编码 | SHA-256 |\n| --- | ---: | --- | --- |\n{listing}"

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
+from zoneinfo import available_timezones
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -69,6 +70,15 @@ class Contract(BaseModel):
     """The date system of numbers in time columns; null: a number isn't a time."""
     rejected_tolerance: str = Field("0", pattern=r"^(0(\.\d+)?|1)$")
     """The share of rejected rows that warns instead of stopping, as decimal text."""
+    time_zone: str | None = None
+    """The zone of the times: one with an offset from UTC becomes its wall time; null: such a time
+    isn't read."""
+    conflict: Literal["later_file_then_later_row", "stop"] = "later_file_then_later_row"
+    """Which row stands where rows of one identity differ; `stop`: the office decides first."""
+    plausible_years: tuple[int, int] | None = None
+    """The first and the last year that a time may have without being shown as an anomaly."""
+    shortest_handling_minutes: int | None = Field(None, ge=0)
+    """What is finished sooner than this after its dispatch is shown as an anomaly."""
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> "Contract":
@@ -79,6 +89,8 @@ class Contract(BaseModel):
                 raise ValueError(f"{what} given twice: {', '.join(twice)}")
         if unknown := sorted(set(self.identity) - set(self.kept_columns)):
             raise ValueError(f"identity isn't a kept column: {', '.join(unknown)}")
+        if self.time_zone and self.time_zone not in available_timezones():
+            raise ValueError(f"unknown time_zone: {self.time_zone}")
         return self
 
     @property

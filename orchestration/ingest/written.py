@@ -24,6 +24,7 @@ DIRECTIVES = {
     "b": "[A-Za-z]{3}",
     "B": "[A-Za-z]+",
 }
+OFFSET = r" ?(?:[Zz]|[+-](?:0\d|1[0-4]):?[0-5]\d)"  # from UTC
 SERIAL_EPOCHS = {1900: "1899-12-30", 1904: "1904-01-01"}  # 1900 counts a 29 February 1900
 
 
@@ -36,6 +37,7 @@ def written_rules(contract: Contract) -> dict[str, Any]:
     formats = contract.timestamp_formats
     moments = [text for text in formats if "%H" in text or "%I" in text]
     days = [text for text in formats if text not in moments]
+    zoned = [f"{text}{gap}%z" for text in moments for gap in ("", " ") if contract.time_zone]
     try:
         shapes = {"moment_shape": _shape(moments), "day_shape": _shape(days)}
     except KeyError as error:
@@ -49,6 +51,9 @@ def written_rules(contract: Contract) -> dict[str, Any]:
     return shapes | {
         "moment_formats": moments,
         "day_formats": days,
+        "zoned_formats": zoned,
+        "zoned_shape": f"(?:{shapes['moment_shape']}){OFFSET}",
+        "time_zone": contract.time_zone,
         "empty": list(contract.empty),
         "serial_epoch": SERIAL_EPOCHS.get(contract.excel_serial_dates or 0),
         "expected": [

@@ -99,6 +99,21 @@ def test_the_sensor_waits_until_files_stand_still(instance, exports, monkeypatch
     assert [r.partition_key for r in fourth.run_requests] == ["2022Q2"]
 
 
+def test_the_sensor_asks_for_one_run_a_quarter(instance, exports, monkeypatch):
+    monkeypatch.setenv("HOTLINE_EXPORTS", str(exports))
+    (exports / "2022Q3").mkdir()
+    (exports / "2022Q4").mkdir()  # empty as yet
+    for number in range(20):
+        (exports / "2022Q3" / f"{number}.CSV").write_bytes(b"x")
+    (exports / "2022Q3" / "~$0.xlsx").write_bytes(b"x")
+    first = tick(instance, None)
+    second = tick(instance, first.cursor)
+    assert [r.partition_key for r in second.run_requests] == ["2022Q2", "2022Q3"]
+    (exports / "2022Q3" / "~$0.xlsx").unlink()  # whoever had it open closed it
+    third = tick(instance, tick(instance, second.cursor).cursor)
+    assert third.run_requests == []
+
+
 def test_only_quarters_folders_are_quarters():
     from orchestration.defs.automation import quarter_folders
 

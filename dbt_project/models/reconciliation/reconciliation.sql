@@ -50,7 +50,7 @@ compared as (
 
 -- A known discrepancy explains exactly what it records: if a figure changes, it no longer does.
 -- Where nothing is expected there is no difference, and its record holds the actual figure instead.
--- Rejected rows are explained while they stay within the share that the source's contract names.
+-- Rejected rows are explained while the source's contract lets them pass.
 judged as (
     select
         scope.run_id,
@@ -92,7 +92,7 @@ judged as (
         on
             compared.control_id = 'rejected_rows'
             and compared.quarter = tolerated.quarter
-            and compared.subject = tolerated.file_name
+            and compared.subject = tolerated.subject
     where control.is_exhaustive is distinct from false or compared.expected is not null
 )
 

@@ -1,12 +1,18 @@
--- A current file of a quarter: the rows that were read, and what became of each.
+-- A current file of a quarter, by source: the rows that were read, and what became of each.
 -- What was read is the lake's count, not a sum of the statuses, so that the balance can fail.
 {{ config(
     materialized='incremental', incremental_strategy='append', pre_hook='{{ clear_quarter() }}'
 ) }}
 
 with classed as (
-    {% for model in ['stg_ticket', 'stg_letter', 'stg_suggestion', 'stg_published_figure'] -%}
+    {% for source_name, model in [
+        ('ticket', 'stg_ticket'),
+        ('mailbox', 'stg_letter'),
+        ('suggestion', 'stg_suggestion'),
+        ('bulletin', 'stg_published_figure')
+    ] -%}
     select
+        '{{ source_name }}' as source,
         file_sha256,
         row_status
     from {{ ref(model) }}
@@ -16,17 +22,18 @@ with classed as (
 
 counted as (
     select
+        source,
         file_sha256,
         count(*) filter (where row_status = 'accepted') as accepted_count,
         count(*) filter (where row_status = 'rejected') as rejected_count,
         count(*) filter (where row_status = 'duplicate') as duplicate_count,
         count(*) filter (where row_status = 'out_of_scope') as out_of_scope_count
     from classed
-    group by file_sha256
+    group by source, file_sha256
 )
 
 select
-    scope.quarter,
+    file.quarter,
     file.source,
     file.file_sha256,
     file.row_count as read_count,
@@ -34,7 +41,8 @@ select
     coalesce(counted.rejected_count, 0) as rejected_count,
     coalesce(counted.duplicate_count, 0) as duplicate_count,
     coalesce(counted.out_of_scope_count, 0) as out_of_scope_count
-from {{ source('raw', 'source_file') }} as file
-inner join {{ source('raw', 'run_scope') }} as scope on file.quarter = scope.quarter
-left join counted on file.file_sha256 = counted.file_sha256
-where file.superseded_by is null
+from {{ ref('current_file') }} as file
+left join counted
+    on
+        file.source = counted.source
+        and file.file_sha256 = counted.file_sha256

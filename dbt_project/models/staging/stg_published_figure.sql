@@ -48,7 +48,7 @@ repeated as (
 checked as (
     select
         identified.*,
-        repeated.content_occurrence,
+        {{ repeated_columns() }},
         {{ reason('document', required=true, is_identity=true) }},
         {{ reason('table_name', required=true) }},
         {{ reason('table_row', 'bad_number', required=true) }},
@@ -64,6 +64,8 @@ select
     file_sha256,
     row_number,
     row_defect,
+    standing_file_sha256,
+    standing_row_number,
     document,
     table_name,
     table_row,

@@ -1,14 +1,8 @@
 -- Rows from file to fact: each step has as many as the one before it says.
-with file as (
-    select registered.*
-    from {{ source('raw', 'source_file') }} as registered
-    inner join {{ source('raw', 'run_scope') }} as scope on registered.quarter = scope.quarter
-    where registered.superseded_by is null
-),
-
-raw_row as (
+with raw_row as (
     {% for source_name in ['ticket', 'mailbox', 'suggestion', 'bulletin'] -%}
     select
+        '{{ source_name }}' as source,
         file_sha256,
         count(*) as row_count
     from {{ source('raw', source_name) }}
@@ -20,13 +14,18 @@ raw_row as (
 -- A file without rows counts 0; rows of a file that isn't registered appear under its hash.
 counted as (
     select
-        coalesce(file.file_name, raw_row.file_sha256) as subject,
+        coalesce(file.subject, raw_row.file_sha256) as subject,
+        file.quarter,
+        file.source,
         file.file_sha256,
         file.counted_row_count,
         file.row_count as lake_row_count,
         coalesce(raw_row.row_count, 0) as raw_row_count
-    from file
-    full outer join raw_row on file.file_sha256 = raw_row.file_sha256
+    from {{ ref('current_file') }} as file
+    full outer join raw_row
+        on
+            file.source = raw_row.source
+            and file.file_sha256 = raw_row.file_sha256
 ),
 
 balanced as (
@@ -39,7 +38,11 @@ balanced as (
         balance.accepted_count + balance.rejected_count + balance.duplicate_count
         + balance.out_of_scope_count as staged_row_count
     from counted
-    left join {{ ref('row_balance') }} as balance on counted.file_sha256 = balance.file_sha256
+    left join {{ ref('row_balance') }} as balance
+        on
+            counted.source = balance.source
+            and counted.file_sha256 = balance.file_sha256
+            and counted.quarter = balance.quarter
 ),
 
 accepted as (

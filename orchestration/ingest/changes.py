@@ -1,0 +1,96 @@
+"""What a corrected export changed in the raw lake: rows added, removed and altered.
+
+Rows are told apart by the contract's identity; a row's content is every column that is kept. Only
+counts and a few identities leave this module.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+import polars as pl
+
+from orchestration.ingest.contracts import Contract
+from orchestration.ingest.lake import LakeFile
+from orchestration.settings import Home
+
+EXAMPLES = 3
+MEMORY = "512MB"  # beyond it DuckDB spills into the home's scratch
+
+
+@dataclass(frozen=True)
+class Changes:
+    """How many identities came, went and have other content now, and the first few of each."""
+
+    label: str
+    added: int
+    removed: int
+    altered: int
+    examples: tuple[list[str], list[str], list[str]]
+
+    def __str__(self) -> str:
+        counts = (self.added, self.removed, self.altered)
+        told = [
+            f"{word} {count} 行"
+            + (f"（{'、'.join(few)}{'等' if count > len(few) else ''}）" if few else "")
+            for word, count, few in zip(
+                ("新增", "删除", "改动"), counts, self.examples, strict=True
+            )
+        ]
+        return f"「{self.label}」的文件更换了：{'，'.join(told)}"
+
+
+def changes(
+    home: Home, contract: Contract, before: Sequence[LakeFile], after: Sequence[LakeFile]
+) -> Changes | None:
+    """Compare a source's current files of a quarter with those that were current before.
+
+    Returns:
+        None where they are the same, there were none, or one can't be compared any more.
+    """
+    sides = [{file.file_sha256: file.parquet(home) for file in files} for files in (before, after)]
+    if not sides[0] or not sides[1] or sides[0].keys() == sides[1].keys():
+        return None
+    paths = [path for side in sides for path in side.values()]
+    if not all(path.exists() for path in paths):
+        return None
+    schemas = [pl.read_parquet_schema(path) for path in paths]
+    columns = [name for name in contract.kept_columns if all(name in schema for schema in schemas)]
+    if not set(contract.identity) <= set(columns):
+        return None
+    with duckdb.connect(
+        config={"memory_limit": MEMORY, "temp_directory": str(home.scratch)}
+    ) as connection:
+        old, new = (
+            _contents(contract.identity, columns, [str(path) for path in side.values()])
+            for side in sides
+        )
+        came, went = "old.content is null", "new.content is null"
+        kinds = (came, went, "old.content <> new.content")
+        figures = ", ".join(
+            f"count(*) filter (where {kind}), min(identity, {EXAMPLES}) filter (where {kind})"
+            for kind in kinds
+        )
+        found = connection.execute(
+            f"select {figures} from ({old}) as old full join ({new}) as new using (identity)"  # noqa: S608 (the contract's names, quoted)
+        ).fetchone()
+    added, first_added, removed, first_removed, altered, first_altered = found or (0, None) * 3
+    return Changes(
+        contract.label,
+        added,
+        removed,
+        altered,
+        (first_added or [], first_removed or [], first_altered or []),
+    )
+
+
+def _contents(identity: Sequence[str], columns: Sequence[str], paths: Sequence[str]) -> str:
+    """SQL for the content of each identity: a hash of every row, in no order."""
+    key = ", ".join(f"coalesce(trim(\"{name}\"), '')" for name in identity)
+    content = ", ".join(f"coalesce(\"{name}\", '')" for name in columns)
+    files = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+    return (
+        f"select concat_ws(' ', {key}) as identity, "  # noqa: S608 (the contract's names, quoted)
+        f"list_sort(list(md5(concat_ws(chr(31), {content})))) as content "
+        f"from read_parquet([{files}], union_by_name = true) where row_defect is null group by 1"
+    )

@@ -1,0 +1,68 @@
+"""Files still being written are waited for; what isn't an export is not looked at."""
+
+import os
+import threading
+import time
+
+import pytest
+
+from orchestration.errors import InputError
+from orchestration.ingest import arrival
+
+
+def test_a_growing_file_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(arrival, "STILL_SECONDS", 0.5)
+    path = tmp_path / "ticket.csv"
+    path.touch()
+
+    def grow():
+        for _ in range(10):
+            time.sleep(0.1)
+            with path.open("ab") as file:
+                file.write(b"x" * 100)
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    arrival.wait_until_still(tmp_path)
+    assert path.stat().st_size == 1000
+    writer.join()
+
+
+def test_a_file_that_never_stands_still_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(arrival, "PATIENCE_SECONDS", 0.5)
+    path = tmp_path / "ticket.csv"
+    path.touch()
+    done = threading.Event()
+
+    def grow():
+        while not done.is_set():
+            path.write_bytes(b"x")
+            time.sleep(0.05)
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    try:
+        with pytest.raises(InputError) as caught:
+            arrival.wait_until_still(tmp_path)
+    finally:
+        done.set()
+        writer.join()
+    assert caught.value.code == "still_being_written" and "ticket.csv" in str(caught.value)
+
+
+def test_files_at_rest_are_not_waited_for(tmp_path):
+    for name, age in (("old.csv", 60), ("from a clock ahead.csv", -60)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    (tmp_path / "~$open.xlsx").touch()
+    began = time.monotonic()
+    arrival.wait_until_still(tmp_path)
+    arrival.wait_until_still(tmp_path / "no such folder")
+    assert time.monotonic() - began < 1
+
+
+def test_exports_are_told_from_other_files(tmp_path):
+    for name in ("B.CSV", "a.csv.gz", "~$a.xlsx", ".a.csv.part", ".b.csv", "notes.txt"):
+        (tmp_path / name).touch()
+    assert [path.name for path in arrival.exports_in(tmp_path)] == ["B.CSV", "a.csv.gz"]
+    assert arrival.fingerprint(tmp_path).count("|") == 1
