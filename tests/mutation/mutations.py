@@ -5,7 +5,6 @@ of the project's own runner; only dbt itself is left out after that, as it costs
 """
 
 import csv
-import io
 import random
 import re
 import shutil
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 from conftest import EXPORTS
-from python_calamine import CalamineWorkbook
+from rewrite import rows_of
 
 from orchestration import publication
 from orchestration.audit import check_results, reconciliation
@@ -56,19 +55,6 @@ class Outcome:
     restated: frozenset[tuple[str, str]]
 
 
-def load(source: str) -> list[list[str]]:
-    """An export of the sample, header first, every cell as text."""
-    if source == "mailbox":
-        path = EXPORTS / "2022Q2" / "mailbox.xlsx"
-        return [
-            [cell.isoformat(" ") if isinstance(cell, datetime) else str(cell) for cell in row]
-            for row in CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python()
-        ]
-    encoding = {"suggestion": "gb18030"}.get(source, "utf-8-sig")
-    text = (EXPORTS / "2022Q2" / f"{source}.csv").read_text(encoding)
-    return list(csv.reader(io.StringIO(text)))
-
-
 class Bench:
     """A scratch home with 2022Q2 published as version 1, in which one cell at a time is changed."""
 
@@ -78,7 +64,7 @@ class Bench:
         (self.exports / str(QUARTER)).mkdir()
         self.home.scratch.mkdir(parents=True)
         self.contracts = load_contracts(self.exports / "contracts")
-        self.rows = {source: load(source) for source in self.contracts}
+        self.rows = {source: rows_of(source) for source in self.contracts}
         for source in self.rows:
             self._write(source, self.rows[source])
         self._ingest()
