@@ -11,7 +11,7 @@ TICKETS ?= 1000000
 .DELETE_ON_ERROR:
 
 quarter: .venv/.runtime
-	@$(BIN)/hotline run $(QUARTER)
+	@$(BIN)/hotline run $(QUARTER) $(if $(REASON),--reason "$(REASON)")
 
 test: .venv/.dev
 	$(BIN)/pytest

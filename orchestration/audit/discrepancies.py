@@ -41,57 +41,28 @@ def explain(
         InputError: no such quarter, control, subject or measure; nothing to explain there; no
             reason or evidence; an expiry that isn't in the future.
     """
-    control_id, subject, measure = place
     today = date.today()
     last_day = expires_on or today + EXPIRES_AFTER
     if not reason.strip() or not evidence.strip():
         _refuse("missing_reason", "原因或依据是空的", "两样都写明", "补上 --reason 和 --evidence")
     if last_day <= today:
         _refuse("bad_expiry", f"到期日 {last_day} 不晚于今天", "今后的日期", "改正 --expires")
-    known = {control["control_id"]: control for control in reconciliation.load_controls()}
-    if control_id not in known:
-        _refuse_unknown("control", "控制项", control_id, list(known), "CONTROL")
-    rows = [
-        row
-        for row in reconciliation.controls(home, reconciliation.required_run(home, quarter))
-        if row["control_id"] == control_id
-    ]
-    named = [row for row in rows if subject in (row["subject"], row["unit_name"])]
-    if not named:
-        names = [name for row in rows for name in (row["subject"], row["unit_name"]) if name]
-        _refuse_unknown("subject", f"{control_id} 的对象", subject, names, "SUBJECT")
-    found = [row for row in named if row["measure"] == measure]
-    if not found:
-        measures = [row["measure"] for row in named]
-        _refuse_unknown("measure", f"{control_id} 的指标", measure, measures, "MEASURE")
-    if len(found) > 1:
-        _refuse(
-            "ambiguous_unit",
-            f"「{subject}」对应 {len(found)} 个单位",
-            "、".join(row["subject"] for row in found),
-            "用单位代码",
-        )
-    (row,) = found
-    if row["status"] in reconciliation.HOLDING:
-        status = "相符" if row["status"] == "match" else f"已说明（{row['explanation']}）"
-        _refuse(
-            "nothing_to_explain",
-            f"{quarter} {control_id} · {row['subject']} · {measure} {status}，没有差异可说明",
-            "最近一次运行中不符的控制项",
-            f"看 hotline reconcile {quarter}；实际情况变了就先重新运行",
-        )
+    owners = {control["control_id"]: control["owner"] for control in reconciliation.load_controls()}
+    if place[0] not in owners:
+        _refuse_unknown("control", "控制项", place[0], list(owners), "CONTROL")
+    found = _difference(home, quarter, *place)
     return {
         "discrepancy_id": _next_id(quarter),
-        "control_id": control_id,
+        "control_id": found["control_id"],
         "quarter": quarter,
-        "subject": row["subject"],
-        "measure": measure,
-        "expected": _plain(row["expected"]),
+        "subject": found["subject"],
+        "measure": found["measure"],
+        "expected": _plain(found["expected"]),
         # Without an expected side it is the actual one that is pinned down.
-        "difference": _plain(row["actual"] if row["expected"] is None else row["difference"]),
+        "difference": _plain(found["actual" if found["expected"] is None else "difference"]),
         "reason": reason.strip(),
         "evidence": evidence.strip(),
-        "owner": known[control_id]["owner"],
+        "owner": owners[found["control_id"]],
         "recorded_on": str(today),
         "expires_on": str(last_day),
     }
@@ -138,6 +109,35 @@ def unused(home: Home, quarter: str, run_id: str) -> list[dict[str, Any]]:
         "order by known.discrepancy_id",
         [run_id, quarter],
     )
+
+
+def _difference(
+    home: Home, quarter: str, control_id: str, subject: str, measure: str
+) -> dict[str, Any]:
+    """The one row of the latest run that is meant, and doesn't hold."""
+    run_id = reconciliation.required_run(home, quarter)
+    rows = [r for r in reconciliation.controls(home, run_id) if r["control_id"] == control_id]
+    named = [row for row in rows if subject in (row["subject"], row["unit_name"])]
+    if not named:
+        names = [name for row in rows for name in (row["subject"], row["unit_name"]) if name]
+        _refuse_unknown("subject", f"{control_id} 的对象", subject, names, "SUBJECT")
+    found = [row for row in named if row["measure"] == measure]
+    if not found:
+        measures = [row["measure"] for row in named]
+        _refuse_unknown("measure", f"{control_id} 的指标", measure, measures, "MEASURE")
+    if len(found) > 1:
+        codes = "、".join(row["subject"] for row in found)
+        _refuse("ambiguous_unit", f"「{subject}」对应 {len(found)} 个单位", codes, "用单位代码")
+    (row,) = found
+    if row["status"] in reconciliation.HOLDING:
+        status = "相符" if row["status"] == "match" else f"已说明（{row['explanation']}）"
+        _refuse(
+            "nothing_to_explain",
+            f"{quarter} {control_id} · {row['subject']} · {measure} {status}，没有差异可说明",
+            "最近一次运行中不符的控制项",
+            f"看 hotline reconcile {quarter}；实际情况变了就先重新运行",
+        )
+    return row
 
 
 def _seed() -> list[dict[str, str]]:

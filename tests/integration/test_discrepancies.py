@@ -144,10 +144,12 @@ def test_a_control_that_leaves_something_unsaid_is_refused(column, tmp_path, mon
     assert "raw_to_staging" in str(refused.value)
 
 
-def test_each_kind_of_control_is_there():
+def test_each_kind_of_control_is_there_and_has_run(published_home):
     groups = {control["control_group"] for control in reconciliation.load_controls()}
     assert groups == {
         *("file_to_raw", "raw_to_staging", "staging_to_fact", "fact_to_mart", "unit_to_district"),
         *("breakdown_to_total", "bound", "rate", "index", "published", "bulletin_self"),
         "quarter_to_quarter",
     }
+    ran = read(published_home, "select distinct control_group from audit.reconciliation")
+    assert {group for (group,) in ran} == groups
