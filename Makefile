@@ -4,10 +4,10 @@ QUARTER ?= 2022Q2
 PYTHON ?= python3
 BIN := .venv/bin
 export HOTLINE_HOME ?= $(CURDIR)/warehouse
-DBT := $(BIN)/dbt --quiet
-DBT_PLACE := --project-dir dbt_project --profiles-dir dbt_project
 
-.PHONY: quarter test lint ui docs lock clean
+TICKETS ?= 1000000
+
+.PHONY: quarter test test-faults bench lint ui docs lock clean
 .DELETE_ON_ERROR:
 
 quarter: .venv/.runtime
@@ -15,6 +15,14 @@ quarter: .venv/.runtime
 
 test: .venv/.dev
 	$(BIN)/pytest
+
+# An hour: 200 random kills and one at each step's start.
+test-faults: .venv/.dev
+	$(BIN)/python tests/faults/kills.py
+
+# Some minutes on a quiet machine; results go to $(HOTLINE_HOME)/bench.
+bench: .venv/.dev
+	@$(BIN)/python tests/benchmarks/bench_ingest.py --tickets $(TICKETS)
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
@@ -26,9 +34,7 @@ ui: .venv/.runtime
 	@$(BIN)/hotline ui
 
 docs: .venv/.runtime
-	HOTLINE_DATABASE=$(HOTLINE_HOME)/hotline.duckdb $(DBT) docs generate --static $(DBT_PLACE) \
-		--target-path $(HOTLINE_HOME)/docs --log-path $(HOTLINE_HOME)/docs
-	@echo "$(HOTLINE_HOME)/docs/static_index.html"
+	@$(BIN)/hotline docs $(QUARTER)
 
 # Needs uv. --no-deps at installation is safe because the lock holds the whole closure.
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --quiet \

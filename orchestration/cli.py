@@ -13,6 +13,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from orchestration.errors import InputError
+from orchestration.progress import Reading, listening
 from orchestration.quarters import Quarter
 from orchestration.settings import DBT_PROJECT, PROJECT_ROOT, Home, contracts_root, exports_root
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from orchestration.audit.trace import Figure, RowTrace
 
 PUBLISHED, STOPPED, UNUSABLE = 0, 1, 2
+LOG_EVERY = 10.0
+"""Seconds between lines on a long file where there is no terminal to draw on."""
 STAGES = {
     "raw__ticket": "接收 12345 工单",
     "raw__mailbox": "接收信箱信件",
@@ -32,6 +35,8 @@ STAGES = {
     "marts__hotline_unit_quarter_recomputed": "独立重算（Python）",
     "reconciliation_gate": "对账关口",
     "published__marts": "发布",
+    "published__bulletin": "生成通报",
+    "published__audit_report": "写审计报告",
 }
 
 app = typer.Typer(
@@ -98,12 +103,26 @@ def run(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOptio
             starts.append(time.perf_counter())
             progress.update(task, description=STAGES.get(step, step))
 
-        outcome = run_quarter(place, quarter, on_stage)
+        last_said = time.monotonic()
+
+        def on_reading(reading: Reading) -> None:
+            nonlocal last_said
+            if err.is_terminal:
+                progress.update(task, description=f"接收 {_plain(str(reading))}")
+            elif time.monotonic() - last_said > LOG_EVERY:
+                last_said = time.monotonic()
+                err.print(f"正在接收 {_plain(str(reading))}", soft_wrap=True)
+
+        with listening(on_reading):
+            outcome = run_quarter(place, quarter, on_stage)
     for line in outcome.changes:
         out.print(_plain(line), soft_wrap=True)
     if outcome.input_error:
         err.print(f"[bold red]✗[/] {_plain(outcome.input_error)}", soft_wrap=True)
-        err.print("没有发布任何内容，上一次发布的版本保持不变。")
+        if outcome.published:
+            err.print("集市已经发布；由它们生成的文件这一次没有更新。")
+        else:
+            err.print("没有发布任何内容，上一次发布的版本保持不变。")
         raise typer.Exit(UNUSABLE)
     total = time.perf_counter() - began
     startup = (starts[0] if starts else time.perf_counter()) - began
@@ -231,6 +250,36 @@ def verify(
     if not all(row.is_same for row in outcome.comparisons):
         raise typer.Exit(STOPPED)
     out.print(f"[bold green]✓[/] {title}：{len(outcome.comparisons)} 个表逐字节相同")
+
+
+@app.command()
+def pdf(quarter: QuarterArgument, home: HomeOption = None) -> None:
+    """用 LibreOffice 把已发布的通报印成 PDF；通报没有变化则不重印。"""
+    place = _settle(None, home)
+    Quarter.parse(quarter)
+    from orchestration.bulletin.publish import print_bulletin
+
+    with err.status("正在由 LibreOffice 生成 PDF……"):
+        path, is_new = print_bulletin(place, quarter)
+    out.print(f"{path}（{'已生成' if is_new else '通报没有变化，沿用已有的'}）", soft_wrap=True)
+
+
+@app.command()
+def docs(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOption = None) -> None:
+    """生成 Great Expectations 与 dbt 的文档（不需联网），并从审计报告链接过去。"""
+    place = _settle(exports, home)
+    with err.status("生成文档……"):
+        from orchestration.audit.documents import write_documents
+        from orchestration.audit.report import write_report
+        from orchestration.lock import writer
+        from orchestration.publication import published_manifest
+
+        published_manifest(place, quarter)
+        with writer(place, "docs"):
+            pages = write_documents(place, quarter)
+            report = write_report(place, quarter, exports_root())
+    for page in filter(None, [*pages, report]):
+        out.print(str(page), soft_wrap=True)
 
 
 @app.command()
@@ -371,6 +420,9 @@ def _print_stop(
         )
     if len(blocking) > 40:
         err.print(f"……另有 {len(blocking) - 40} 项，见 hotline reconcile {quarter}")
+    report = home.audit_report(quarter, is_published=False)
+    if rows and report.exists():
+        err.print(f"审计报告（为什么停下）：{report}", soft_wrap=True)
     if not rows:
         err.print(_plain(f"对账没有执行到：{failure}"), soft_wrap=True)
 
@@ -382,7 +434,10 @@ def _print_outputs(home: Home, quarter: str) -> None:
     out.print(f"[bold green]✓[/] 已发布 {quarter} 第 {version} 版，数据来源：{exports_root()}")
     out.print(f"  读者库   {home.published / 'marts.duckdb'}", soft_wrap=True)
     out.print(f"  Parquet  {home.published / 'parquet'}", soft_wrap=True)
+    out.print(f"  审计报告 {home.audit_report(quarter)}", soft_wrap=True)
     out.print(f"  版本清单 {home.version_manifest(quarter, version)}", soft_wrap=True)
+    if (bulletin := home.bulletin(quarter)).is_dir():
+        out.print(f"  通报     {bulletin}（PDF：hotline pdf {quarter}）", soft_wrap=True)
 
 
 def _print_figure(quarter: str, figure: "Figure") -> None:
@@ -465,9 +520,9 @@ def _folding(*headers: str, title: str | None = None) -> Table:
 
 
 def _figure(measure: str, value: Any) -> str:
-    from orchestration.headline import percent
+    from orchestration.headline import figure
 
-    return percent(value) if measure.endswith(("rate", "share", "change")) else _number(value)
+    return figure(measure, value)
 
 
 def _subject(row: dict[str, Any]) -> str:
@@ -476,10 +531,9 @@ def _subject(row: dict[str, Any]) -> str:
 
 
 def _number(value: Any) -> str:
-    if value is None:
-        return "—"
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    from orchestration.headline import number
+
+    return number(value)
 
 
 def _status(status: str) -> str:

@@ -59,6 +59,11 @@ def expectation_suites() -> dict[str, Path]:
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.json"))}
 
 
+def bulletin_root() -> Path:
+    """The site's bulletin: `bulletin.yml`, and maybe a Word template of its own."""
+    return (site_root() or PROJECT_ROOT / "exports") / "bulletin"
+
+
 @dataclass(frozen=True)
 class Home:
     """The folder that holds the warehouse and what it publishes (`HOTLINE_HOME`)."""
@@ -104,6 +109,20 @@ class Home:
     def lock(self) -> Path:
         """Held by the one writer."""
         return self.root / "writer.lock"
+
+    def bulletin(self, quarter: str) -> Path:
+        """The folder of a quarter's bulletin, for readers."""
+        return self.published / "bulletin" / quarter
+
+    @property
+    def docs(self) -> Path:
+        """The documents of `hotline docs`: the expectations' Data Docs and dbt's."""
+        return self.published / "docs"
+
+    def audit_report(self, quarter: str, *, is_published: bool = True) -> Path:
+        """The audit report of a quarter's last publication, or of a run that was stopped."""
+        root = self.published if is_published else self.root
+        return root / "audit" / quarter / "index.html"
 
     def version_manifest(self, quarter: str, version: int) -> Path:
         """The manifest of one published version of a quarter."""

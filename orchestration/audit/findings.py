@@ -96,7 +96,7 @@ def rejected_rows(home: Home, quarter: str) -> list[dict[str, Any]]:
     return query(
         home,
         f"with name as ({NAMES}) select name.file_name, row_number, column_name, reason_code, "  # noqa: S608 (our own text)
-        "severity, standing.file_name as standing_file_name, standing_row_number "
+        "byte_number, severity, standing.file_name as standing_file_name, standing_row_number "
         "from audit.rejected_row join name using (file_sha256) "
         "left join name as standing on standing_file_sha256 = standing.file_sha256 "
         "order by name.file_name, row_number, column_name, reason_code",
@@ -227,6 +227,8 @@ def _csv_row(*cells: str) -> str:
 def _texts(row: Mapping[str, Any]) -> tuple[str, str, str]:
     """What was found in a rejected row, what was expected, what to do."""
     found, expected, action = astuple(REASONS[row["reason_code"]])
+    if row["byte_number"] is not None:
+        found += f"（文件的第 {row['byte_number']} 个字节）"
     if row["standing_row_number"] is not None:
         found += f"，另见 {row['standing_file_name']} 第 {row['standing_row_number']} 行"
         if row["severity"] == "warn":

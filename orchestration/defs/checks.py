@@ -7,22 +7,18 @@ import csv
 from collections.abc import Iterator
 
 import dagster as dg
-import duckdb
-import pandas as pd
 
 from orchestration.audit import reconciliation
-from orchestration.audit.check_results import CheckResult, record
+from orchestration.audit.check_results import CheckResult, failures, record
 from orchestration.audit.findings import unmapped_units, write_rejected_workbook
-from orchestration.audit.recompute import BATCH_VECTORS, recompute
+from orchestration.audit.frames import MART_SUITES, RAW_SUITES, mart_frames, raw_frames
+from orchestration.audit.recompute import recompute
+from orchestration.audit.report import write_report
 from orchestration.defs.resources import Workspace
-from orchestration.ingest.lake import current_files
 from orchestration.publication import input_sha256
 from orchestration.quarters import Quarter
-from orchestration.settings import CONTROLS, Home, expectation_suites
-from orchestration.warehouse import connect, raw_rows
+from orchestration.settings import CONTROLS
 
-RAW_SUITES = ("ticket", "mailbox", "suggestion")
-MART_SUITES = tuple(sorted(set(expectation_suites()) - set(RAW_SUITES)))
 CONTROL_GROUPS = sorted(
     {row["control_group"] for row in csv.DictReader(CONTROLS.open(encoding="utf-8"))}
 )
@@ -46,9 +42,9 @@ def _check_op(
     home, quarter = workspace.home, context.run.tags["dagster/partition"]
     for suite in suites:
         frames = (
-            _raw_frames(workspace, suite, quarter)
+            raw_frames(home, workspace.contracts, suite, quarter)
             if layer == "raw"
-            else _mart_frames(home, suite, quarter)
+            else mart_frames(home, suite, quarter)
         )
         results = validate(suite, frames, layer)
         record(home, context.run.run_id, quarter, input_sha256(home, quarter), results)
@@ -74,32 +70,12 @@ def _asset_check_result(
     )
 
 
-def _raw_frames(workspace: Workspace, source: str, quarter: str) -> Iterator[pd.DataFrame]:
-    """The source's current readable rows in batches, so that memory doesn't grow with the file."""
-    for file in current_files(workspace.home, quarter):
-        if file.source == source:
-            rows = raw_rows(workspace.home, source, workspace.contracts, [file])
-            with duckdb.connect() as connection:
-                connection.execute(f"{rows} where row_defect is null")
-                while len(frame := connection.fetch_df_chunk(BATCH_VECTORS)):
-                    yield frame
-
-
-def _mart_frames(home: Home, table: str, quarter: str) -> Iterator[pd.DataFrame]:
-    with connect(home) as connection:
-        yield connection.execute(
-            f"select * from marts.{table} where quarter = ?",  # noqa: S608 (fixed names)
-            [quarter],
-        ).df()
-
-
 @dg.multi_asset_check(
     name="raw_expectations",
     specs=[
         _spec("expectations", dg.AssetKey(["raw", suite]), "Great Expectations：原始导出的每一行")
         for suite in RAW_SUITES
     ],
-    pool="warehouse",
 )
 def raw_expectations(
     context: dg.AssetCheckExecutionContext, workspace: Workspace
@@ -114,7 +90,6 @@ def raw_expectations(
         _spec("expectations", dg.AssetKey(["marts", suite]), "Great Expectations：本季度的集市表")
         for suite in MART_SUITES
     ],
-    pool="warehouse",
 )
 def mart_expectations(
     context: dg.AssetCheckExecutionContext, workspace: Workspace
@@ -127,7 +102,6 @@ def mart_expectations(
     asset=dg.AssetKey(["marts", "hotline_unit_quarter"]),
     description="用 Python 分数运算独立重算每个单位的件数、率与综合指标值，逐格相同",
     blocking=True,
-    pool="warehouse",
 )
 def recomputed(context: dg.AssetCheckExecutionContext, workspace: Workspace) -> dg.AssetCheckResult:
     """Work the hotline mart out a second time, without SQL arithmetic."""
@@ -148,7 +122,6 @@ def recomputed(context: dg.AssetCheckExecutionContext, workspace: Workspace) -> 
         ),
         _spec("no_unmapped_unit", RECONCILIATION, "单位名称全部在别名表中，从不猜测"),
     ],
-    pool="warehouse",
 )
 def reconciliation_gate(
     context: dg.AssetCheckExecutionContext, workspace: Workspace
@@ -174,6 +147,8 @@ def reconciliation_gate(
         "no_unmapped_unit", "staging", "error", not names, len(names)
     )
     record(home, run_id, quarter, input_sha256(home, quarter), results.values())
+    if failures(home, run_id):
+        write_report(home, quarter, workspace.exports, stopped_run=run_id)
     for name, result in results.items():
         outcome = _asset_check_result(name, RECONCILIATION, [result])
         if name in summaries:

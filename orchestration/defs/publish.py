@@ -27,7 +27,6 @@ _DATA = "data:image/png;base64,"
     description="发布给读者的整份副本：marts.duckdb 与 Parquet；任何阻断检查未过则不发布",
     owners=OWNERS,
     kinds={"duckdb", "parquet"},
-    pool="warehouse",
 )
 def published_marts(
     context: dg.AssetExecutionContext, workspace: Workspace

@@ -7,25 +7,30 @@ order, and which superseded which; the warehouse's list of files is rebuilt from
 import hashlib
 import hmac
 import json
-import shutil
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
+from orchestration import progress
 from orchestration.errors import InputError
 from orchestration.ingest.arrival import exports_in
 from orchestration.ingest.contracts import Column, Contract, hash_key
 from orchestration.ingest.readers import find_parts, open_table
-from orchestration.ingest.tables import BLANKS, ROW_DEFECT, ROW_NUMBER, Part, Table
+from orchestration.ingest.tables import BLANKS, ROW_DEFECT, ROW_NUMBER, Part
 from orchestration.quarters import Quarter
 from orchestration.settings import Home
 
-LAYOUT = "2"
+LAYOUT = "3"
 """Changes when the same export and contract give another lake file than before."""
+PARSERS = 2
+"""Threads that parse rows while others are written; each holds a block of text or two."""
 _PARTS: dict[tuple[object, ...], list[Part]] = {}
 
 
@@ -167,16 +172,15 @@ def _store(
     old = known.get(sha256)
     if old and old.contract_sha256 == made_by and old.parquet(home).exists():
         return replace(old, file_name=path.name, superseded_by=None)
-    counted, encoding = 0, ""
-    with TemporaryDirectory(dir=_made(home.scratch)) as folder:
-        pieces: list[Path] = []
-        for part in parts:
-            with open_table(path, part, contract, home.scratch) as table:
-                _write_pieces(table, part, contract, sha256, Path(folder), pieces)
-                counted += table.counted()
-                encoding = table.encoding
-        target = home.lake / contract.source / f"{sha256}.parquet"
-        row_count = _join_pieces(pieces, contract, target)
+    tables = [open_table(path, part, contract) for part in parts]
+    frames = (
+        _kept(frame, part, contract, sha256)
+        for part, table in zip(parts, tables, strict=True)
+        for frame in table.frames
+    )
+    target = home.lake / contract.source / f"{sha256}.parquet"
+    with progress.reading(path.name, before.st_size):
+        row_count = _write_rows(frames, contract, target, home.scratch)
     if (after := path.stat()).st_mtime_ns != before.st_mtime_ns or after.st_size != before.st_size:
         raise InputError(
             code="file_changed",
@@ -191,21 +195,16 @@ def _store(
         source=contract.source,
         file_name=path.name,
         byte_count=before.st_size,
-        encoding=encoding,
+        encoding=tables[-1].encoding,
         row_count=row_count,
-        counted_row_count=counted,
+        counted_row_count=sum(table.counted() for table in tables),
         received_at=old.received_at if old else f"{datetime.now():%Y-%m-%d %H:%M:%S}",
         contract_sha256=made_by,
     )
 
 
-def _write_pieces(
-    table: Table, part: Part, contract: Contract, sha256: str, folder: Path, pieces: list[Path]
-) -> None:
-    """Write a table's kept columns by canonical name, with the hash, the row number and defect.
-
-    Each frame is a file of its own, so that memory doesn't grow with the table.
-    """
+def _kept(frame: pl.LazyFrame, part: Part, contract: Contract, sha256: str) -> pl.LazyFrame:
+    """A frame's kept columns by canonical name, with the hash, the row number and defect."""
     position = {text: str(number) for number, text in enumerate(part.header)}
 
     def cell(column: Column) -> pl.Expr:
@@ -215,30 +214,44 @@ def _write_pieces(
             written = written.map_elements(_pseudonym(hash_key()), return_dtype=pl.String)
         return written.alias(column.name)
 
-    for frame in table.frames:
-        pieces.append(folder / f"{len(pieces)}.parquet")
-        frame.select(
-            *(cell(column) for column in contract.columns if column.personal != "drop"),
-            pl.lit(sha256).alias("file_sha256"),
-            pl.col(ROW_NUMBER).cast(pl.Int64),
-            pl.col(ROW_DEFECT),
-        ).sink_parquet(pieces[-1], compression="zstd", compression_level=1, maintain_order=True)
+    return frame.select(
+        *(cell(column) for column in contract.columns if column.personal != "drop"),
+        pl.lit(sha256).alias("file_sha256"),
+        pl.col(ROW_NUMBER).cast(pl.Int64),
+        pl.col(ROW_DEFECT),
+    )
 
 
-def _join_pieces(pieces: list[Path], contract: Contract, target: Path) -> int:
-    """Make the lake file of its pieces in one step; give its row count."""
-    temporary = _made(target.parent) / f"{target.stem}.tmp"
-    if len(pieces) == 1:
-        shutil.move(pieces[0], temporary)
-    elif pieces:
-        pl.scan_parquet(pieces, glob=False).sink_parquet(
+def _write_rows(
+    frames: Iterable[pl.LazyFrame], contract: Contract, target: Path, scratch: Path
+) -> int:
+    """Make the lake file of its frames in one step; give its row count.
+
+    Frames are parsed a few ahead of the one that is being written: memory doesn't grow with them.
+    """
+
+    def done(frame: pl.DataFrame) -> pl.DataFrame:
+        progress.step(rows=frame.height)
+        return frame
+
+    def parsed(*_pushed_down: object) -> Iterator[pl.DataFrame]:
+        with ThreadPoolExecutor(PARSERS) as pool:
+            ahead: deque[Future[pl.DataFrame]] = deque()
+            for frame in frames:
+                ahead.append(pool.submit(frame.collect))
+                if len(ahead) > PARSERS:
+                    yield done(ahead.popleft().result())
+            while ahead:
+                yield done(ahead.popleft().result())
+
+    columns = [*contract.kept_columns, "file_sha256", ROW_NUMBER, ROW_DEFECT]
+    schema = {name: pl.Int64 if name == ROW_NUMBER else pl.String for name in columns}
+    with TemporaryDirectory(dir=_made(scratch)) as folder:  # what fails halfway leaves nothing
+        temporary = Path(folder) / target.name
+        register_io_source(parsed, schema=schema).sink_parquet(
             temporary, compression="zstd", compression_level=1, maintain_order=True
         )
-    else:
-        columns = [*contract.kept_columns, "file_sha256", ROW_NUMBER, ROW_DEFECT]
-        schema = {name: pl.Int64 if name == ROW_NUMBER else pl.String for name in columns}
-        pl.DataFrame(schema=schema).write_parquet(temporary, compression="zstd")
-    temporary.replace(target)
+        temporary.replace(_made(target.parent) / target.name)
     return int(pl.scan_parquet(target).select(pl.len()).collect().item())
 
 

@@ -3,8 +3,7 @@
 What a column means doesn't belong here. Row numbers are those that a person sees in Excel.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from orchestration.errors import InputError
@@ -43,19 +42,14 @@ def find_parts(path: Path, contracts: dict[str, Contract]) -> list[Part]:
     raise _unknown_header(path, closest, contracts)
 
 
-@contextmanager
-def open_table(path: Path, part: Part, contract: Contract, scratch: Path) -> Iterator[Table]:
-    """Open a part's rows; they are gone when the context ends.
+def open_table(path: Path, part: Part, contract: Contract) -> Table:
+    """The rows of a part, read as its frames are taken.
 
-    Raises:
+    Raises (then or as the frames are taken):
         InputError: the file can't be read to its end.
     """
     rules = RowRules(contract, part.header)
-    if part.sheet:
-        yield sheet_table(path, part, rules)
-    else:
-        with text_table(path, part, rules, scratch) as table:
-            yield table
+    return (sheet_table if part.sheet else text_table)(path, part, rules)
 
 
 def _sheet_parts(path: Path, contracts: dict[str, Contract]) -> list[Part]:

@@ -143,7 +143,8 @@ def frames_of(rows: Iterable[NumberedRow], width: int) -> Iterator[pl.LazyFrame]
     while batch := list(islice(rows, BATCH)):
         numbers, defects, cells = zip(*batch, strict=True)
         kept = (
-            nothing if defect else row[:width] for defect, row in zip(defects, cells, strict=True)
+            nothing if defect else row if len(row) == width else row[:width]
+            for defect, row in zip(defects, cells, strict=True)
         )
         yield pl.LazyFrame(
             [

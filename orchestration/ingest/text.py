@@ -1,26 +1,26 @@
 """CSV and TSV → tables of text.
 
-A clean file streams through polars; `_scan` proves from the bytes alone that it is clean and counts
-its rows. Any other file goes line by line, and the lines that can't be read are marked.
+Blocks of whole lines are decoded strictly, one after another. `_prove` proves from the bytes alone
+how far a block is clean and counts its rows; polars reads that much. What is odd goes line by line,
+and the lines that can't be read are marked.
 """
 
 import codecs
 import csv
 import gzip
 import zlib
-from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 from charset_normalizer import from_bytes
 
+from orchestration import progress
 from orchestration.ingest.tables import (
     BLANK_ROW,
     BLANKS,
@@ -47,6 +47,8 @@ from orchestration.ingest.tables import (
 CHUNK = 1 << 22
 SCANNED = 1 << 18
 """Bytes that the scan looks at together: they stay in the processor's cache."""
+DECODED = 1 << 16
+"""Bytes that are decoded together, for the same reason."""
 HEAD = 1 << 18
 DELIMITERS = (",", "\t", ";")
 MAX_UNDECODABLE = 10
@@ -57,6 +59,8 @@ UTF8, GB18030, UTF16 = "utf-8", "gb18030", "utf-16"
 ALLOWED = (UTF8, GB18030)
 """Without a byte order mark."""
 NEWLINE, RETURN, QUOTE = b'\n\r"'
+BAD = b"\xff"
+"""Begins the stand-in for a line that doesn't decode: no UTF-8 text holds this byte."""
 
 Array = np.ndarray[Any, Any]
 csv.field_size_limit(MAX_RECORD)
@@ -78,11 +82,7 @@ def text_heads(path: Path) -> Iterator[Head]:
     Raises:
         InputError: an empty file, one without lines, or a first row of absurd width.
     """
-    if path.suffix.lower() == ".gz":
-        head = b"".join(_unzipped(path, HEAD))[:HEAD]
-    else:
-        with path.open("rb") as file:
-            head = file.read(HEAD)
+    head = next(_chunks(path), b"")[:HEAD]
     if not head.strip(b"\r\n\t ,;\xef\xbb\xbf\xff\xfe\x00"):
         raise unreadable(path, "empty_file", "文件是空的", "列名和各行")
     for encoding in _likely_encodings(head):
@@ -111,61 +111,139 @@ def _first_rows(lines: list[str], delimiter: str) -> tuple[list[list[str]], list
     return rows, ends
 
 
-@contextmanager
-def text_table(path: Path, part: Part, rules: RowRules, scratch: Path) -> Iterator[Table]:
-    """Open the rows below a text file's header.
+def text_table(path: Path, part: Part, rules: RowRules) -> Table:
+    """The rows below a text file's header; the file is read once, front to end.
 
     Args:
         path: the file as received.
         part: where its table lies.
         rules: what its rows may be.
-        scratch: a folder for a temporary UTF-8 copy, gone when the context ends.
 
-    Raises:
-        InputError: more than a few lines can't be decoded, or a compressed file is broken.
+    Raises (as the frames are taken):
+        InputError: more than a few lines can't be decoded, a compressed file is broken, or most
+            rows are malformed.
     """
-    with _as_utf8(path, part, scratch) as (utf8, encoding, undecodable):
-        if not undecodable and (scanned := _scan(utf8, part, rules)):
-            frame = _clean_frame(utf8, part, scanned)
-            yield Table(iter([frame]), encoding, lambda: scanned.row_count)
-            return
-        tally = _Tally()
-        yield Table(
-            frames_of(_careful_rows(path, utf8, part, rules, tally), rules.width),
-            encoding,
-            # Every physical line belongs to exactly one row: a lost line shows as a lost row.
-            lambda: tally.rows + _line_count(utf8) - part.header_lines - tally.lines,
-        )
+    encoding = _proved_encoding(path, part)
+    text, tally = _Text(path, encoding), _Tally()
+    return Table(
+        _frames(text, part, rules, tally),
+        encoding,
+        # Every physical line belongs to exactly one row: a lost line shows as a lost row.
+        lambda: tally.rows + text.line_count - part.header_lines - tally.lines,
+    )
+
+
+class _Text:
+    """A file's text in UTF-8: whole lines, block by block, taken off its front.
+
+    A line that doesn't decode is there as a byte that never does, and the place of its first bad
+    byte in the file; one that is too long for any row is there as a NUL.
+    """
+
+    def __init__(self, path: Path, encoding: str) -> None:
+        self.path = path
+        self.data = b""
+        self.at = 0
+        """The front: what is before it has been taken."""
+        self.line_count = 0
+        """Physical lines of the file so far."""
+        self._undecodable = 0
+        self._encoding = encoding
+        self._blocks = _utf8_blocks(path, encoding)
+
+    def more(self) -> bool:
+        """Read a block on, and forget what has been taken."""
+        block = next(self._blocks, b"")
+        self.data = self.data[self.at :] + block
+        self.at = 0
+        self.line_count += _count(block, NEWLINE)
+        self._undecodable += block.count(BAD) if BAD in block else 0
+        if self._undecodable > MAX_UNDECODABLE:
+            raise unreadable(
+                self.path,
+                "bad_encoding",
+                f"超过 {MAX_UNDECODABLE} 行的字节不能按 {self._encoding} 解码",
+                "UTF-8、带 BOM 的 UTF-16 或 GB18030 编码的文本",
+            )
+        return bool(block)
+
+    def lines(self) -> Iterator[bytes]:
+        """The lines from the front on, which stays where it is."""
+        length = 0
+        while True:
+            start = self.at + length
+            if start == len(self.data):
+                if not self.more():
+                    return
+                start = length
+            line = self.data[start : self.data.index(b"\n", start) + 1]
+            length += len(line)
+            yield line
 
 
 @dataclass
-class _Scanned:
-    """A clean file's rows: how many, and the numbers of those that aren't records."""
+class _Tally:
+    """What of a file has been gone through: physical lines, and the rows that aren't blank."""
 
+    rows: int = 0
+    lines: int = 0
+    malformed: int = 0
+
+
+def _frames(text: _Text, part: Part, rules: RowRules, tally: _Tally) -> Iterator[pl.LazyFrame]:
+    """Clean stretches as polars reads them, and odd ones row by row."""
+    header_length = sum(map(len, islice(text.lines(), part.header_lines)))
+    text.at += header_length
+    number = part.header_row
+    # Cells beyond the last named column are looked at singly, and so is a single column, where a
+    # blank line and a row with an empty cell look alike.
+    provable = rules.named == rules.width > 1
+    while text.at < len(text.data) or text.more():
+        if provable:
+            proof = _prove(text.data, text.at, ord(part.delimiter), rules)
+            if proof.row_count > len(proof.blank):
+                yield _clean_frame(text.data[text.at : proof.end], part, proof, number)
+            number += proof.row_count
+            tally.rows += proof.row_count - len(proof.blank)
+            tally.lines += proof.line_count
+            text.at = proof.end
+            rest = len(text.data) - text.at
+            if not proof.is_odd and (not rest or (rest <= MAX_RECORD and text.more())):
+                continue
+        stretch = list(_odd_rows(text, number, part.delimiter, rules, tally))
+        number += len(stretch)
+        yield from frames_of((row for row in stretch if row[1] != BLANK_ROW), rules.width)
+
+
+@dataclass
+class _Proof:
+    """How far text is clean: where every row has the header's width and well-set quotes."""
+
+    end: int
+    is_odd: bool = False
+    """What follows isn't clean; else it is the beginning of a row, or nothing."""
     row_count: int = 0
+    line_count: int = 0
     blank: list[int] = field(default_factory=list)
+    """Which rows are blank lines, counted from 1."""
     not_records: list[int] = field(default_factory=list)
 
 
-def _clean_frame(path: Path, part: Part, scanned: _Scanned) -> pl.LazyFrame:
-    width = len(part.header)
+def _clean_frame(data: bytes, part: Part, proof: _Proof, number: int) -> pl.LazyFrame:
     frame = pl.scan_csv(
-        path,
+        data,
         has_header=False,
-        skip_lines=part.header_lines,
         separator=part.delimiter,
-        schema=pl.Schema({str(position): pl.String for position in range(width)}),
+        schema=pl.Schema({str(position): pl.String for position in range(len(part.header))}),
         row_index_name=ROW_NUMBER,
-        row_index_offset=part.header_row + 1,
-        extra_columns="raise",
-        missing_columns="insert",  # a blank line has none; the scan has proved the others
-        glob=False,
+        row_index_offset=number + 1,
+        missing_columns="insert",  # a blank line has none; the proof has been through the others
     )
-    if scanned.blank:
-        frame = frame.filter(~pl.col(ROW_NUMBER).is_in(scanned.blank))
-    if not scanned.not_records:
+    if proof.blank:
+        frame = frame.filter(~pl.col(ROW_NUMBER).is_in([number + at for at in proof.blank]))
+    if not proof.not_records:
         return frame.with_columns(pl.lit(None, pl.String).alias(ROW_DEFECT))
-    is_record = ~pl.col(ROW_NUMBER).is_in(scanned.not_records)
+    is_record = ~pl.col(ROW_NUMBER).is_in([number + at for at in proof.not_records])
     cells = pl.exclude(ROW_NUMBER)
     return frame.with_columns(
         pl.when(is_record).then(cells),
@@ -173,89 +251,99 @@ def _clean_frame(path: Path, part: Part, scanned: _Scanned) -> pl.LazyFrame:
     )
 
 
-def _scan(path: Path, part: Part, rules: RowRules) -> _Scanned | None:
-    """Prove that each row below the header has the header's width and well-set quotes.
+def _prove(data: bytes, at: int, delimiter: int, rules: RowRules) -> _Proof:
+    """Prove how far rows from `at` on are clean, and count them.
 
-    Works on bytes with numpy, independently of the reader that polars uses. Returns None as soon as
-    anything is odd: a NUL, a lone carriage return, a quote inside a bare cell.
+    Works on bytes with numpy, independently of the reader that polars uses. Whole lines are given;
+    a NUL, a lone carriage return or a quote inside a bare cell ends what is clean.
     """
-    scanned = _Scanned()
-    number = part.header_row
-    delimiter = ord(part.delimiter)
+    proof = _Proof(at)
     suspects = _suspect_bytes(rules, delimiter)
-    if rules.named < rules.width or rules.width == 1:
-        return None
-    with path.open("rb") as file:
-        for _ in range(part.header_lines):
-            file.readline()
-        rest = b""
-        while True:
-            chunk = file.read(SCANNED)
-            data = rest + chunk
-            if not chunk and data and not data.endswith(b"\n"):
-                data += b"\n"
-            if not data:
-                break
-            found = _structure(data, delimiter)
-            if found is None:
-                return None
-            starts, ends, widths = found
-            cut = int(ends[-1]) + 1 if len(ends) else 0
-            rest = data[cut:]
-            if len(rest) > MAX_RECORD or (not chunk and rest):
-                return None
-            lengths = ends - starts
-            lengths -= (lengths > 0) & (np.frombuffer(data, np.uint8)[ends - 1] == RETURN)
-            empty = lengths == 0
-            if not np.all((widths == rules.width) | empty):
-                return None
-            buffer = np.frombuffer(data, np.uint8)
-            first = buffer[starts]
-            first = np.where(first == QUOTE, buffer[np.minimum(starts + 1, ends)], first)
-            for at in np.flatnonzero(suspects[first]):
-                line = data[starts[at] : ends[at]].decode(UTF8)
-                cells = next(csv.reader([line], delimiter=part.delimiter), [])
-                defect = rules.defect(cells)
-                if defect == BLANK_ROW:
-                    scanned.blank.append(number + int(at) + 1)
-                elif defect == NOT_A_RECORD:
-                    scanned.not_records.append(number + int(at) + 1)
-            number += len(ends)
-            scanned.row_count += len(ends)
-            if not chunk:
-                break
-    scanned.row_count -= len(scanned.blank)
-    return scanned
+    size = SCANNED
+    while (start := proof.end) < len(data):
+        stop = (data.rfind(b"\n", start, start + size) + 1) or (data.index(b"\n", start) + 1)
+        piece = np.frombuffer(data, np.uint8, stop - start, start)
+        # polars would take a byte order mark off the first row.
+        proof.is_odd = data.startswith(codecs.BOM_UTF8, start) or any(
+            data.find(byte, start, stop) >= 0 for byte in (b"\0", BAD)
+        )
+        has_quotes = data.find(b'"', start, stop) >= 0
+        ends = None if proof.is_odd else _row_ends(piece, delimiter, rules.width, has_quotes)
+        if ends is None:
+            proof.is_odd = True
+            return proof
+        if not len(ends):  # a quoted cell goes on beyond the piece
+            if stop == len(data):
+                return proof
+            size *= 2
+            continue
+        size = SCANNED
+        starts = np.concatenate(([0], ends[:-1] + 1))
+        first = piece[starts]
+        first = np.where(first == QUOTE, piece[np.minimum(starts + 1, ends)], first)
+        for row in np.flatnonzero(suspects[first]):
+            line = data[start + int(starts[row]) : start + int(ends[row])].decode(UTF8)
+            cells = next(csv.reader([line], delimiter=chr(delimiter)), [])
+            defect = rules.defect(cells)
+            if defect == BLANK_ROW:
+                proof.blank.append(proof.row_count + int(row) + 1)
+            elif defect == NOT_A_RECORD:
+                proof.not_records.append(proof.row_count + int(row) + 1)
+        whole = int(ends[-1]) + 1
+        proof.end += whole
+        proof.row_count += len(ends)
+        proof.line_count += _count(piece[:whole], NEWLINE) if has_quotes else len(ends)
+    return proof
 
 
-def _structure(data: bytes, delimiter: int) -> tuple[Array, Array, Array] | None:
-    """Starts, ends (of the line feeds) and widths in cells of the whole rows in `data`."""
-    if b"\0" in data:
-        return None
-    buffer = np.frombuffer(data, np.uint8)
-    marks = (buffer == delimiter) | (buffer == NEWLINE)
-    if b"\r" in data:
-        returns = buffer == RETURN
-        if (returns[:-1] & (buffer[1:] != NEWLINE)).any():
-            return None
-    if QUOTE in data:
-        quotes = buffer == QUOTE
-        inside = np.bitwise_xor.accumulate(quotes)
+def _row_ends(data: Array, delimiter: int, width: int, has_quotes: bool) -> Array | None:
+    """Where rows end (their line feeds), if each has `width` cells or is a blank line.
+
+    `data` ends with a line feed; its last row may go on beyond it.
+    """
+    line_feeds = data == NEWLINE
+    marks = data == delimiter
+    marks |= line_feeds
+    returns = data == RETURN
+    if has_quotes:
+        quotes = data == QUOTE
+        marks |= quotes
+        positions = np.flatnonzero(marks)
+        is_quote = quotes[positions]
+        inside = np.bitwise_xor.accumulate(is_quote)
         # A quote that opens follows the end of a cell, one that closes precedes it; two in a row
-        # close and open again. Before the data a row ended, and after it more may come.
-        edges = marks | quotes
-        opens = quotes & inside
-        closes = quotes & ~inside
-        if (opens[1:] & ~edges[:-1]).any():
+        # close and open again. Before the data a row ended.
+        follows = np.diff(positions, prepend=-1) == 1
+        if (is_quote & inside & ~follows).any():
             return None
-        if (closes[:-1] & ~(edges | (buffer == RETURN))[1:]).any():
+        loose = positions[:-1][(is_quote & ~inside)[:-1] & ~follows[1:]]
+        if not returns[loose + 1].all():
             return None
-        marks &= ~inside
-    positions = np.flatnonzero(marks)
-    line_marks = np.flatnonzero(buffer[positions] == NEWLINE)
-    ends = positions[line_marks]
-    starts = np.concatenate(([0], ends[:-1] + 1)) if len(ends) else ends
-    return starts, ends, np.diff(line_marks, prepend=-1)
+        positions = positions[~(is_quote | inside)]
+        row_count = np.count_nonzero(line_feeds[positions])
+    else:
+        positions = np.flatnonzero(marks)
+        row_count = np.count_nonzero(line_feeds)
+    ends = positions[width - 1 :: width]
+    if len(ends) != row_count or not line_feeds[ends].all():
+        at = np.flatnonzero(line_feeds[positions])
+        ends = positions[at]
+        lengths = np.diff(ends, prepend=-1) - 1
+        is_blank = (lengths == 0) | ((lengths == 1) & returns[ends - 1])
+        if not np.all((np.diff(at, prepend=-1) == width) | is_blank):
+            return None
+    if np.count_nonzero(returns) != np.count_nonzero(returns[ends - 1]) and not np.all(
+        line_feeds[np.flatnonzero(returns) + 1]
+    ):
+        return None
+    return ends
+
+
+def _count(data: bytes | Array, byte: int) -> int:
+    """How often a byte occurs: quicker than `bytes.count` for one that is neither rare nor near."""
+    buffer = np.frombuffer(data, np.uint8)
+    pieces = range(0, len(buffer), SCANNED)
+    return sum(int(np.count_nonzero(buffer[at : at + SCANNED] == byte)) for at in pieces)
 
 
 def _suspect_bytes(rules: RowRules, delimiter: int) -> Array:
@@ -265,19 +353,10 @@ def _suspect_bytes(rules: RowRules, delimiter: int) -> Array:
     return suspects
 
 
-@dataclass
-class _Tally:
-    """What the careful path has gone through."""
-
-    rows: int = 0
-    lines: int = 0
-    malformed: int = 0
-
-
-def _careful_rows(
-    path: Path, utf8: Path, part: Part, rules: RowRules, tally: _Tally
+def _odd_rows(
+    text: _Text, number: int, delimiter: str, rules: RowRules, tally: _Tally
 ) -> Iterator[NumberedRow]:
-    """Rows of a file that isn't clean, line by line, from its UTF-8 copy.
+    """Rows of a stretch that isn't clean, one by one.
 
     A line that can't be read is a row of its own, and reading goes on at the very next line: an
     unclosed quote takes no other row with it.
@@ -285,100 +364,64 @@ def _careful_rows(
     Raises:
         InputError: most rows are malformed, and they are many: this is no table.
     """
-    number = part.header_row
-    with utf8.open("rb") as file:
-        lines = _physical_lines(file)
-        for _ in range(part.header_lines):
-            next(lines, None)
-        for cells, defect, line_count in _records(lines, part.delimiter, rules):
-            number += 1
-            tally.lines += line_count
-            if defect != BLANK_ROW:
-                tally.rows += 1
-                tally.malformed += defect == MALFORMED
-                if tally.malformed > max(MAX_MALFORMED, tally.rows // 2):
-                    raise unreadable(
-                        path,
-                        "malformed_file",
-                        f"到第 {number} 行为止，多半的行格数不对或引号没有闭合",
-                        "各行格数与列名相同、引号成对的文本",
-                    )
-                yield number, defect, cells
+    taken = 0
+    while taken < CHUNK and (text.at < len(text.data) or text.more()):
+        cells, defect, lines = _record(text, delimiter, rules)
+        number += 1
+        length = sum(map(len, lines))
+        text.at += length
+        taken += length
+        tally.lines += len(lines)
+        tally.rows += defect != BLANK_ROW
+        tally.malformed += defect == MALFORMED
+        if tally.malformed > max(MAX_MALFORMED, tally.rows // 2):
+            raise unreadable(
+                text.path,
+                "malformed_file",
+                f"到第 {number} 行为止，多半的行格数不对或引号没有闭合",
+                "各行格数与列名相同、引号成对的文本",
+            )
+        yield number, defect, cells
 
 
-def _records(
-    lines: Iterator[bytes], delimiter: str, rules: RowRules
-) -> Iterator[tuple[list[str], str | None, int]]:
-    """Each record's cells, its defect, and how many lines it takes."""
-    pending: deque[bytes] = deque()
-    taken: list[bytes] = []
+def _record(
+    text: _Text, delimiter: str, rules: RowRules
+) -> tuple[list[str], str | None, list[bytes]]:
+    """The next row's cells, its defect, and the lines that it takes."""
+    lines: list[bytes] = []
 
     def feed() -> Iterator[str]:
-        while len(taken) < MAX_LINES:
-            line = pending.popleft() if pending else next(lines, None)
-            if line is None:
-                return
-            taken.append(line)
-            if b"\0" in line:
+        for line in islice(text.lines(), MAX_LINES):
+            lines.append(line)
+            if b"\0" in line or BAD in line:
                 raise csv.Error
             yield line.decode(UTF8)
 
-    while True:
-        taken.clear()
-        cells: list[str] = []
-        try:
-            cells = next(csv.reader(feed(), delimiter=delimiter, strict=True))
-            defect = rules.defect(cells)
-        except StopIteration:
-            return
-        except (csv.Error, UnicodeDecodeError):
-            defect = MALFORMED
-        if defect == MALFORMED:
-            pending.extendleft(reversed(taken[1:]))
-            del taken[1:]
-            defect = MALFORMED if _decodes(taken[0]) else UNDECODABLE
-        yield cells, defect, len(taken)
+    try:
+        cells = next(csv.reader(feed(), delimiter=delimiter, strict=True))
+        defect = rules.defect(cells)
+    except csv.Error:
+        cells, defect = [], MALFORMED
+    if defect != MALFORMED:
+        return cells, defect, lines
+    if lines[0].startswith(BAD):
+        defect = f"{UNDECODABLE}:{lines[0][1:-1].decode()}"
+    return cells, defect, lines[:1]
 
 
-@contextmanager
-def _as_utf8(path: Path, part: Part, scratch: Path) -> Iterator[tuple[Path, str, int]]:
-    """The file or a temporary UTF-8 copy, its encoding, and how many of its lines don't decode.
-
-    Bytes that don't decode stay undecodable in the copy: the line's own row is rejected later.
-    """
-    scratch.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-
-        def copy_of(chunks: Iterable[bytes]) -> Path:
-            copy = stack.enter_context(NamedTemporaryFile(dir=scratch, suffix=".csv"))
-            copy.writelines(chunks)
-            copy.flush()
-            return Path(copy.name)
-
-        plain = copy_of(_unzipped(path)) if path.suffix.lower() == ".gz" else path
-        # The header proved the encoding if it isn't plain ASCII, which reads the same in any.
-        encodings = [part.encoding]
-        if "".join(part.header).isascii() and part.encoding in ALLOWED:
-            encodings = sorted(ALLOWED, key=lambda name: name != part.encoding)
-        found = []
-        for encoding in encodings:
-            copy = plain if encoding == UTF8 else copy_of(_transcoded(plain, encoding))
-            found.append((_undecodable_lines(copy), copy, encoding))
-            if not found[-1][0]:
+def _proved_encoding(path: Path, part: Part) -> str:
+    """The header has proved the encoding, unless it is plain ASCII, which reads alike in any."""
+    if part.encoding not in ALLOWED or not "".join(part.header).isascii():
+        return part.encoding
+    undecodable = dict.fromkeys(sorted(ALLOWED, key=lambda name: name != part.encoding), 0)
+    for encoding in undecodable:
+        for block in _utf8_blocks(path, encoding):
+            undecodable[encoding] += block.count(BAD)
+            if undecodable[encoding] > MAX_UNDECODABLE:
                 break
-        bad, utf8, encoding = min(found, key=lambda copy: copy[0])
-        if bad > MAX_UNDECODABLE:
-            raise unreadable(
-                path,
-                "bad_encoding",
-                f"超过 {MAX_UNDECODABLE} 行的字节不能按 {encoding} 解码",
-                "UTF-8、带 BOM 的 UTF-16 或 GB18030 编码的文本",
-            )
-        with utf8.open("rb") as file:
-            head = file.read(HEAD)
-        if b"\n" not in head and b"\r" in head:
-            utf8 = copy_of(chunk.replace(b"\r", b"\n") for chunk in _chunks(utf8))
-        yield utf8, encoding, bad
+        if not undecodable[encoding]:
+            return encoding
+    return min(undecodable, key=lambda name: undecodable[name])
 
 
 def _likely_encodings(head: bytes) -> list[str]:
@@ -396,88 +439,114 @@ def _likely_encodings(head: bytes) -> list[str]:
     return [UTF8]
 
 
-def _transcoded(path: Path, encoding: str) -> Iterator[bytes]:
-    """A file's text in UTF-8; a line that doesn't decode becomes one byte that never does."""
+def _utf8_blocks(path: Path, encoding: str) -> Iterator[bytes]:
+    """A file's text in UTF-8, in blocks of whole lines that end with line feeds.
+
+    Lines that don't decode or are too long are replaced as `_Text` says.
+    """
+    chunks = _chunks(path)
+    first = next(chunks, b"")
+    codec, offset = encoding, 0
     if encoding == UTF16:
-        decoder = codecs.getincrementaldecoder(UTF16)("surrogatepass")
-        for chunk in _chunks(path):
-            yield decoder.decode(chunk).encode(UTF8, "surrogatepass")
-        if decoder.getstate()[0]:
-            yield b"\xff\n"
-        return
-    with path.open("rb") as file:
-        while block := file.read(CHUNK) + file.readline(MAX_RECORD):
-            try:
-                yield block.decode(encoding).encode()
-            except UnicodeDecodeError:
-                for line in block.splitlines(keepends=True):
-                    try:
-                        yield line.decode(encoding).encode()
-                    except UnicodeDecodeError:
-                        yield b"\xff\n"
+        codec = "utf-16-le" if first.startswith(codecs.BOM_UTF16_LE) else "utf-16-be"
+        first, offset = first[2:], 2
+    head = first[:HEAD].decode(codec, errors="replace")
+    newline = "\r" if "\n" not in head and "\r" in head else "\n"
+    mark = newline.encode(codec)
+    for start, block in _line_blocks(chain([first], chunks), mark, offset):
+        text = _decoded(block, codec, mark, start)
+        yield text if newline == "\n" else text.replace(b"\r", b"\n")
 
 
-def _undecodable_lines(path: Path) -> int:
-    """How many lines of a UTF-8 file don't decode strictly; counts no further than is needed."""
-    decoder = codecs.getincrementaldecoder(UTF8)("strict")
+def _line_blocks(chunks: Iterable[bytes], mark: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
+    """Blocks of whole lines, and where in the file each begins; `mark` is what ends a line."""
+    width = len(mark)
+    rest, is_too_long = b"", False
+    for chunk in chunks:
+        rest += chunk
+        if is_too_long and (end := _line_end(rest, mark)):
+            yield offset, bytes(width) + mark
+            offset, rest, is_too_long = offset + end, rest[end:], False
+        if not is_too_long and (end := _last_line_end(rest, mark)):
+            yield offset, rest[:end]
+            offset, rest = offset + end, rest[end:]
+        if len(rest) > MAX_RECORD:
+            is_too_long = True
+        if is_too_long:
+            dropped = len(rest) // width * width
+            offset, rest = offset + dropped, rest[dropped:]
+    if is_too_long:
+        yield offset, bytes(width) + mark
+    elif rest:
+        if len(rest) % width:  # half a UTF-16 unit at the end: half a surrogate pair says the same
+            rest = rest[:-1] + b"\xd8\xd8"
+        yield offset, rest + mark
+
+
+def _line_end(data: bytes, mark: bytes, start: int = 0) -> int:
+    """Where the line that `start` is in ends, or 0; never in the middle of a UTF-16 unit."""
+    at = data.find(mark, start)
+    while at > 0 and at % len(mark):
+        at = data.find(mark, at + 1)
+    return at + len(mark) if at >= 0 else 0
+
+
+def _last_line_end(data: bytes, mark: bytes) -> int:
+    at = data.rfind(mark)
+    while at > 0 and at % len(mark):
+        at = data.rfind(mark, 0, at + len(mark) - 1)
+    return at + len(mark) if at >= 0 else 0
+
+
+def _decoded(block: bytes, codec: str, mark: bytes, offset: int) -> bytes:
+    """A block in UTF-8, every byte of it decoded strictly."""
     try:
-        for chunk in _chunks(path):
-            decoder.decode(chunk)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        with path.open("rb") as file:
-            bad = (1 for line in _physical_lines(file) if not _decodes(line))
-            return sum(islice(bad, MAX_UNDECODABLE + 1))
-    return 0
-
-
-def _decodes(line: bytes) -> bool:
-    try:
-        line.decode(UTF8)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _physical_lines(file: IO[bytes]) -> Iterator[bytes]:
-    """Lines of a file; one that is too long for any row is replaced by a NUL."""
-    while line := file.readline(MAX_RECORD):
-        if len(line) == MAX_RECORD:
-            while line and not line.endswith(b"\n"):
-                line = file.readline(MAX_RECORD)
-            line = b"\0\n"
-        yield line
-
-
-def _line_count(path: Path) -> int:
-    count, last = 0, b"\n"
-    for chunk in _chunks(path):
-        count, last = count + chunk.count(b"\n"), chunk[-1:]
-    return count + (last != b"\n")
+        if codec != UTF8:
+            decoder = codecs.getincrementaldecoder(codec)()
+            pieces = (block[at : at + DECODED] for at in range(0, len(block), DECODED))
+            text = b"".join(decoder.decode(piece).encode() for piece in pieces)
+            decoder.decode(b"", final=True)
+            return text
+        pl.Series([block], dtype=pl.Binary).cast(pl.String)  # proves it, faster than Python does
+        return block
+    except (UnicodeDecodeError, pl.exceptions.ComputeError):
+        pass
+    lines, start = [], 0
+    while start < len(block):
+        end = _line_end(block, mark, start)
+        try:
+            lines.append(block[start:end].decode(codec).encode())
+        except UnicodeDecodeError as error:
+            place = offset + start + error.start + 1
+            lines.append(BAD + str(place).encode() + mark.decode(codec).encode())
+        start = end
+    return b"".join(lines)
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            yield chunk
-
-
-def _unzipped(path: Path, at_most: int | None = None) -> Iterator[bytes]:
-    """The content of a .gz file, at most so many bytes of it.
+    """A file's bytes, unpacked if it is a .gz.
 
     Raises:
         InputError: not a whole gzip file, or one that grows out of all proportion.
     """
-    allowed = max(path.stat().st_size * MAX_RATIO, MIN_BOMB)
-    total = 0
-    try:
-        with gzip.open(path) as file:
-            while (at_most is None or total < at_most) and (chunk := file.read(at_most or CHUNK)):
-                total += len(chunk)
-                if total > allowed:
-                    raise zip_bomb(path)
+    size = path.stat().st_size
+    with path.open("rb") as packed:
+        if path.suffix.lower() != ".gz":
+            # Whole lines, mostly, which nobody has to put together again.
+            while chunk := packed.read(CHUNK) + packed.readline(SCANNED):
                 yield chunk
-    except (OSError, EOFError, zlib.error) as error:
-        raise unreadable(
-            path, "bad_gzip", "压缩文件不完整或已损坏", "完整的 .csv.gz 或 .tsv.gz"
-        ) from error
+                progress.step(packed.tell() / size)
+            return
+        total = 0
+        try:
+            with gzip.open(packed) as file:
+                while chunk := file.read(CHUNK):
+                    total += len(chunk)
+                    if total > max(size * MAX_RATIO, MIN_BOMB):
+                        raise zip_bomb(path)
+                    yield chunk
+                    progress.step(packed.tell() / size)
+        except (OSError, EOFError, zlib.error) as error:
+            raise unreadable(
+                path, "bad_gzip", "压缩文件不完整或已损坏", "完整的 .csv.gz 或 .tsv.gz"
+            ) from error

@@ -13,7 +13,9 @@ from xml.parsers.expat import ExpatError, ParserCreate
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
 
+from orchestration import progress
 from orchestration.ingest.tables import (
+    BATCH,
     BLANK_ROW,
     HEADER_SEARCH,
     MAX_COLUMNS,
@@ -39,6 +41,8 @@ MAX_CELLS = 20_000_000
 
 # A value or text element that isn't empty; the prefix is that of exporters who name namespaces.
 VALUE = re.compile(rb"<(?:\w+:)?[vt](?: [^>]*)?>[^<]")
+# A shared text that is empty or, as a text of several runs may be, can't be said not to be.
+UNSURE_TEXT = re.compile(rb"<(?:\w+:)?si(?:/>|(?: [^>]*)?>(?!<(?:\w+:)?t(?: [^>]*)?>[^<]))")
 SHARED = re.compile(rb'<(?:\w+:)?c [^>]*?t="s"[^>]*>\s*<(?:\w+:)?v>(\d+)<')
 CELL = re.compile(rb' r="([A-Z]{1,3})(\d{1,7})"')
 
@@ -94,6 +98,8 @@ def sheet_table(path: Path, part: Part, rules: RowRules) -> Table:
     def numbered() -> Iterator[NumberedRow]:
         first = (sheet.start or (0, 0))[0] + 1
         for number, cells in enumerate(_rows(sheet), start=first):
+            if not number % BATCH:
+                progress.step(number / max(sheet.total_height, 1))
             if number > part.header_row and (defect := rules.defect(cells)) != BLANK_ROW:
                 yield number + part.row_offset, defect, cells
 
@@ -239,7 +245,10 @@ def _check_area(path: Path, height: int, width: int) -> None:
 def _empty_shared_texts(archive: zipfile.ZipFile) -> set[int]:
     if "xl/sharedStrings.xml" not in archive.namelist():
         return set()
-    items = re.split(rb"<(?:\w+:)?si(?=[ />])", archive.read("xl/sharedStrings.xml"))[1:]
+    texts = archive.read("xl/sharedStrings.xml")
+    if not UNSURE_TEXT.search(texts):
+        return set()
+    items = re.split(rb"<(?:\w+:)?si(?=[ />])", texts)[1:]
     return {at for at, item in enumerate(items) if not VALUE.search(item)}
 
 

@@ -1,7 +1,7 @@
 """Input that can't be used: one clear message, exit status 2, the last version stays."""
 
 import pytest
-from conftest import hashes, hotline
+from conftest import EXPORTS, hashes, hotline
 
 
 def missing_export(quarter):
@@ -27,6 +27,9 @@ def empty_file(quarter):
 def broken_xlsx(quarter):
     path = quarter / "mailbox.xlsx"
     path.write_bytes(path.read_bytes()[:3000])
+
+
+SUGGESTION_BYTES = (EXPORTS / "2022Q2" / "suggestion.csv").stat().st_size
 
 
 def cut_off(quarter):
@@ -66,7 +69,10 @@ def test_unusable_input(damage, words, home, exports):
     ("damage", "words"),
     [
         (cut_off, ["malformed_row", "ticket.csv", "第 2175 行"]),
-        (wrong_encoding, ["undecodable", "suggestion.csv", "第 33 行"]),
+        (
+            wrong_encoding,
+            ["undecodable", "suggestion.csv", "第 33 行", f"第 {SUGGESTION_BYTES + 1} 个字节"],
+        ),
     ],
 )
 def test_a_damaged_row_is_rejected(damage, words, home, exports):

@@ -311,7 +311,10 @@ def test_a_hostile_file(case, tmp_path):
         assert not list((tmp_path / "home").rglob("*.parquet"))
         return
     assert file.row_count == file.counted_row_count == frame.height
-    defects = Counter(frame["row_defect"])
+    # A line that doesn't decode is named with the place of its first bad byte in the file.
+    places = [defect for defect in frame["row_defect"] if (defect or "").startswith("undecodable")]
+    assert all(int(place.partition(":")[2]) > 0 for place in places)
+    defects = Counter(defect and defect.partition(":")[0] for defect in frame["row_defect"])
     if expected == "malformed":  # how many rows the pieces make is of no interest
         assert defects["malformed_row"] > 0 and set(defects) <= {None, "malformed_row"}
     else:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rewrite import text
 
+from orchestration.ingest import text as text_reader
 from orchestration.ingest.contracts import Column, Contract
 from orchestration.ingest.readers import find_parts, open_table
 from orchestration.ingest.tables import header_candidates
@@ -34,15 +35,20 @@ RECORDS = st.tuples(CELLS, CELLS)
 ROWS = st.lists(st.one_of(RECORDS, st.just(None), st.just(())), max_size=30)
 
 
-def read(content: bytes, name: str = "a.csv"):
-    """The rows of a file as (row number, defect, cells), and the independent count of them."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / name
+def read(content: bytes, block: tuple[int, int] = (text_reader.CHUNK, text_reader.SCANNED)):
+    """The rows of a file as (row number, defect, cells), and the independent count of them.
+
+    `block` is how many bytes are read and looked at together: small ones have seams everywhere.
+    """
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        path = Path(folder) / "a.csv"
         path.write_bytes(content)
         (part,) = find_parts(path, {"case": CONTRACT})
-        with open_table(path, part, CONTRACT, Path(folder)) as table:
-            frames = [frame.collect() for frame in table.frames]
-            counted = table.counted()
+        patch.setattr(text_reader, "CHUNK", block[0])
+        patch.setattr(text_reader, "SCANNED", block[1])
+        table = open_table(path, part, CONTRACT)
+        frames = [frame.collect() for frame in table.frames]
+        counted = table.counted()
     names = ["row_number", "row_defect", "0", "1", "2"]
     cast = pl.col("row_number").cast(pl.Int64)
     rows = [row for frame in frames for row in frame.select(names).with_columns(cast).rows()]
@@ -57,8 +63,11 @@ def read(content: bytes, name: str = "a.csv"):
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
     title=st.booleans(),
     spoiled=st.booleans(),
+    block=st.sampled_from([(1 << 22, 1 << 18), (1 << 22, 40), (64, 20), (7, 3)]),
 )
-def test_no_row_is_lost_and_no_value_differs(rows, encoding, delimiter, quoting, title, spoiled):
+def test_no_row_is_lost_and_no_value_differs(
+    rows, encoding, delimiter, quoting, title, spoiled, block
+):
     above = [["某某区事项", "", ""]] * title
     written = [
         (f"k{number}", *row) if row else ["", "", ""] if row is None else []
@@ -67,7 +76,7 @@ def test_no_row_is_lost_and_no_value_differs(rows, encoding, delimiter, quoting,
     # One line with a cell too many makes the whole file go the careful way.
     extra = [["x", "", "", ""]] * spoiled
     content = text([*above, HEADER, *written, *extra], delimiter, quoting=quoting).encode(encoding)
-    found, counted = read(content)
+    found, counted = read(content, block)
     first = len(above) + 2
     expected = [
         (number, None, list(row)) for number, row in enumerate(written, start=first) if any(row)
@@ -93,7 +102,8 @@ def test_any_bytes_end_in_rows_that_add_up(body):
         return
     assert counted == len(found)
     for _, defect, cells in found:
-        assert defect in (None, "not_a_record", "malformed_row", "undecodable")
+        code = defect and defect.partition(":")[0]
+        assert code in (None, "not_a_record", "malformed_row", "undecodable")
         assert (defect is None) == any(cells)
 
 
@@ -111,10 +121,11 @@ def test_bytes_that_do_not_decode_cost_their_own_row_only():
         lines = ["编号,单位,内容", "1,甲,乙", "2,丙,丁", "3,戊,己"]
         content = [line.encode(encoding) for line in lines]
         content[2] = content[2][:-1] + b"\xff"
+        place = len(b"\n".join([*content[:2], "2,丙,".encode(encoding)])) + 1
         found, counted = read(b"\n".join(content))
         assert [(number, defect) for number, defect, _ in found] == [
             (2, None),
-            (3, "undecodable"),
+            (3, f"undecodable:{place}"),
             (4, None),
         ]
         assert found[0][2] == ["1", "甲", "乙"] and found[2][2] == ["3", "戊", "己"]

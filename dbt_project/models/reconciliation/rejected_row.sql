@@ -11,6 +11,7 @@ select
     rejection.row_number,
     rejection.column_name,
     rejection.reason_code,
+    rejection.byte_number,
     case
         when tolerated.file_sha256 is not null then 'warn'
         when {{ is_overruled('rejection', 'contract') }} then 'warn'

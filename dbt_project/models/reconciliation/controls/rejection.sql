@@ -1,5 +1,6 @@
 -- A reason why a row of a current file was rejected: the row, the column and a code, never a value.
--- A row that couldn't be read names no column; standing_* is the row that stands in its place.
+-- A row that couldn't be read names no column; byte_number is where a line
+-- stops decoding; standing_* is the row that stands in its place.
 {% set checked = {
     'stg_ticket': ['ticket', [
         'work_order_id', 'received_at', 'dispatched_at', 'unit_name', 'evaluation_group',
@@ -27,7 +28,8 @@ select
     file_sha256,
     row_number,
     '{{ column or '' }}' as column_name,
-    {{ reason }} as reason_code,
+    split_part({{ reason }}, ':', 1) as reason_code,
+    cast(nullif(split_part({{ reason }}, ':', 2), '') as bigint) as byte_number,
     standing_file_sha256,
     standing_row_number
 from {{ ref(model) }}
