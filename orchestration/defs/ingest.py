@@ -40,8 +40,8 @@ def _raw_asset(source: str, description: str) -> dg.AssetsDefinition:
             return dg.MaterializeResult(metadata={"dagster/row_count": 0})
         quarter = quarter_of(context)
         before = [file for file in current_files(home, str(quarter)) if file.source == source]
-        wait_until_still(workspace.exports / str(quarter))
         try:
+            wait_until_still(workspace.exports / str(quarter))
             files = ingest_source(home, workspace.exports, quarter, contracts, source)
         except OSError as error:
             # A shared folder can be away for a moment; a wrong file (InputError) stays wrong.
