@@ -47,9 +47,9 @@ def wait_until_still(folder: Path) -> None:
 
 
 def _just_written(folder: Path) -> Path | None:
-    now = time.time()
     for path in exports_in(folder):
+        written_at = path.stat().st_mtime
         # A clock that is ahead, as another machine's may be, doesn't hold a run up.
-        if 0 <= now - path.stat().st_mtime < STILL_SECONDS:
+        if 0 <= time.time() - written_at < STILL_SECONDS:
             return path
     return None
