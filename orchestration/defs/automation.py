@@ -8,7 +8,7 @@ import dagster as dg
 
 from orchestration.defs.partitions import quarters
 from orchestration.errors import InputError
-from orchestration.ingest.readers import SUFFIXES
+from orchestration.ingest.readers import is_export
 from orchestration.quarters import Quarter
 from orchestration.settings import exports_root
 
@@ -83,5 +83,5 @@ def _fingerprints(exports: Path) -> dict[str, str]:
             f"{path.name}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in files
         )
         for quarter, folder in quarter_folders(exports).items()
-        if (files := [path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES])
+        if (files := [path for path in sorted(folder.iterdir()) if is_export(path)])
     }

@@ -9,6 +9,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from orchestration.bulletin.layouts import Layout, load_layouts
 from orchestration.errors import InputError
 
 EMPTY = ("NULL", "null", "-", "－", "无", "/", "N/A")
@@ -69,6 +70,8 @@ class Contract(BaseModel):
     """The date system of numbers in time columns; null: a number isn't a time."""
     rejected_tolerance: str = Field("0", pattern=r"^(0(\.\d+)?|1)$")
     """The share of rejected rows that warns instead of stopping, as decimal text."""
+    layouts: tuple[Layout, ...] = ()
+    """How documents of this source are written; read from the folder `layouts` beside this one."""
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> "Contract":
@@ -123,6 +126,9 @@ def load_contracts(folder: Path) -> dict[str, Contract]:
                 expected="exports/contracts 下其他契约的写法",
                 action="改正契约文件后重新运行",
             ) from error
+        if contract.source == "bulletin":
+            layouts = load_layouts(folder.parent / "layouts")
+            contract = contract.model_copy(update={"layouts": layouts})
         contracts[contract.source] = contract
     if not contracts:
         raise InputError(

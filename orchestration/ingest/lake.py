@@ -18,7 +18,7 @@ import polars as pl
 
 from orchestration.errors import InputError
 from orchestration.ingest.contracts import Column, Contract, hash_key
-from orchestration.ingest.readers import SUFFIXES, find_parts, open_table
+from orchestration.ingest.readers import find_parts, is_export, open_table
 from orchestration.ingest.tables import BLANKS, ROW_DEFECT, ROW_NUMBER, Part, Table
 from orchestration.quarters import Quarter
 from orchestration.settings import Home
@@ -101,7 +101,7 @@ def find_exports(
         )
     sorted_files: dict[str, list[tuple[Path, list[Part]]]] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith((".", "~$")):
+        if is_export(path):
             parts = _parts_of(path, contracts)
             for source in dict.fromkeys(part.source for part in parts):
                 own = [part for part in parts if part.source == source]

@@ -47,6 +47,8 @@ class Part:
     """Added to the row numbers of a workbook's further sheets."""
     filled_rows: int = 0
     """A sheet's rows with a value below the header, counted by another route."""
+    is_document: bool = False
+    """A bulletin in another form than the long one: `orchestration.bulletin` reads it."""
 
 
 @dataclass(frozen=True)

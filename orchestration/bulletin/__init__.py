@@ -1,0 +1,1 @@
+"""Published bulletins: read in the form that an office wrote them, and checked against themselves."""
