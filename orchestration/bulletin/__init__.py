@@ -1,1 +1,1 @@
-"""Published bulletins: read in the form that an office wrote them, and checked against themselves."""
+"""Published bulletins: read in any form that an office writes, and checked against themselves."""

@@ -27,10 +27,11 @@ DIGITS = str.maketrans("０１２３４５６７８９．％", "0123456789.%")
 NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?\s*%*")
 WIDE_GAP = re.compile(r"(?<=[^\x00-\xff])[ \u3000\u00a0]+(?=[^\x00-\xff])")
 
-BLOCK_TAGS = frozenset(
-    "p div li ul ol br hr h1 h2 h3 h4 h5 h6 section article header footer main body pre dl dt dd "
-    "td th tr table tbody blockquote center form".split()
+BLOCK_TAGS = re.compile(
+    "p|div|li|[uod]l|d[td]|br|hr|h[1-6]|section|article|header|footer|main|body|pre|blockquote|"
+    "center|form|table|tbody|t[rdh]"
 )
+FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,6 @@ def word_blocks(path: Path) -> list[Block]:
     return list(walk(body))
 
 
-FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
-
-
 def _word_text(element: Any) -> str:
     """All text below an element but that of text boxes and nested tables, deleted text left out."""
     parts = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n"}
@@ -195,7 +193,7 @@ def html_blocks(path: Path) -> list[Block]:
             tables += 1
             blocks.append(_html_grid(path, element, f"第 {tables} 个表"))
         else:
-            breaks = element.tag in BLOCK_TAGS
+            breaks = bool(BLOCK_TAGS.fullmatch(str(element.tag)))
             if breaks:
                 flush()
             run.append(element.text or "")

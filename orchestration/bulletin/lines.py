@@ -142,9 +142,7 @@ def _bare_header(
     return None
 
 
-def _placed(
-    figures: Sequence[str], header: Sequence[str], table: TableLayout
-) -> list[str]:
+def _placed(figures: Sequence[str], header: Sequence[str], table: TableLayout) -> list[str]:
     """A row's figures in their columns, blank where only what may be blank is lacking."""
     blanks = {text for item in table.measures if item.may_be_blank for text in item.headers}
     columns = header[1:]

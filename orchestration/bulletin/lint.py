@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from math import ceil, floor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -76,6 +77,12 @@ class Comparison:
     def contradicts(self) -> bool:
         """Whether the bulletin disagrees with itself here."""
         return self.actual is not None and self.actual != self.expected
+
+    @property
+    def figures(self) -> tuple[Decimal, Decimal, Decimal]:
+        """Expected, actual and their difference, of a comparison with both sides."""
+        actual = self.expected if self.actual is None else self.actual
+        return as_decimal(self.expected), as_decimal(actual), as_decimal(actual - self.expected)
 
 
 @dataclass(frozen=True)
@@ -252,11 +259,16 @@ def control_rows(
         if row.isdecimal()
     ]
     return [
-        (str(quarter), found.control_id, side, found.subject, found.measure, _decimal(value))
+        (str(quarter), found.control_id, side, found.subject, found.measure, as_decimal(value))
         for found in lint(Bulletin.of(figures, rules), rules)
         for side, value in (("expected", found.expected), ("actual", found.actual))
         if value is not None
     ]
+
+
+def as_decimal(value: Fraction) -> Decimal:
+    """A fraction that decimals can hold, as all that is compared here is."""
+    return Decimal(value.numerator) / Decimal(value.denominator)
 
 
 def read_bulletin(path: Path, contract: Contract, quarter: str = "") -> tuple[Figure, ...]:
@@ -393,13 +405,13 @@ def _rates(bulletin: Bulletin, rules: Rules) -> Iterator[Comparison]:
                 continue
             rate = row[measure]
             decimals = bulletin.rate_decimals(rate)
-            part, whole = (row[side].value if side else None for side in sides)
-            if part is None and whole is not None:
-                part = Fraction(_nearest(rate.value * whole))
-            elif whole is None:
-                whole = Fraction(_denominator(bulletin, row, rate))
+            numerator, denominator = sides
+            whole = row[denominator].value if denominator else _denominator(bulletin, row, rate)
+            part = row[numerator].value if numerator else _nearest(rate.value * whole)
             if whole:
-                yield _compare("bulletin_rate", rate, rate.value, _rounded(part / whole, decimals))
+                yield _compare(
+                    "bulletin_rate", rate, rate.value, _rounded(Fraction(part) / whole, decimals)
+                )
             elif measure in empty:
                 yield _compare("bulletin_rate", rate, rate.value, Fraction(empty[measure]))
 
@@ -492,7 +504,7 @@ def _ranks(bulletin: Bulletin, _: Rules) -> Iterator[Comparison]:
             printed for printed in bulletin.text
             if printed.control_id == control_id and printed.measure != CHANGE
         ]  # fmt: skip
-        for before, printed in zip(listed, listed[1:], strict=False):
+        for before, printed in pairwise(listed):
             above = max(Fraction(0), printed.value - before.value)
             measure = f"text.{printed.measure}"
             yield _compare("bulletin_rank", printed, Fraction(0), above, measure)
@@ -591,10 +603,6 @@ def _rounded(value: Fraction, decimals: int) -> Fraction:
     """Half up, away from zero."""
     rounded: Decimal = half_up(abs(value), decimals)
     return Fraction(rounded) if value >= 0 else -Fraction(rounded)
-
-
-def _decimal(value: Fraction) -> Decimal:
-    return Decimal(value.numerator) / Decimal(value.denominator)
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -167,9 +167,14 @@ class _Reader:
             for measure, value in record.figures:
                 self.tables.append(
                     (
-                        layout.table, self._rows[layout.table], record.group, record.name,
-                        measure, value, f"{layout.label}，{grid.where}第 {record.row} 行",
-                    )  # fmt: skip
+                        layout.table,
+                        self._rows[layout.table],
+                        record.group,
+                        record.name,
+                        measure,
+                        value,
+                        f"{layout.label}，{grid.where}第 {record.row} 行",
+                    )
                 )
         for text in table.notes:
             self._paragraph(text)
@@ -230,7 +235,7 @@ class _Reader:
             column="、".join((surplus if shared and not missing else missing)[:3]),
             found=f"{grid.where}不符合任何版式，{found or '列名位置不对'}",
             expected=f"最接近的版式“{table.label}”的列名：{'、'.join(table.headers)}",
-            action="在 exports/layouts 的版式里登记新的列名（measures 的 aliases、ignored_headers）",
+            action="在 exports/layouts 的版式里登记新的列名（aliases、ignored_headers）",
         )
 
 
@@ -265,7 +270,7 @@ class _Table:
     def depth(self, rows: Sequence[Sequence[str]], last: int) -> int:
         """How many rows the header takes: those down to `last` that bring words of it."""
         depth = 1
-        while depth < 3 and depth <= last and _is_header_row(rows[last - depth], self.header):
+        while depth < 3 and depth <= last and _is_header_row(rows[last - depth]):
             depth += 1
         return depth
 
@@ -297,7 +302,7 @@ class _Table:
         """Whether a row of one text was a title or a note, and not part of a wrapped name."""
         is_banner = at in self.grid.banners
         if text in self.layout.groups:
-            if is_banner or row[0] == text and len(self.segments) == 1:
+            if is_banner or (row[0] == text and len(self.segments) == 1):
                 self.group_all(text)
                 return True
             return False  # the title of one segment
@@ -368,10 +373,12 @@ class _Table:
         text = re.sub(r"[\s,]", "", text)
         number = re.sub("%+$", "", text)
         if measure.kind == "rate":
-            if number == text and (not self.grid.is_workbook or Fraction(number) > 1):
-                raise self.wrong_row(at, "bad_figure", f"比率 {text} 没有百分号", header)
             if number == text:
-                number = _shown(100 * Fraction(number), measure.decimals)
+                # A percentage's cell in a workbook holds a fraction of one.
+                percent = _shown(100 * Fraction(number), measure.decimals)
+                if not self.grid.is_workbook or Fraction(percent) > 100:
+                    raise self.wrong_row(at, "bad_figure", f"比率 {text} 没有百分号", header)
+                number = percent
             return f"{number}%"
         if number != text:
             raise self.wrong_row(at, "bad_figure", f"{text} 多了百分号", header)
@@ -405,8 +412,8 @@ class _Table:
         )
 
 
-def _is_header_row(row: Sequence[str], header: Sequence[str]) -> bool:
-    """Whether a row above a header's last one belongs to it: it has words of it, or titles."""
+def _is_header_row(row: Sequence[str]) -> bool:
+    """Whether a row above a header's last one belongs to it: a title has one cell only."""
     filled = [cell for cell in row if cell]
     return len(filled) > 1 and not any(is_number(cell) for cell in filled)
 

@@ -1,0 +1,145 @@
+"""A bulletin in any form that an office writes gives the figures that were written into it."""
+
+import pytest
+from bulletins import (
+    Style,
+    bare_text,
+    html,
+    published,
+    tab_led_text,
+    tab_row_text,
+    word,
+    workbook,
+    write,
+)
+from conftest import EXPORTS
+
+from orchestration.bulletin.layouts import load_layouts
+from orchestration.bulletin.reader import read_document
+from orchestration.errors import InputError
+
+LAYOUTS = load_layouts(EXPORTS / "layouts")
+FIGURES = published()
+PLAIN, THREE = Style(), Style(header_rows=3)
+PAIRS, LINES, ROWS = Style(2, units_across=2), Style(2, wrap="lines"), Style(3, wrap="rows")
+
+
+def one_decimal(figures):
+    """All percentages with one decimal, none with zeros cut off."""
+    return [
+        (*row, f"{float(value[:-1]):.1f}%" if value.endswith("%") else value)
+        for *row, value in figures
+    ]
+
+
+def read(path, quarter="2022Q2"):
+    return [figure.cells for figure in read_document(path, LAYOUTS, quarter)]
+
+
+FORMS = {
+    "tab-led": ("a.txt", lambda: tab_led_text(FIGURES, PLAIN), "utf-8"),
+    "tab-led-gb18030": ("a.txt", lambda: tab_led_text(FIGURES, PLAIN), "gb18030"),
+    "tab-led-utf-16": ("a.txt", lambda: tab_led_text(FIGURES, PLAIN), "utf-16"),
+    "tab-rows": ("a.txt", lambda: tab_row_text(FIGURES, PLAIN), "utf-8-sig"),
+    "bare-cells": ("a.txt", lambda: bare_text(FIGURES, PLAIN), "utf-8"),
+    "html": ("a.html", lambda: html(FIGURES, PLAIN), "utf-8"),
+    "html-gb18030": ("a.htm", lambda: html(FIGURES, THREE), "gb18030"),
+    "html-pairs": ("a.html", lambda: html(FIGURES, PAIRS), "utf-8"),
+    "html-wrapped-lines": ("a.html", lambda: html(FIGURES, LINES), "utf-8"),
+    "html-wrapped-rows": ("a.html", lambda: html(FIGURES, ROWS), "utf-8"),
+    "word": ("a.docx", lambda: word(FIGURES, PLAIN), None),
+    "word-three-row-header": ("a.docx", lambda: word(FIGURES, THREE), None),
+    "word-pairs": ("a.docx", lambda: word(FIGURES, PAIRS), None),
+    "word-wrapped-lines": ("a.docx", lambda: word(FIGURES, LINES), None),
+    "word-wrapped-rows": ("a.docx", lambda: word(FIGURES, ROWS), None),
+    "xlsx": ("a.xlsx", lambda: workbook(FIGURES, PLAIN), None),
+    "xlsx-three-row-header": ("a.xlsx", lambda: workbook(FIGURES, THREE), None),
+    "xlsx-pairs": ("a.xlsx", lambda: workbook(FIGURES, PAIRS), None),
+    "xlsx-wrapped-rows": ("a.xlsx", lambda: workbook(FIGURES, ROWS), None),
+    "xlsx-numbers": ("a.xlsx", lambda: workbook(FIGURES, THREE, as_numbers=True), None),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_figures_back(form, tmp_path):
+    name, content, encoding = FORMS[form]
+    assert read(write(tmp_path, name, content(), encoding)) == FIGURES
+
+
+def test_percentages_keep_their_decimals_and_lose_a_doubled_sign(tmp_path):
+    figures = one_decimal(FIGURES)
+    assert ("2022Q2", "appendix_1", "56", "", "合计（55）", "返工率", "2.8%") in figures
+    assert read(write(tmp_path, "a.txt", tab_led_text(figures, PLAIN))) == figures
+    doubled = html(FIGURES, PLAIN).replace("2.77%", "2.77%%").replace("27.85%", "２７．８５％")
+    assert read(write(tmp_path, "a.html", doubled)) == FIGURES
+
+
+def test_a_fall_is_negative_and_a_sentence_that_two_patterns_read_counts_once(tmp_path):
+    layout = LAYOUTS[0]
+    fall = layout.text[-1].model_copy(
+        update={"within": ".+", "find": ("下降(?P<value>[\\d.]+%)",), "subject": "投诉类",
+                "measure": "环比增长", "falls": True}
+    )  # fmt: skip
+    overlapping = layout.text[0].model_copy(
+        update={"find": ("工单(?P<value>\\d+)件", "应办理12345\\D*工单(?P<value>\\d+)件")}
+    )
+    layouts = [layout.model_copy(update={"text": (overlapping, *layout.text[1:], fall)})]
+    text = tab_led_text(FIGURES, PLAIN).replace("下一步", "投诉类下降3.5%。下一步")
+    figures = read_document(write(tmp_path, "a.txt", text), layouts, "")
+    assert len(figures) == 691
+    assert [figure.value for figure in figures if figure.name == "投诉类"] == ["834", "-3.5%"]
+
+
+def changed(old, new, form=tab_led_text):
+    text = form(FIGURES, PLAIN)
+    assert old in text
+    return text.replace(old, new, 1)
+
+
+BAD = {
+    "unknown_column": ("a.html", lambda: changed("<td colspan=\"1\" rowspan=\"1\">返工率</td>",
+                       "<td>返工率</td><td>督办数</td>", html), ["督办数", "附件1"]),
+    "unknown_table": ("a.html", lambda: changed("返工率", "重办率", html).replace("返工数", "重办数"),
+                      ["返工率", "重办率", "附件1"]),
+    "unknown_row": ("a.txt", lambda: changed("\t其他单位", "\t综合评价B类单位"), ["综合评价B类单位"]),
+    "blank_figure": ("a.txt", lambda: changed("\t27.85%", "\t"), ["回访不满意率"]),
+    "bad_figure": ("a.txt", lambda: changed("\t27.85%", "\t27.85"), ["27.85", "回访不满意率"]),
+    "missing_name": ("a.txt", lambda: changed("\t区人社局", "\t"), ["附件1"]),
+    "unknown_figure": ("a.txt", lambda: changed("下一步", "另有投诉5件。下一步"), ["5件"]),
+    "wrong_quarter": ("a.txt", lambda: changed("第二季度", "第三季度"), ["2022Q3"]),
+    "no_figures": ("a.txt", lambda: "2022年第二季度通报\n没有表", []),
+    "bad_encoding": ("a.txt", lambda: b"\xff\xfe" + "附件".encode("utf-16-le") + b"\xd8", []),
+    "bad_document": ("a.docx", lambda: word(FIGURES, PLAIN)[:5000], ["docx"]),
+    "unknown_format": ("a.pdf", lambda: "%PDF-1.7", [".pdf", ".docx"]),
+    "xml_entities": ("a.html", lambda: '<!DOCTYPE x [<!ENTITY a "b">]><p>&a;</p>', []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", BAD)
+def test_what_no_layout_knows_is_said_not_dropped(code, tmp_path):
+    name, content, named = BAD[code]
+    path = write(tmp_path, name, content())
+    with pytest.raises(InputError) as caught:
+        read(path)
+    assert caught.value.code == code
+    for text in (name, *named):
+        assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("kind: rate", "kind: share"), "不是允许的取值"),
+        (("label: 季度通报", "name: 季度通报"), "没有这个设置"),
+        (("(?P<value>", "(?P<number>"), "缺少命名组 value"),
+        (("排名, aliases: [名次]", "排名, aliases: [返工率]"), "列名重复登记：返工率"),
+        (("(?P<year>", "(?P<year"), "正则表达式写错了"),
+    ],
+)
+def test_a_layout_that_is_wrong_says_what(change, said, tmp_path):
+    text = (EXPORTS / "layouts" / "bulletin.yml").read_text(encoding="utf-8")
+    assert change[0] in text
+    (tmp_path / "own.yml").write_text(text.replace(*change), encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load_layouts(tmp_path)
+    assert "layouts/own.yml" in str(caught.value) and said in str(caught.value)
