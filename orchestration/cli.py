@@ -258,7 +258,11 @@ def lint_bulletin(
             about = _plain(row.name if row.name == row.subject else f"{row.name} {row.subject}")
             figures = (_figure(row.measure, value) for value in row.figures)
             table.add_row(
-                f"{report.compares[row.control_id]} {row.control_id}", about, row.measure, *figures, row.place
+                f"{report.compares[row.control_id]} {row.control_id}",
+                about,
+                row.measure,
+                *figures,
+                row.place,
             )
         if report.contradictions:
             out.print(table)

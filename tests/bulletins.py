@@ -259,12 +259,19 @@ def workbook(figures, style, as_numbers=False):
             for y, x, cell in placed(rows):
                 value = number(cell.text) if as_numbers else cell.text
                 if cell.across > 1 or cell.down > 1:
-                    sheet.merge_range(
-                        y + 2, x, y + 1 + cell.down, x + cell.across - 1, value
-                    )
+                    sheet.merge_range(y + 2, x, y + 1 + cell.down, x + cell.across - 1, value)
                 else:
                     sheet.write(y + 2, x, value)
     return buffer.getvalue()
+
+
+def sheets(figures):
+    """Rows by sheet, nothing merged."""
+    found = {"正文": [["2022年第二季度通报"], *([text] for text in sentences(figures))]}
+    for table, lines in tables(figures):
+        rows = [[TITLES[table]], [NAME[table], *HEADERS[table]], *lines]
+        found[heading(table)] = rows
+    return found
 
 
 def number(text):
@@ -284,9 +291,7 @@ def placed(rows):
                 x += 1
             yield y, x, cell
             taken |= {
-                (y + down, x + across)
-                for down in range(cell.down)
-                for across in range(cell.across)
+                (y + down, x + across) for down in range(cell.down) for across in range(cell.across)
             }
             x += cell.across
 

@@ -100,18 +100,25 @@ def word_blocks(path: Path) -> list[Block]:
             if child.tag == qn("w:tbl"):
                 tables += 1
                 yield _word_grid(path, child, f"第 {tables} 个表")
-                for cell in child.iter(qn("w:tc")):
-                    for inner in cell.iterchildren(qn("w:tbl")):
-                        yield from walk([inner])
+                for inner in _outermost(child):
+                    yield from walk([inner] if inner.tag == qn("w:tbl") else inner)
             elif child.tag == qn("w:p"):
                 yield Paragraph(clean(_word_text(child)))
-                for box in child.iter(qn("w:txbxContent")):
-                    if not any(up.tag == FALLBACK for up in box.iterancestors()):
-                        yield from walk(box)
+                for box in _outermost(child):
+                    yield from walk(box)
             elif child.tag not in (qn("w:sectPr"), FALLBACK):
                 yield from walk(child)
 
     return list(walk(body))
+
+
+def _outermost(element: Any) -> Iterator[Any]:
+    """Tables and text boxes within an element, not those within them, each once."""
+    for child in element:
+        if child.tag in (qn("w:tbl"), qn("w:txbxContent")):
+            yield child
+        elif child.tag != FALLBACK:  # the same box again, for old readers
+            yield from _outermost(child)
 
 
 def _word_text(element: Any) -> str:
@@ -126,7 +133,7 @@ def _word_text(element: Any) -> str:
                 texts.append(child.text or "")
             elif child.tag in parts:
                 texts.append(parts[child.tag])
-            elif child.tag not in outer:
+            elif child.tag not in outer and child.tag != FALLBACK:
                 walk(child)
 
     walk(element)
@@ -176,6 +183,8 @@ def html_blocks(path: Path) -> list[Block]:
         page = lxml.html.document_fromstring(text, parser=parser)
     except (etree.LxmlError, ValueError) as error:
         raise unreadable(path, "bad_document", "不是网页", "浏览器能打开的 .html") from error
+    if any(entry.level == etree.ErrorLevels.FATAL for entry in parser.error_log):
+        raise unreadable(path, "bad_document", "标签嵌套过深，读不到底", "来源软件直接另存的网页")
     blocks: list[Block] = []
     run: list[str] = []
     tables = 0

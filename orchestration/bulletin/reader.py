@@ -24,7 +24,7 @@ from orchestration.bulletin.layouts import Layout, Measure, TableLayout, TextPat
 from orchestration.bulletin.lines import text_blocks
 from orchestration.errors import InputError
 from orchestration.ingest.contracts import EMPTY
-from orchestration.ingest.tables import header_candidates, unreadable
+from orchestration.ingest.tables import HEADER_DEPTH, HEADER_SEARCH, spread, unreadable
 from orchestration.quarters import Quarter
 from orchestration.rounding import half_up
 
@@ -148,9 +148,9 @@ class _Reader:
     def _grid(self, grid: Grid) -> None:
         width = max(map(len, grid.rows))
         rows = [[*row, *[""] * (width - len(row))] for row in grid.rows]
-        last, layout, segments = self._fit(grid, rows)
+        span, layout, segments = self._fit(grid, rows)
         table = _Table(self.path, grid, layout, segments)
-        for at in range(last + 1 - table.depth(rows, last)):
+        for at in range(span.start):
             filled = [cell for cell in rows[at] if cell]
             if len(filled) == 1 and filled[0] in layout.groups:
                 table.group_all(filled[0])
@@ -159,7 +159,7 @@ class _Reader:
                     if is_number(cell):
                         raise table.wrong_row(at, "unknown_cell", f"列名上方有数字 {cell}")
                     self._paragraph(cell)
-        for at, row in enumerate(rows[last + 1 :], start=last + 1):
+        for at, row in enumerate(rows[span.stop :], start=span.stop):
             table.take(at, row)
         before = len(self.tables)
         for record in table.finished():
@@ -188,19 +188,20 @@ class _Reader:
 
     def _fit(
         self, grid: Grid, rows: Sequence[Sequence[str]]
-    ) -> tuple[int, TableLayout, list[list[str]]]:
-        """The first header that fits a layout: its last row, the layout, its segments' headers."""
-        for last, header in header_candidates(rows):
+    ) -> tuple[range, TableLayout, list[list[str]]]:
+        """The first header that fits a layout: its rows, the layout, its segments' headers."""
+        for span in _header_spans(rows):
             fitting = [
                 (table, segments)
                 for table in self.layouts
-                if (segments := _segments(header, table)) is not None
+                if (segments := _segments(_header(rows, span, table), table))
             ]
             titled = [
-                pair for pair in fitting
-                if any(re.fullmatch(title, self.title) for title in pair[0].titles)
-            ]  # fmt: skip
-            chosen = titled if len(fitting) > 1 and titled else fitting
+                (table, segments)
+                for table, segments in fitting
+                if any(re.fullmatch(title, self.title) for title in table.titles)
+            ]
+            chosen = titled or fitting
             if len({table.table for table, _ in chosen}) > 1:
                 raise _wrong(
                     self.path, "ambiguous_table",
@@ -208,31 +209,29 @@ class _Reader:
                     "表前有“附件1”一类的标题", "补上标题，或在版式的 titles 中登记这里的标题",
                 )  # fmt: skip
             if chosen:
-                return last, *chosen[0]
+                return span, *chosen[0]
         raise self._misfit(grid, rows)
 
     def _misfit(self, grid: Grid, rows: Sequence[Sequence[str]]) -> InputError:
         """Name the layout that is closest to the table's likeliest header, and what it lacks."""
-        likeliest = max(
-            (
-                (len(set(table.headers) & set(header)), -last, header, table)
-                for last, header in header_candidates(rows)
-                for table in self.layouts
-            ),
-            key=lambda found: found[:2],
-        )
-        shared, minus_last, header, table = likeliest
-        missing, surplus = table.misfit([cell for cell in header if cell])
+
+        def likeness(candidate: tuple[range, TableLayout]) -> tuple[int, int]:
+            header = _header(rows, *candidate)
+            return len(set(candidate[1].headers) & set(header)), -len(candidate[0])
+
+        candidates = ((span, table) for span in _header_spans(rows) for table in self.layouts)
+        span, table = max(candidates, key=likeness)
+        missing, surplus = table.misfit([cell for cell in _header(rows, span, table) if cell])
         found = "；".join(
             f"{what}：{'、'.join(texts)[:200]}"
             for what, texts in (("缺少列", missing), ("不认识或重复的列", surplus))
             if texts
         )
         return InputError(
-            code="unknown_column" if shared and not missing else "unknown_table",
+            code="unknown_table" if missing else "unknown_column",
             file=self.path.name,
-            row=grid.row_number(-minus_last),
-            column="、".join((surplus if shared and not missing else missing)[:3]),
+            row=grid.row_number(span[-1]),
+            column="、".join((missing or surplus)[:3]),
             found=f"{grid.where}不符合任何版式，{found or '列名位置不对'}",
             expected=f"最接近的版式“{table.label}”的列名：{'、'.join(table.headers)}",
             action="在 exports/layouts 的版式里登记新的列名（aliases、ignored_headers）",
@@ -266,13 +265,6 @@ class _Table:
         self.notes: list[str] = []
         self.ignored_numbers = 0
         self.seen_total = False
-
-    def depth(self, rows: Sequence[Sequence[str]], last: int) -> int:
-        """How many rows the header takes: those down to `last` that bring words of it."""
-        depth = 1
-        while depth < 3 and depth <= last and _is_header_row(rows[last - depth]):
-            depth += 1
-        return depth
 
     def group_all(self, title: str) -> None:
         """A title over the whole width begins a group in every segment."""
@@ -412,10 +404,26 @@ class _Table:
         )
 
 
-def _is_header_row(row: Sequence[str]) -> bool:
-    """Whether a row above a header's last one belongs to it: a title has one cell only."""
-    filled = [cell for cell in row if cell]
-    return len(filled) > 1 and not any(is_number(cell) for cell in filled)
+def _header_spans(rows: Sequence[Sequence[str]]) -> Iterator[range]:
+    """The neighbouring rows that may make a header, of one to three, from the top."""
+    for last in range(min(len(rows), HEADER_SEARCH)):
+        for depth in range(1, min(HEADER_DEPTH, last + 1) + 1):
+            yield range(last + 1 - depth, last + 1)
+
+
+def _header(rows: Sequence[Sequence[str]], span: range, table: TableLayout) -> list[str]:
+    """Each column's header in the given rows: the most of its texts that a layout knows.
+
+    按期 over 办结率 is 按期办结率; a title of several columns is left out: 办理情况 over 办结率
+    is 办结率.
+    """
+    header = []
+    for texts in zip(*spread([tuple(rows[at]) for at in span]), strict=True):
+        filled = [text for text in texts if text]
+        readings = ["".join(filled[at:]) for at in range(len(filled))]
+        lowest = filled[-1] if filled else ""
+        header.append(next((text for text in readings if text in table.headers), lowest))
+    return header
 
 
 def _segments(header: Sequence[str], table: TableLayout) -> list[list[str]] | None:

@@ -116,7 +116,7 @@ def header_candidates(rows: Sequence[Sequence[str]]) -> Iterator[tuple[int, tupl
             if depth == 1:
                 yield last, stack[0]
                 continue
-            yield last, tuple("".join(cells) for cells in zip(*_spread(stack), strict=True))
+            yield last, tuple("".join(cells) for cells in zip(*spread(stack), strict=True))
             yield (
                 last,
                 tuple(
@@ -126,7 +126,7 @@ def header_candidates(rows: Sequence[Sequence[str]]) -> Iterator[tuple[int, tupl
             )
 
 
-def _spread(stack: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+def spread(stack: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """Give a merged cell's text to each column below it: blank here, not blank underneath."""
     spread = []
     for depth, row in enumerate(stack):

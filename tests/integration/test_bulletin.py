@@ -74,11 +74,8 @@ def test_a_word_bulletin_gives_the_same_publication(published_home, quarter, tmp
     assert ran.status == 0, ran.out + ran.err
     assert read(tmp_path / "new", RECONCILED) == read(published_home, RECONCILED)
     assert len(read(published_home, RECONCILED)) > 1400
-    marts = [
-        {name: sha for name, sha in hashes(home / "published" / "parquet").items()}
-        for home in (tmp_path / "new", published_home)
-    ]
-    assert marts[0] == marts[1]
+    parquet = [home / "published" / "parquet" for home in (tmp_path / "new", published_home)]
+    assert hashes(parquet[0]) == hashes(parquet[1])
 
 
 def test_a_contradiction_that_nobody_explained_stops_the_run(home, quarter):
@@ -97,7 +94,6 @@ def test_a_contradiction_that_nobody_explained_stops_the_run(home, quarter):
     [
         ("bulletin.docx", b"not a document", "bad_document"),
         ("bulletin.pdf", b"%PDF-1.7", "unknown_format"),
-        ("bulletin.txt", "没有表的一段文字，2022年第二季度。".encode(), "no_figures"),
     ],
 )
 def test_a_bulletin_that_cannot_be_read_publishes_nothing(name, content, code, home, quarter):
