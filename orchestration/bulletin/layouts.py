@@ -88,7 +88,7 @@ class TableLayout(_Model):
     totals: tuple[str, ...] = ("合计", "总计")
     """How a total's name begins."""
     wrapped_name: Literal["below", "above"] = "below"
-    """Where a name is cut over two rows: its figures' row stands above the rest of it, or below."""
+    """Of a name cut over two rows: its rest stands `below` the figures, or its start `above`."""
     measures: tuple[Measure, ...]
 
     @property
@@ -102,7 +102,8 @@ class TableLayout(_Model):
         needed = [self.name_headers, *(item.headers for item in self.measures if not item.optional)]
         surplus = [text for text in header if text not in self.headers]
         for meanings in (
-            self.name_headers, self.group_headers, *(item.headers for item in self.measures)
+            self.name_headers, self.group_headers, *((text,) for text in self.ignored_headers),
+            *(item.headers for item in self.measures),
         ):  # fmt: skip
             surplus += [text for text in header if text in meanings][1:]
         return [texts[0] for texts in needed if not set(texts) & set(header)], surplus

@@ -562,7 +562,7 @@ def _text(bulletin: Bulletin, _: Rules) -> Iterator[Comparison]:
         satisfied = printed.measure == "satisfaction_rate"
         dissatisfied = table.get((printed.mart, printed.subject, "dissatisfaction_rate"))
         if key in table:
-            other = _rounded(table[key].value, max(printed.decimals, 0))
+            other = _rounded(table[key].value, printed.decimals)
             yield _compare("bulletin_text", printed, printed.value, other)
         elif satisfied and dissatisfied:
             rest = _rounded(1 - dissatisfied.value, printed.decimals)

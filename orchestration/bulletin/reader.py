@@ -61,13 +61,6 @@ class Figure:
         )  # fmt: skip
 
 
-def is_bulletin(path: Path) -> bool:
-    """Whether a file's name says that it is a quarter's bulletin, whatever its form."""
-    return path.stem.lower() == STEM and path.suffix.lower() in (
-        *DOCUMENTS, *WORKBOOKS, *FOREIGN, ".csv", ".tsv"
-    )  # fmt: skip
-
-
 def read_document(
     path: Path, layouts: Sequence[Layout], quarter: str, ignored_sheets: Sequence[str] = ()
 ) -> tuple[Figure, ...]:
@@ -123,6 +116,8 @@ class _Reader:
         self.paragraphs: list[str] = []
         self.title = ""
         self._rows: Counter[str] = Counter()
+        self._group: dict[str, str] = {}
+        """The group that each table was in last: a table may be cut over pages and sheets."""
 
     def take(self, block: Block) -> None:
         """Read one block.
@@ -144,12 +139,14 @@ class _Reader:
             self.paragraphs.append(text)
             if any(re.fullmatch(title, text) for table in self.layouts for title in table.titles):
                 self.title = text
+            self._group |= {table.table: text for table in self.layouts if text in table.groups}
 
     def _grid(self, grid: Grid) -> None:
         width = max(map(len, grid.rows))
         rows = [[*row, *[""] * (width - len(row))] for row in grid.rows]
         span, layout, segments = self._fit(grid, rows)
         table = _Table(self.path, grid, layout, segments)
+        table.group_all(self._group.get(layout.table, ""))
         for at in range(span.start):
             filled = [cell for cell in rows[at] if cell]
             if len(filled) == 1 and filled[0] in layout.groups:
@@ -161,6 +158,7 @@ class _Reader:
                     self._paragraph(cell)
         for at, row in enumerate(rows[span.stop :], start=span.stop):
             table.take(at, row)
+        self._group[layout.table] = table.groups[-1]
         before = len(self.tables)
         for record in table.finished():
             self._rows[layout.table] += 1
@@ -221,17 +219,23 @@ class _Reader:
 
         candidates = ((span, table) for span in _header_spans(rows) for table in self.layouts)
         span, table = max(candidates, key=likeness)
-        missing, surplus = table.misfit([cell for cell in _header(rows, span, table) if cell])
+        header = [cell for cell in _header(rows, span, table) if cell]
+        missing, surplus = table.misfit(header)
+        # A row that isn't a header may hold anything: name its cells only if most of them fit.
+        shown = surplus if len(surplus) * 2 < len(header) else [f"{len(surplus)} 列（内容不显示）"]
         found = "；".join(
             f"{what}：{'、'.join(texts)[:200]}"
-            for what, texts in (("缺少列", missing), ("不认识或重复的列", surplus))
+            for what, texts in (
+                ("缺少列", missing),
+                ("不认识或重复的列", shown if surplus else []),
+            )
             if texts
         )
         return InputError(
             code="unknown_table" if missing else "unknown_column",
             file=self.path.name,
             row=grid.row_number(span[-1]),
-            column="、".join((missing or surplus)[:3]),
+            column="、".join((missing or shown)[:3]),
             found=f"{grid.where}不符合任何版式，{found or '列名位置不对'}",
             expected=f"最接近的版式“{table.label}”的列名：{'、'.join(table.headers)}",
             action="在 exports/layouts 的版式里登记新的列名（aliases、ignored_headers）",

@@ -113,6 +113,30 @@ def test_a_header_may_be_cut_over_its_rows(tmp_path):
     assert read(write(tmp_path, "a.html", page)) == FIGURES
 
 
+def test_a_table_may_be_cut_over_pages(tmp_path):
+    """With the header again, or with a group's title as a line of text between two tables."""
+    text = tab_led_text(FIGURES, PLAIN)
+    start = text.index("\t部门名称")
+    header = text[start : text.index("\n\n", start) + 2]
+    for break_ in (f"{header}\t区林业局\n", f"第2页\n\n{header}\t区林业局\n"):
+        assert read(write(tmp_path, "a.txt", text.replace("\t区林业局\n", break_, 1))) == FIGURES
+    titled = text.replace("\t其他单位\n\n", f"其他单位\n{header}", 1)
+    assert read(write(tmp_path, "a.txt", titled)) == FIGURES
+
+
+def test_a_group_may_be_a_column_and_a_rank_and_a_number_be_printed(tmp_path):
+    page = """<p>2022年第二季度</p><p>附件1</p><table>
+    <tr><td>序号</td><td>单位类别</td><td>部门名称</td><td>应办理数</td><td>办理数</td><td>办结率
+    <td>按期办理数<td>按期办结率<td>返工数<td>返工率<td>回访不满意数<td>回访不满意率<td>综合指标值
+    <td>名次</tr>
+    <tr><td>1<td rowspan=2>其他单位<td>甲局<td>4<td>4<td>100%<td>4<td>100%<td>0<td>0%<td>0<td>0%
+    <td>100<td>1</tr>
+    <tr><td>2<td>乙局<td>0<td>0<td>0%<td>0<td>0%<td>0<td>0%<td>0<td>0%<td>40<td>—</tr></table>"""
+    figures = read_document(write(tmp_path, "a.html", page.replace("—", "-")), LAYOUTS, "")
+    assert {figure.group for figure in figures} == {"其他单位"} and len(figures) == 21
+    assert [f.value for f in figures if f.measure == "排名"] == ["1"]
+
+
 def test_tables_in_tables_text_boxes_and_tracked_changes_are_read(tmp_path):
     """A table inside a cell, and a sentence inside a box that Word writes twice."""
     document = docx.Document(io.BytesIO(word(FIGURES, PLAIN)))
