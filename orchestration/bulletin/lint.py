@@ -38,6 +38,8 @@ INFERRED = "bulletin_inferred_callback"
 TOTAL = re.compile("合计|总计")
 CHANGE, RANK, INDEX = "quarter_on_quarter_change", "rank_in_group", "composite_index"
 DISSATISFIED, CALLBACKS, DUE = "dissatisfied_count", "callback_count", "due_count"
+ANSWERED = "handled_count"
+"""Everybody whose letter or suggestion was handled is asked; of tickets only those called back."""
 # A rate with the counts that it is made of; None: not printed, so that it has to be inferred.
 QUOTIENTS: tuple[tuple[str, str | None, str | None], ...] = (
     ("completion_rate", "handled_count", DUE),
@@ -45,7 +47,8 @@ QUOTIENTS: tuple[tuple[str, str | None, str | None], ...] = (
     ("on_time_rate", "on_time_count", DUE),
     ("rework_rate", "rework_count", DUE),
     ("dissatisfaction_rate", DISSATISFIED, None),
-    ("satisfaction_rate", None, "handled_count"),
+    ("satisfaction_rate", None, CALLBACKS),
+    ("satisfaction_rate", None, ANSWERED),
 )
 PARTS = (
     ("handled_count", DUE),
@@ -54,6 +57,7 @@ PARTS = (
     ("on_time_count", "handled_count"),
     ("overdue_count", DUE),
     ("rework_count", DUE),
+    (DISSATISFIED, CALLBACKS),
 )
 # The marts that the running text breaks the district's tickets down by.
 REQUEST_TYPE, CATEGORY = "hotline_request_type_quarter", "hotline_category_quarter"
@@ -215,6 +219,8 @@ class Bulletin:
         Those above the due count only where there is no other; none where nobody was dissatisfied,
         or where no integer gives the printed rate.
         """
+        if CALLBACKS in row:  # printed after all
+            return [int(row[CALLBACKS].value)]
         part, rate = row.get(DISSATISFIED), row.get("dissatisfaction_rate")
         if part is None or rate is None or not part.value:
             return []
@@ -403,6 +409,8 @@ def _rates(bulletin: Bulletin, rules: Rules) -> Iterator[Comparison]:
         for measure, *sides in QUOTIENTS:
             if measure not in row or any(side and side not in row for side in sides):
                 continue
+            if sides == [None, ANSWERED] and DUE in row:
+                continue
             rate = row[measure]
             decimals = bulletin.rate_decimals(rate)
             numerator, denominator = sides
@@ -556,6 +564,7 @@ def _text(bulletin: Bulletin, _: Rules) -> Iterator[Comparison]:
         for row in bulletin.rows.values()
         for printed in row.values()
     }
+    two_grains = {row.subject for row in bulletin.text if row.measure == "assignment_count"}
     for printed in bulletin.text:
         key = (printed.mart, printed.subject, printed.measure)
         items = (printed.mart, printed.subject, "assignment_count")
@@ -567,8 +576,13 @@ def _text(bulletin: Bulletin, _: Rules) -> Iterator[Comparison]:
         elif satisfied and dissatisfied:
             rest = _rounded(1 - dissatisfied.value, printed.decimals)
             yield _compare("bulletin_satisfaction", printed, rest, printed.value)
-        elif printed.measure == "distinct_item_count" and items in table:
-            # A letter goes to one unit; a suggestion may go to several, which are other counts.
+        elif (
+            printed.measure == "distinct_item_count"
+            and items in table
+            and printed.subject not in two_grains
+        ):
+            # A letter goes to one unit; a suggestion may go to several, which are other counts: no
+            # contradiction where the text gives both.
             control_id = f"bulletin_{printed.subject}"
             yield _compare(control_id, printed, table[items].value, printed.value, items[2])
 

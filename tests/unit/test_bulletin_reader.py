@@ -18,7 +18,7 @@ from bulletins import (
     write,
 )
 from conftest import EXPORTS
-from rewrite import ods
+from rewrite import ods, xls
 
 from orchestration.bulletin.layouts import load_layouts
 from orchestration.bulletin.reader import read_document
@@ -113,6 +113,23 @@ def test_a_header_may_be_cut_over_its_rows(tmp_path):
     assert read(write(tmp_path, "a.html", page)) == FIGURES
 
 
+def test_a_name_may_begin_above_its_figures(tmp_path):
+    layout = LAYOUTS[0]
+    tables = tuple(table.model_copy(update={"wrapped_name": "above"}) for table in layout.tables)
+    layouts = [layout.model_copy(update={"tables": tables})]
+    page = html(FIGURES, PLAIN)
+    cell = '<tr><td colspan="1" rowspan="1">区人社局</td>'
+    assert cell in page
+    above = "<tr><td>区人</td>" + "<td></td>" * 10 + "</tr><tr><td>社局</td>"
+    path = write(tmp_path, "a.html", page.replace(cell, above, 1))
+    assert [figure.cells for figure in read_document(path, layouts, "")] == FIGURES
+
+
+def test_an_old_workbook_is_read_and_one_sheet_may_hold_several_tables(tmp_path):
+    rows = [row for text, sheet in sheets(FIGURES).items() for row in ([text], *sheet)]
+    assert read(write(tmp_path, "a.xls", xls(rows))) == FIGURES
+
+
 def test_a_table_may_be_cut_over_pages(tmp_path):
     """With the header again, or with a group's title as a line of text between two tables."""
     text = tab_led_text(FIGURES, PLAIN)
@@ -167,6 +184,54 @@ def test_deep_nesting_ends_with_a_message_or_the_figures(tmp_path):
         assert read(write(tmp_path, "a.html", deep)) == FIGURES
     except InputError as error:
         assert error.code == "bad_document"
+
+
+def test_the_text_of_our_own_template_is_read(tmp_path):
+    """What the office issues from a generated bulletin comes back as the published one."""
+    text = """2022年第二季度通报
+应办理工单75件，办结74件，办结率98.67%；按期办结69件，按期办结率92%。退回返工3件，返工率4%。\
+完成回访60件，其中不满意8件，回访不满意率13.33%，群众满意率86.67%。参加综合评价的单位4个，\
+全区综合指标值93.7。
+从诉求类型看：投诉类40件、未分类35件。
+从诉求类别看，件数居前的是：环境保护类30件（环比增长25%）、市场管理类20件（环比下降3.5%）。
+从承办单位看，应办理数居前的是：区人社局（40件）、区公安分局（25件，综合评价A类单位）。
+应办理信件5件，办结5件，办结率100%；按期办结4件，超期办结1件。群众满意率80%。
+交办微建议2件。一件交几个单位办理的，按单位各计一件，共3件，其中按期办理3件，超期未办0件。"""
+    all_, letters, suggestions = "全区", "市长信箱、区长信箱", "政协云微建议"
+    figures = read_document(write(tmp_path, "a.txt", text.replace("\\\n", "")), LAYOUTS, "")
+    assert [(figure.name, figure.measure, figure.value) for figure in figures] == [
+        (all_, "应办理工单数", "75"),
+        (all_, "工单办结数", "74"),
+        (all_, "工单办结率", "98.67%"),
+        (all_, "按期办结数", "69"),
+        (all_, "按期办结率", "92%"),
+        (all_, "返工数", "3"),
+        (all_, "返工率", "4%"),
+        (all_, "回访数", "60"),
+        (all_, "回访不满意数", "8"),
+        (all_, "回访不满意率", "13.33%"),
+        (all_, "群众满意率", "86.67%"),
+        (all_, "单位数", "4"),
+        (all_, "综合指标值", "93.7"),
+        ("投诉类", "件数", "40"),
+        ("未分类", "件数", "35"),
+        ("环境保护类", "件数", "30"),
+        ("环境保护类", "环比增长", "25%"),
+        ("市场管理类", "件数", "20"),
+        ("市场管理类", "环比增长", "-3.5%"),
+        ("区人社局", "办件量", "40"),
+        ("区公安分局", "办件量", "25"),
+        (letters, "应办理信件数", "5"),
+        (letters, "已办理数", "5"),
+        (letters, "办结率", "100%"),
+        (letters, "按期办结数", "4"),
+        (letters, "超期办结数", "1"),
+        (letters, "群众满意率", "80%"),
+        (suggestions, "应办理数", "2"),
+        (suggestions, "交办次数", "3"),
+        (suggestions, "按期办理数", "3"),
+        (suggestions, "超期未办数", "0"),
+    ]
 
 
 def changed(old, new, form=tab_led_text):
