@@ -61,6 +61,8 @@ PARTS = (
 )
 # The marts that the running text breaks the district's tickets down by.
 REQUEST_TYPE, CATEGORY = "hotline_request_type_quarter", "hotline_category_quarter"
+MAX_OPTIONS = 1000
+"""Numbers of callbacks that an index is tried with; a real rate leaves a few at most."""
 LISTED_BY_SIZE = ("published_text_category", "published_text_unit")
 
 
@@ -213,27 +215,27 @@ class Bulletin:
         """To how many digits a rate was rounded."""
         return max(printed.decimals, self.decimals[printed.figure.table])
 
-    def callbacks(self, row: Row) -> list[int]:
+    def callbacks(self, row: Row) -> range:
         """The integers that a row's dissatisfaction rate can have been divided by.
 
         Those above the due count only where there is no other; none where nobody was dissatisfied,
         or where no integer gives the printed rate.
         """
         if CALLBACKS in row:  # printed after all
-            return [int(row[CALLBACKS].value)]
-        part, rate = row.get(DISSATISFIED), row.get("dissatisfaction_rate")
-        if part is None or rate is None or not part.value:
-            return []
-        decimals = self.rate_decimals(rate)
-        half = Fraction(1, 2 * 10**decimals)
-        due = row[DUE].value if DUE in row else part.value
-        least = max(floor(part.value / (rate.value + half)), int(part.value))
-        most = ceil(part.value / (rate.value - half)) if rate.value > half else int(due)
-        fitting = [
-            number for number in range(least, most + 1)
-            if _rounded(part.value / number, decimals) == rate.value
-        ]  # fmt: skip
-        return [number for number in fitting if number <= due] or fitting
+            printed = int(row[CALLBACKS].value)
+            return range(printed, printed + 1)
+        if DISSATISFIED not in row or "dissatisfaction_rate" not in row:
+            return range(0)
+        part, rate = int(row[DISSATISFIED].value), row["dissatisfaction_rate"]
+        if not part:
+            return range(0)
+        due = int(row[DUE].value) if DUE in row else part
+        # Half up: what is rounded to the rate reaches from half a step below it to just short of
+        # half a step above.
+        half = Fraction(1, 2 * 10 ** self.rate_decimals(rate))
+        least = max(floor(part / (rate.value + half)) + 1, part)
+        most = floor(part / (rate.value - half)) if rate.value > half else due
+        return range(least, min(most, due) + 1) or range(least, most + 1)
 
 
 def lint(bulletin: Bulletin, rules: Rules) -> list[Comparison]:
@@ -479,11 +481,11 @@ def _indexes(bulletin: Bulletin, rules: Rules) -> Iterator[Comparison]:
             continue
         counts = {measure: int(printed.value) for measure, printed in row.items()}
         if CALLBACKS not in needed:
-            options = [0]
+            options = range(1)
         elif counts.get(DISSATISFIED):
-            options = bulletin.callbacks(row)
+            options = bulletin.callbacks(row)[:MAX_OPTIONS]
         else:
-            options = [counts[DUE]]
+            options = range(counts[DUE], counts[DUE] + 1)
         items = list(rules.items)
         fitting = [
             Fraction(composite_index(counts | {CALLBACKS: option}, items, rules.index_decimals))
