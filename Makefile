@@ -7,7 +7,7 @@ export HOTLINE_HOME ?= $(CURDIR)/warehouse
 DBT := $(BIN)/dbt --quiet
 DBT_PLACE := --project-dir dbt_project --profiles-dir dbt_project
 
-.PHONY: quarter test lint ui docs lock clean
+.PHONY: quarter test test-faults lint ui docs lock clean
 .DELETE_ON_ERROR:
 
 quarter: .venv/.runtime
@@ -15,6 +15,10 @@ quarter: .venv/.runtime
 
 test: .venv/.dev
 	$(BIN)/pytest
+
+# An hour: 200 random kills and one at each step's start.
+test-faults: .venv/.dev
+	$(BIN)/python tests/faults/kills.py
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

@@ -32,6 +32,7 @@ STAGES = {
     "marts__hotline_unit_quarter_recomputed": "独立重算（Python）",
     "reconciliation_gate": "对账关口",
     "published__marts": "发布",
+    "published__bulletin": "生成通报",
 }
 
 app = typer.Typer(
@@ -100,7 +101,10 @@ def run(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOptio
         outcome = run_quarter(place, quarter, on_stage)
     if outcome.input_error:
         err.print(f"[bold red]✗[/] {_plain(outcome.input_error)}", soft_wrap=True)
-        err.print("没有发布任何内容，上一次发布的版本保持不变。")
+        if outcome.published:
+            err.print("集市已经发布；由它们生成的文件这一次没有更新。")
+        else:
+            err.print("没有发布任何内容，上一次发布的版本保持不变。")
         raise typer.Exit(UNUSABLE)
     total = time.perf_counter() - began
     startup = (starts[0] if starts else time.perf_counter()) - began
@@ -278,6 +282,18 @@ def lint_bulletin(
 
 
 @app.command()
+def pdf(quarter: QuarterArgument, home: HomeOption = None) -> None:
+    """用 LibreOffice 把已发布的通报印成 PDF；通报没有变化则不重印。"""
+    place = _settle(None, home)
+    Quarter.parse(quarter)
+    from orchestration.bulletin.publish import print_bulletin
+
+    with err.status("正在由 LibreOffice 生成 PDF……"):
+        path, is_new = print_bulletin(place, quarter)
+    out.print(f"{path}（{'已生成' if is_new else '通报没有变化，沿用已有的'}）", soft_wrap=True)
+
+
+@app.command()
 def sample(
     out_dir: Annotated[Path, typer.Option("--out", help="写到哪个文件夹")],
     tickets: Annotated[
@@ -296,6 +312,47 @@ def sample(
     else:
         synthesise(tickets, str(Quarter.parse(quarter)), seeds, contracts_root(), out_dir, seed)
     out.print(f"样例已写入 {out_dir}（虚构数据，仅供试用）")
+
+
+@app.command()
+def doctor(exports: ExportsOption = None, home: HomeOption = None) -> None:
+    """检查这台机器：版本、磁盘、权限、字体、外部程序；只看不改。"""
+    from orchestration.doctor import examine
+
+    findings = examine(_settle(exports, home), exports_root())
+    table = _folding("项目", "状态", "现状", "处理")
+    marks = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "fail": "[bold red]✗[/]"}
+    for row in findings:
+        table.add_row(row.item, marks[row.state], _plain(row.found), _plain(row.action))
+    out.print(table)
+    if any(row.state == "fail" for row in findings):
+        raise typer.Exit(STOPPED)
+
+
+@app.command()
+def backup(
+    archive: Annotated[Path, typer.Argument(help="写到哪个 .tar.gz 文件")],
+    home: HomeOption = None,
+) -> None:
+    """备份数据目录中的原始层与全部已发布版本（其余都可由它们重建）。"""
+    from orchestration.backup import backup as back_up
+
+    count = back_up(_settle(None, home), archive)
+    out.print(f"[bold green]✓[/] {count} 个文件已备份到 {_plain(str(archive))}", soft_wrap=True)
+
+
+@app.command()
+def restore(
+    archive: Annotated[Path, typer.Argument(help="hotline backup 写的文件")],
+    home: HomeOption = None,
+) -> None:
+    """把备份恢复到一个空的数据目录，逐个文件核对哈希。"""
+    from orchestration.backup import restore as bring_back
+
+    place = _settle(None, home)
+    count = bring_back(archive, place)
+    out.print(f"[bold green]✓[/] {count} 个文件已恢复到 {place.root}，哈希全部相符", soft_wrap=True)
+    out.print("再运行 hotline verify <季度> 可由原始层重建核对。")
 
 
 @app.command()
@@ -386,6 +443,8 @@ def _print_outputs(home: Home, quarter: str) -> None:
     out.print(f"  读者库   {home.published / 'marts.duckdb'}", soft_wrap=True)
     out.print(f"  Parquet  {home.published / 'parquet'}", soft_wrap=True)
     out.print(f"  版本清单 {home.version_manifest(quarter, version)}", soft_wrap=True)
+    if (bulletin := home.bulletin(quarter)).is_dir():
+        out.print(f"  通报     {bulletin}（PDF：hotline pdf {quarter}）", soft_wrap=True)
 
 
 def _print_figure(quarter: str, figure: "Figure") -> None:

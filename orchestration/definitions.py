@@ -3,6 +3,7 @@
 import dagster as dg
 
 from orchestration.defs.automation import after_quarter_end, exports_changed, quarterly_job
+from orchestration.defs.bulletin import published_bulletin
 from orchestration.defs.checks import (
     mart_expectations,
     raw_expectations,
@@ -15,10 +16,12 @@ from orchestration.defs.publish import published_marts
 from orchestration.defs.resources import Workspace
 
 defs = dg.Definitions(
-    assets=[*raw_assets, raw_scope, dbt_models, published_marts],
+    assets=[*raw_assets, raw_scope, dbt_models, published_marts, published_bulletin],
     asset_checks=[raw_expectations, mart_expectations, recomputed, reconciliation_gate],
     jobs=[quarterly_job],
     schedules=[after_quarter_end],
     sensors=[exports_changed],
+    # One step after another in one process: the working warehouse has one writer.
+    executor=dg.in_process_executor,
     resources={"workspace": Workspace()},
 )

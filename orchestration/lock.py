@@ -15,8 +15,11 @@ WAIT_SECONDS = 600.0
 
 
 @contextmanager
-def writer(home: Home, run_id: str, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
+def writer(home: Home, run_id: str, wait_seconds: float = WAIT_SECONDS) -> Iterator[str]:
     """Hold a home for a run; the operating system lets go of it if the process dies.
+
+    Yields:
+        The run that held the home before and died with it in hand, or nothing.
 
     Raises:
         InputError: another run still holds the home after `wait_seconds`.
@@ -25,6 +28,7 @@ def writer(home: Home, run_id: str, wait_seconds: float = WAIT_SECONDS) -> Itera
     note = home.lock.with_suffix(".json")
     try:
         with FileLock(home.lock, timeout=wait_seconds):
+            died = json.loads(note.read_text())["run_id"] if note.exists() else ""
             note.write_text(
                 json.dumps(
                     {
@@ -35,7 +39,7 @@ def writer(home: Home, run_id: str, wait_seconds: float = WAIT_SECONDS) -> Itera
                 )
             )
             try:
-                yield
+                yield died
             finally:
                 note.unlink(missing_ok=True)
     except Timeout as error:

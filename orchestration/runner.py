@@ -14,18 +14,18 @@ from orchestration.errors import InputError
 from orchestration.settings import Home
 
 DAGSTER_YAML = """\
-# Written by hotline; storage of Dagster's own events, and one writer at a time.
+# Written by hotline: storage of Dagster's own events; one run at a time, further ones queue.
 telemetry:
   enabled: false
 nux:
   enabled: false
 concurrency:
-  pools:
-    default_limit: 1
-    granularity: op
   runs:
     max_concurrent_runs: 1
 """
+
+
+PUBLISHING = "published__marts"
 
 
 @dataclass
@@ -38,6 +38,12 @@ class RunOutcome:
     failed_steps: list[str] = field(default_factory=list)
     input_error: str = ""
     failure: str = ""
+
+    @property
+    def published(self) -> bool:
+        """Whether the marts went out, whatever became of the documents made of them."""
+        reached = {step for step, _ in self.stages}
+        return PUBLISHING in reached and PUBLISHING not in self.failed_steps
 
 
 def dagster_instance(home: Home) -> dg.DagsterInstance:

@@ -10,6 +10,9 @@ from pathlib import Path
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 CONTROLS = DBT_PROJECT / "controls" / "control.csv"
+# In a quarter's folder of exports: what every document made from them must say, as that of a sample
+# that its rows are invented.
+NOTICE = "notice.txt"
 
 
 def site_root() -> Path | None:
@@ -60,6 +63,11 @@ def expectation_suites() -> dict[str, Path]:
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.json"))}
 
 
+def bulletin_root() -> Path:
+    """The site's bulletin: `bulletin.yml`, and maybe a Word template of its own."""
+    return (site_root() or PROJECT_ROOT) / "bulletin"
+
+
 @dataclass(frozen=True)
 class Home:
     """The folder that holds the warehouse and what it publishes (`HOTLINE_HOME`)."""
@@ -105,6 +113,10 @@ class Home:
     def lock(self) -> Path:
         """Held by the one writer."""
         return self.root / "writer.lock"
+
+    def bulletin(self, quarter: str) -> Path:
+        """The folder of a quarter's bulletin, for readers."""
+        return self.published / "bulletin" / quarter
 
     def version_manifest(self, quarter: str, version: int) -> Path:
         """The manifest of one published version of a quarter."""

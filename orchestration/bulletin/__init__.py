@@ -1,1 +1,1 @@
-"""Published bulletins: read in any form that an office writes, and checked against themselves."""
+"""The quarterly bulletin: what it says, the files it is written to, reading and checking it."""

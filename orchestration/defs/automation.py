@@ -18,7 +18,6 @@ quarterly_job = dg.define_asset_job(
     QUARTERLY_JOB,
     selection=dg.AssetSelection.all() | dg.AssetSelection.all_asset_checks(),
     description="一个季度：接收 → 校验 → 建模 → 对账 → 关口 → 发布",
-    executor_def=dg.in_process_executor,
 )
 
 

@@ -99,7 +99,6 @@ def _mart_frames(home: Home, table: str, quarter: str) -> Iterator[pd.DataFrame]
         _spec("expectations", dg.AssetKey(["raw", suite]), "Great Expectations：原始导出的每一行")
         for suite in RAW_SUITES
     ],
-    pool="warehouse",
 )
 def raw_expectations(
     context: dg.AssetCheckExecutionContext, workspace: Workspace
@@ -114,7 +113,6 @@ def raw_expectations(
         _spec("expectations", dg.AssetKey(["marts", suite]), "Great Expectations：本季度的集市表")
         for suite in MART_SUITES
     ],
-    pool="warehouse",
 )
 def mart_expectations(
     context: dg.AssetCheckExecutionContext, workspace: Workspace
@@ -127,7 +125,6 @@ def mart_expectations(
     asset=dg.AssetKey(["marts", "hotline_unit_quarter"]),
     description="用 Python 分数运算独立重算每个单位的件数、率与综合指标值，逐格相同",
     blocking=True,
-    pool="warehouse",
 )
 def recomputed(context: dg.AssetCheckExecutionContext, workspace: Workspace) -> dg.AssetCheckResult:
     """Work the hotline mart out a second time, without SQL arithmetic."""
@@ -148,7 +145,6 @@ def recomputed(context: dg.AssetCheckExecutionContext, workspace: Workspace) -> 
         ),
         _spec("no_unmapped_unit", RECONCILIATION, "单位名称全部在别名表中，从不猜测"),
     ],
-    pool="warehouse",
 )
 def reconciliation_gate(
     context: dg.AssetCheckExecutionContext, workspace: Workspace

@@ -42,7 +42,6 @@ project = DbtProject(project_dir=DBT_PROJECT)
     project=project,
     dagster_dbt_translator=translator,
     partitions_def=quarters,
-    pool="warehouse",
     name="dbt",
 )
 def dbt_models(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[Any]:

@@ -82,7 +82,6 @@ raw_assets = [_raw_asset(source, description) for source, description in SOURCES
         )
     ],
     partitions_def=quarters,
-    pool="warehouse",
 )
 def raw_scope(
     context: dg.AssetExecutionContext, workspace: Workspace

@@ -4,6 +4,7 @@ import base64
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 
 from orchestration.audit import reconciliation
 from orchestration.defs.dbt import dbt_models
@@ -26,7 +27,6 @@ _DATA = "data:image/png;base64,"
     description="发布给读者的整份副本：marts.duckdb 与 Parquet；任何阻断检查未过则不发布",
     owners=OWNERS,
     kinds={"duckdb", "parquet"},
-    pool="warehouse",
 )
 def published_marts(
     context: dg.AssetExecutionContext, workspace: Workspace
@@ -67,9 +67,9 @@ def _index_plot(home: Home, quarter: str) -> str:
         "select composite_index from marts.hotline_unit_quarter where quarter = ? and is_rated",
         [quarter],
     )
-    values = [{"index": float(row["composite_index"])} for row in rows]
+    frame = pd.DataFrame({"index": [float(row["composite_index"]) for row in rows]})
     chart = (
-        alt.Chart(alt.Data(values=values), width=480, height=140)
+        alt.Chart(frame, width=480, height=140)
         .mark_bar(color="#2a6f97")
         .encode(
             alt.X("index:Q", bin=alt.Bin(maxbins=20), title=f"综合指标值 {quarter}"),

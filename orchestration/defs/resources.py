@@ -20,7 +20,8 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Workspace"]:
         """Hold the home from the first step to the last; scratch starts and ends empty."""
-        with writer(self.home, context.run_id or ""):
+        with writer(self.home, context.run_id or "") as died:
+            _close(context.instance, died)
             shutil.rmtree(self.home.scratch, ignore_errors=True)
             self.home.scratch.mkdir(parents=True)
             restore(self.home)
@@ -41,3 +42,10 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
     def contracts(self) -> dict[str, Contract]:
         """The contracts in force."""
         return load_contracts(contracts_root())
+
+
+def _close(instance: dg.DagsterInstance | None, run_id: str) -> None:
+    """End a run in Dagster's storage whose process died: it would count as running for ever."""
+    run = instance.get_run_by_id(run_id) if instance and run_id else None
+    if instance and run and not run.is_finished:
+        instance.report_run_failed(run, message="进程中断，没有走到结尾；由下一次运行登记")

@@ -110,7 +110,7 @@ def tickets() -> pd.DataFrame:
 
 def test_made_again_it_is_the_same(tmp_path: Path) -> None:
     reconstruct(BULLETIN, SEEDS, CONTRACTS, tmp_path)
-    for name in ("ticket.csv", "suggestion.csv", "bulletin.csv"):
+    for name in ("ticket.csv", "suggestion.csv", "bulletin.csv", "notice.txt"):
         assert (tmp_path / name).read_bytes() == (QUARTER / name).read_bytes(), name
 
     def members(path: Path) -> dict[str, bytes]:
@@ -259,6 +259,7 @@ def test_headers_values_and_fictitious_people() -> None:
 def test_synthetic_exports(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         synthesise(2000, "2022Q2", SEEDS, CONTRACTS, tmp_path / folder)
+    assert "虚构" in (tmp_path / "a" / "notice.txt").read_text(encoding="utf-8")
     for name in ("ticket.csv", "mailbox.csv", "suggestion.csv"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
     synthesise(2000, "2022Q2", SEEDS, CONTRACTS, tmp_path / "c", seed=1)

@@ -1,0 +1,28 @@
+"""The bulletin as an asset: the documents that the office sends out, made of what was published."""
+
+import dagster as dg
+
+from orchestration.bulletin.publish import publish_bulletin
+from orchestration.defs.ingest import OWNERS
+from orchestration.defs.partitions import quarters
+from orchestration.defs.resources import Workspace
+
+
+@dg.asset(
+    key=["published", "bulletin"],
+    deps=[["published", "marts"]],
+    partitions_def=quarters,
+    group_name="published",
+    description="季度通报（docx、xlsx），数字全部取自集市；站点没有 bulletin.yml 则不生成",
+    owners=OWNERS,
+    kinds={"word", "excel"},
+    pool="warehouse",
+)
+def published_bulletin(
+    context: dg.AssetExecutionContext, workspace: Workspace
+) -> dg.MaterializeResult[None]:
+    """Write the quarter's bulletin; the paths of its files are metadata."""
+    files = publish_bulletin(workspace.home, workspace.exports, context.partition_key)
+    return dg.MaterializeResult(
+        metadata={path.suffix[1:]: dg.MetadataValue.path(str(path)) for path in files}
+    )
