@@ -78,6 +78,15 @@ def test_a_word_bulletin_gives_the_same_publication(published_home, quarter, tmp
     assert hashes(parquet[0]) == hashes(parquet[1])
 
 
+@pytest.mark.parametrize("name", ["bulletin.docx", "bulletin.xlsx"])
+def test_what_the_run_writes_is_read_back(name, published_home, tmp_path):
+    """It keeps what is so (callbacks above due, a name of two units) and mends what was not."""
+    path = published_home / "published" / "bulletin" / "2022Q2" / name
+    ran = hotline("lint-bulletin", path, "--csv", home=tmp_path)
+    found = [row["control_id"] for row in csv.DictReader(ran.out.splitlines())]
+    assert found == ["bulletin_callback"] * 4 + ["bulletin_name"]
+
+
 def test_a_contradiction_that_nobody_explained_stops_the_run(home, quarter):
     """A figure that only the bulletin itself can confirm: 100 of 105 are no 96.24 percent."""
     text = html(published(), Style()).replace("95.24%", "96.24%")
