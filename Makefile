@@ -7,11 +7,11 @@ export HOTLINE_HOME ?= $(CURDIR)/warehouse
 
 TICKETS ?= 1000000
 
-.PHONY: quarter test test-faults bench lint ui docs lock clean
+.PHONY: quarter test test-mutation test-faults bench lint ui docs lock clean
 .DELETE_ON_ERROR:
 
 quarter: .venv/.runtime
-	@$(BIN)/hotline run $(QUARTER)
+	@$(BIN)/hotline run $(QUARTER) $(if $(REASON),--reason "$(REASON)")
 
 test: .venv/.dev
 	$(BIN)/pytest
@@ -19,6 +19,11 @@ test: .venv/.dev
 # An hour: 200 random kills and one at each step's start.
 test-faults: .venv/.dev
 	$(BIN)/python tests/faults/kills.py
+
+# make test changes 12 figures; this many take some minutes.
+MUTATIONS ?= 220
+test-mutation: .venv/.dev
+	$(BIN)/pytest tests/mutation --mutations $(MUTATIONS)
 
 # Some minutes on a quiet machine; results go to $(HOTLINE_HOME)/bench.
 bench: .venv/.dev

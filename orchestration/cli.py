@@ -4,6 +4,7 @@ import csv
 import os
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -78,7 +79,12 @@ def _plain(text: str) -> str:
 
 
 @app.command()
-def run(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOption = None) -> None:
+def run(
+    quarter: QuarterArgument,
+    reason: Annotated[str, typer.Option(help="与上一版不同时必给：为什么更正，记入重述记录")] = "",
+    exports: ExportsOption = None,
+    home: HomeOption = None,
+) -> None:
     """运行一个季度：接收、校验、建模、对账、关口、发布。"""
     began = time.perf_counter()
     place = _settle(exports, home)
@@ -114,7 +120,7 @@ def run(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOptio
                 err.print(f"正在接收 {_plain(str(reading))}", soft_wrap=True)
 
         with listening(on_reading):
-            outcome = run_quarter(place, quarter, on_stage)
+            outcome = run_quarter(place, quarter, on_stage, reason.strip())
     for line in outcome.changes:
         out.print(_plain(line), soft_wrap=True)
     if outcome.input_error:
@@ -145,15 +151,7 @@ def reconcile(
     from orchestration.audit import reconciliation
 
     place = _settle(exports, home)
-    Quarter.parse(quarter)
-    run_id = reconciliation.latest_run(place, quarter) if place.warehouse.exists() else None
-    if run_id is None:
-        raise InputError(
-            code="not_reconciled",
-            found=f"{quarter} 还没有对账结果",
-            expected="至少运行过一次的季度",
-            action=f"先运行 hotline run {quarter}",
-        )
+    run_id = reconciliation.required_run(place, quarter)
     rows = reconciliation.controls(place, run_id)
     table = Table("控制项", "对象", "指标", "应为", "实为", "差额", "状态", "说明", title=quarter)
     for column in table.columns:
@@ -173,6 +171,42 @@ def reconcile(
     raise typer.Exit(
         STOPPED if any(row["status"] not in reconciliation.HOLDING for row in rows) else PUBLISHED
     )
+
+
+@app.command()
+def explain(
+    quarter: QuarterArgument,
+    control: Annotated[str, typer.Argument(metavar="CONTROL", help="控制项代码")],
+    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="对象：单位代码或名称等")],
+    measure: Annotated[str, typer.Argument(metavar="MEASURE", help="指标")],
+    reason: Annotated[str, typer.Option(help="为什么不符")],
+    evidence: Annotated[str, typer.Option(help="依据：哪份文件、哪一处")],
+    expires: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="最后有效的一天；默认一年")
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="写入已知差异的种子表")] = False,
+    home: HomeOption = None,
+) -> None:
+    """把最近一次运行的一处不符写成一行已知差异（应为和差完全照录，变了就不再算说明）。"""
+    from orchestration.audit import discrepancies
+
+    place = _settle(None, home)
+    row = discrepancies.explain(
+        place,
+        quarter,
+        (control, subject, measure),
+        reason,
+        evidence,
+        expires.date() if expires else None,
+    )
+    print(discrepancies.as_csv(row))
+    old = discrepancies.superseded(row)
+    replacing = f"，取代其中的 {old}" if old else ""
+    if write:
+        path = discrepancies.write(row)
+        err.print(f"已写入 {path}{replacing}。重新运行 hotline run {quarter} 后生效。")
+    else:
+        err.print(f"核对后加入 {discrepancies.SEED}{replacing}；或加 --write 写入。")
 
 
 @app.command()
@@ -243,6 +277,8 @@ def verify(
         if row.readers_copy != row.recorded:
             err.print(f"[bold red]✗[/] {row.table}：发布的 Parquet 与记录的不同", soft_wrap=True)
             err.print(f"  发布 {row.readers_copy or '找不到'}", soft_wrap=True)
+        if row.readers_table not in (None, row.recorded):
+            err.print(f"[bold red]✗[/] {row.table}：marts.duckdb 中的与记录的不同", soft_wrap=True)
     if outcome.rules_changed:
         err.print("业务规则（seeds 或契约）在这一版发布之后改过，重建用的是现在的规则。")
     for name in outcome.broken:
@@ -460,6 +496,9 @@ def _print_stop(
         err.print(_plain(line), soft_wrap=True)
     for check in check_results.failures(home, run_id):
         err.print(f"检查未过：{check['layer']} · {check['check_name']}（{check['failing_count']}）")
+    stopped_by = {check["check_name"] for check in check_results.failures(home, run_id)}
+    for line in findings.rule_findings(home, quarter, run_id, stopped_by):
+        err.print(_plain(line), soft_wrap=True)
     blocking = reconciliation.blocking(rows)
     for row in blocking[:40]:
         err.print(

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -74,7 +74,10 @@ def _check_seeds() -> None:
 
 
 def build(
-    home: Home, manifest: Manifest, on_event: Callable[[dict[str, Any]], None]
+    home: Home,
+    manifest: Manifest,
+    on_event: Callable[[dict[str, Any]], None],
+    leave_out: Sequence[str] = (),
 ) -> BuildResult:
     """Build seeds, models and data tests against a home's working warehouse.
 
@@ -82,6 +85,7 @@ def build(
         home: whose warehouse is written.
         manifest: from `parse_project`.
         on_event: called with each of dbt's structured log events, as its JSON form.
+        leave_out: kinds of resources that aren't built, such as `seed`; unit tests never are.
     """
 
     def listen(message: EventMsg) -> None:
@@ -90,7 +94,8 @@ def build(
     os.environ[DATABASE] = str(home.warehouse)
     artifact = home.dbt_target / "run_results.json"
     artifact.unlink(missing_ok=True)
-    command = ["build", "--exclude-resource-type", "unit_test", *_where(home.dbt_target), *QUIET]
+    kinds = [f"--exclude-resource-type={kind}" for kind in ("unit_test", *leave_out)]
+    command = ["build", *kinds, *_where(home.dbt_target), *QUIET]
     result = dbtRunner(manifest=manifest, callbacks=[listen]).invoke(command)
     return BuildResult(
         run_results=json.loads(artifact.read_text()) if artifact.exists() else {"results": []},

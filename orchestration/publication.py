@@ -8,25 +8,47 @@ the versions' manifests, so that a run that was cut off leaves nothing half-told
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import polars as pl
 
-from orchestration import __version__
+from orchestration.audit import check_results, reconciliation
+from orchestration.audit.history import write_control_history
 from orchestration.errors import InputError
 from orchestration.ingest.lake import LakeFile, all_files, current_files, sha256_of
+from orchestration.provenance import code_version, lock_sha256
 from orchestration.quarters import Quarter
 from orchestration.settings import Home, rule_files
-from orchestration.warehouse import connect
+from orchestration.warehouse import commented_table, connect
 
 # What tells the rows of a mart apart within a quarter; a mart has one or two of these.
 KEY_COLUMNS = ("unit_code", "mailbox", "component", "channel", "request_type", "category")
+# The check that a changed version comes with a reason.
+UNREASONED = "restated_without_reason"
 READER_SCHEMAS = ("marts", "audit")
+PUBLICATION = {
+    "quarter": ("varchar", "季度"),
+    "version": ("bigint", "版本：一个季度内由 1 起"),
+    "published_at": ("timestamp", "发布时间"),
+    "code_version": ("varchar", "程序版本和提交"),
+    "policy_version": ("varchar", "指标方案版本"),
+    "input_sha256": ("varchar", "输入的哈希：现行源文件和业务规则"),
+    "output_sha256": ("varchar", "输出的哈希：各表 Parquet 的哈希合算"),
+}
+RESTATEMENT = {
+    "quarter": ("varchar", "季度"),
+    "version": ("bigint", "数字改变后的版本"),
+    "previous_version": ("bigint", "上一版本"),
+    "table_name": ("varchar", "集市表"),
+    "unit_code": ("varchar", "单位代码；不按单位的为空文本"),
+    "measure": ("varchar", "指标，其他键（如诉求类型）写在前面；名次也在内"),
+    "old_value": ("varchar", "上一版的值；没有为空"),
+    "new_value": ("varchar", "这一版的值；没有为空"),
+    "reason": ("varchar", "操作者说明的原因，括号内是程序查明的来由"),
+}
 # Facts go along as Parquet, so that a published figure leads back to its source rows.
 EXPORTED_SCHEMAS = ("marts", "facts")
 FACT_PREFIX = "fct_"
@@ -44,39 +66,108 @@ class Publication:
     restatement_count: int
 
 
+@dataclass(frozen=True)
+class Draft:
+    """A quarter as it would be published: Parquet files aside, their hashes, the last manifest."""
+
+    quarter: str
+    folder: Path
+    outputs: dict[str, str]
+    previous: dict[str, Any] | None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it differs from the last version, or is the first."""
+        return self.previous is None or self.previous["outputs"] != self.outputs
+
+    @property
+    def needs_reason(self) -> bool:
+        """Whether it changes what was published, which nobody may do without saying why."""
+        return self.previous is not None and self.is_new
+
+
 def input_sha256(home: Home, quarter: str) -> str:
     """One hash over what decides a quarter's figures: its current files and the rules."""
     return _digest({"files": _input_hashes(home, quarter), "rules": rules_sha256()})
 
 
-def publish(home: Home, quarter: str, run_id: str) -> Publication:
+def draft(home: Home, quarter: str) -> Draft:
+    """Write what would be published, aside, and hold it against the quarter's last version."""
+    folder = home.scratch / f"version-{quarter}"
+    shutil.rmtree(folder, ignore_errors=True)
+    return Draft(quarter, folder, export_outputs(home, quarter, folder), _latest(home, quarter))
+
+
+def publish(home: Home, drafted: Draft, run_id: str, reason: str) -> Publication:
     """Publish a quarter's marts and facts as they stand in the working warehouse.
 
     A new version is made only if a figure or the rows behind it changed; its restatements say which
     figures (none where an export only arrived in another form). The copies for readers are
     refreshed in either case, because the audit tables grow with every run.
+
+    Args:
+        home: whose working warehouse is published.
+        drafted: from `draft`.
+        run_id: the run that built it.
+        reason: why the quarter changes, as the operator says; needed where the draft says so.
     """
+    quarter, previous = drafted.quarter, drafted.previous
+    if drafted.needs_reason and not reason:
+        raise ValueError("a changed version needs a reason")
     versions = home.published / "versions" / quarter
-    previous = _latest_manifest(home, quarter)
-    staging = home.scratch / f"version-{quarter}"
-    shutil.rmtree(staging, ignore_errors=True)
-    outputs = export_outputs(home, quarter, staging)
-    if previous is not None and previous["outputs"] == outputs:
-        manifest, is_new = previous, False
-        shutil.rmtree(staging)
+    if previous is not None and not drafted.is_new:
+        manifest = dict(previous)
+        shutil.rmtree(drafted.folder)
     else:
-        manifest, is_new = _manifest(home, quarter, run_id, outputs, previous), True
-        manifest["restatements"] = _restatements(versions, previous, staging, manifest)
-        (staging / "manifest.json").write_text(
+        manifest = _manifest(home, drafted, run_id, reason)
+        (drafted.folder / "manifest.json").write_text(
             json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
         )
         versions.mkdir(parents=True, exist_ok=True)
-        staging.rename(versions / f"v{manifest['version']}")
+        drafted.folder.rename(versions / f"v{manifest['version']}")
     _refresh_parquet(home, quarter, versions / f"v{manifest['version']}")
     _refresh_duckdb(home)
-    return Publication(
-        quarter, manifest["version"], is_new, len(manifest["restatements"]) if is_new else 0
-    )
+    restatements = len(manifest["restatements"]) if drafted.is_new else 0
+    return Publication(quarter, manifest["version"], drafted.is_new, restatements)
+
+
+def changed_figures(home: Home, quarter: str) -> list[dict[str, str | None]]:
+    """Every figure of the working warehouse that differs from the quarter's last version.
+
+    Returns:
+        One entry a figure: table_name, unit_code (empty where no unit is meant), measure (with the
+        other keys before it, ranks included), old_value and new_value (null: not there).
+    """
+    previous = _latest(home, quarter)
+    if previous is None:
+        return []
+    old_folder = home.version_manifest(quarter, previous["version"]).parent
+    changed = []
+    with connect(home) as connection:
+        for table in _tables(connection, "marts"):
+            old_file = old_folder / f"{table}.parquet"
+            old = _figures(connection, f"read_parquet('{_quoted(old_file)}')", quarter)
+            new = _figures(connection, f"marts.{table}", quarter)
+            changed += [
+                {
+                    "table_name": table,
+                    "unit_code": unit_code,
+                    "measure": measure,
+                    "old_value": old.get((unit_code, measure)),
+                    "new_value": new.get((unit_code, measure)),
+                }
+                for unit_code, measure in sorted(old.keys() | new.keys())
+                if old.get((unit_code, measure)) != new.get((unit_code, measure))
+            ]
+    return changed
+
+
+def changed_files(home: Home, quarter: str) -> list[str]:
+    """The names of the current files that the quarter's last version wasn't made from."""
+    previous = _latest(home, quarter)
+    used = {entry["file_sha256"] for entry in previous["inputs"]} if previous else set()
+    files = [f.file_name for f in current_files(home, quarter) if f.file_sha256 not in used]
+    return list(dict.fromkeys(files))  # a workbook of several sources is named once
 
 
 def manifests(home: Home) -> list[dict[str, Any]]:
@@ -93,7 +184,7 @@ def published_manifest(home: Home, quarter: str) -> dict[str, Any]:
         InputError: no quarter is written so, or it was never published in this home.
     """
     Quarter.parse(quarter)
-    manifest = _latest_manifest(home, quarter)
+    manifest = _latest(home, quarter)
     if manifest is None:
         known = sorted({entry["quarter"] for entry in manifests(home)})
         raise InputError(
@@ -110,7 +201,7 @@ def readers_parquet(home: Home, quarter: str, table: str) -> Path:
     return home.published / "parquet" / table / f"quarter={quarter}" / f"{table}.parquet"
 
 
-def _latest_manifest(home: Home, quarter: str) -> dict[str, Any] | None:
+def _latest(home: Home, quarter: str) -> dict[str, Any] | None:
     return next((m for m in reversed(manifests(home)) if m["quarter"] == quarter), None)
 
 
@@ -123,24 +214,45 @@ def export_outputs(home: Home, quarter: str, folder: Path) -> dict[str, str]:
     folder.mkdir(parents=True)
     with connect(home) as connection:
         for schema in EXPORTED_SCHEMAS:
-            for table in _tables(connection, schema):
-                target = str(folder / f"{table}.parquet").replace("'", "''")
-                connection.execute(
-                    f"create or replace temp table export as select * from {schema}.{table} "  # noqa: S608 (our own names)
-                    "where quarter = ? order by all",
-                    [quarter],
-                )
-                connection.execute(f"copy export to '{target}' (format parquet, compression zstd)")
+            _export(connection, schema, quarter, folder)
+    return _hashes(folder)
+
+
+def export_readers_marts(home: Home, quarter: str, folder: Path) -> dict[str, str]:
+    """As `export_outputs`, from the marts in `marts.duckdb`; nothing if that can't be opened."""
+    folder.mkdir(parents=True)
+    with duckdb.connect() as connection:
+        database = home.published / "marts.duckdb"
+        try:
+            connection.execute(f"attach '{_quoted(database)}' as published (read_only)")
+        except duckdb.Error:
+            return {}
+        connection.execute("use published")
+        _export(connection, "marts", quarter, folder)
+    return _hashes(folder)
+
+
+def _export(connection: duckdb.DuckDBPyConnection, schema: str, quarter: str, folder: Path) -> None:
+    for table in _tables(connection, schema):
+        connection.execute(
+            f"create or replace temp table export as select * from {schema}.{table} "  # noqa: S608 (our own names)
+            "where quarter = ? order by all",
+            [quarter],
+        )
+        target = _quoted(folder / f"{table}.parquet")
+        connection.execute(f"copy export to '{target}' (format parquet, compression zstd)")
+
+
+def _hashes(folder: Path) -> dict[str, str]:
     return {path.stem: sha256_of(path) for path in sorted(folder.glob("*.parquet"))}
 
 
-def _manifest(
-    home: Home,
-    quarter: str,
-    run_id: str,
-    outputs: Mapping[str, str],
-    previous: Mapping[str, Any] | None,
-) -> dict[str, Any]:
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _manifest(home: Home, drafted: Draft, run_id: str, reason: str) -> dict[str, Any]:
+    quarter, previous = drafted.quarter, drafted.previous
     with connect(home) as connection:
         row = connection.execute(
             "select max(policy_version) from marts.hotline_unit_quarter where quarter = ?",
@@ -151,14 +263,22 @@ def _manifest(
         "version": previous["version"] + 1 if previous else 1,
         "run_id": run_id,
         "published_at": f"{datetime.now():%Y-%m-%d %H:%M:%S}",
-        "code_version": __version__,
+        "as_of": str(Quarter.parse(quarter).end - timedelta(days=1)),
+        "code_version": code_version(),
+        "lock_sha256": lock_sha256(),
         "policy_version": row[0] if row else "",
         "rules_sha256": rules_sha256(),
         "inputs": [_input(file) for file in current_files(home, quarter)],
         "previous_inputs": [_input(file) for file in _previous_files(home, quarter)],
         "input_sha256": input_sha256(home, quarter),
-        "outputs": dict(outputs),
-        "output_sha256": _digest(outputs),
+        "outputs": drafted.outputs,
+        "output_sha256": _digest(drafted.outputs),
+        "checks": check_results.counts(home, run_id),
+        "controls": {
+            group.control_group: {"match": group.match, "explained": group.explained}
+            for group in reconciliation.summarise(reconciliation.controls(home, run_id))
+        },
+        "restatements": _restatements(home, quarter, reason) if previous else [],
     }
 
 
@@ -182,48 +302,26 @@ def _previous_files(home: Home, quarter: str) -> list[LakeFile]:
     ]
 
 
-def _restatements(
-    versions: Path, previous: Mapping[str, Any] | None, staging: Path, manifest: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    """Every figure that differs from the last version, with what made it differ."""
-    if previous is None:
-        return []
-    old_folder = versions / f"v{previous['version']}"
-    old_hashes = {entry["file_sha256"] for entry in previous["inputs"]}
-    changed = dict.fromkeys(  # a workbook of several sources is named once
-        entry["file_name"] for entry in manifest["inputs"] if entry["file_sha256"] not in old_hashes
-    )
-    reason = f"来源文件变更：{'、'.join(changed)}" if changed else "业务规则、程序或上季度数据变更"
-    rows = []
-    for table in (name for name in manifest["outputs"] if not name.startswith(FACT_PREFIX)):
-        old, new = (_long(folder / f"{table}.parquet") for folder in (old_folder, staging))
-        for key in sorted(old.keys() | new.keys()):
-            if old.get(key) != new.get(key):
-                unit_code, measure = key
-                rows.append(
-                    {
-                        "table_name": table,
-                        "unit_code": unit_code,
-                        "measure": measure,
-                        "old_value": old.get(key),
-                        "new_value": new.get(key),
-                        "reason": reason,
-                    }
-                )
-    return rows
+def _restatements(home: Home, quarter: str, reason: str) -> list[dict[str, Any]]:
+    """Every figure that differs from the last version, with the operator's reason and the cause."""
+    files = changed_files(home, quarter)
+    cause = f"来源文件变更：{'、'.join(files)}" if files else "业务规则、程序或上季度数据变更"
+    told = {"reason": f"{reason}（{cause}）"}
+    return [figure | told for figure in changed_figures(home, quarter)]
 
 
-def _long(path: Path) -> dict[tuple[str, str], str]:
+def _figures(
+    connection: duckdb.DuckDBPyConnection, relation: str, quarter: str
+) -> dict[tuple[str, str], str]:
     """A mart as {(unit code or empty, measure): value as text}; other keys prefix the measure."""
-    if not path.exists():
-        return {}
-    frame = pl.read_parquet(path)
-    keys = [column for column in frame.columns if column in KEY_COLUMNS]
+    cursor = connection.execute(f"select * from {relation} where quarter = ?", [quarter])  # noqa: S608 (our own names)
+    columns = [column[0] for column in cursor.description or []]
     figures = {}
-    for row in frame.iter_rows(named=True):
-        prefix = "".join(f"{row[key]}." for key in keys if key != "unit_code")
+    for values in cursor.fetchall():
+        row = dict(zip(columns, values, strict=True))
+        prefix = "".join(f"{row[key]}." for key in KEY_COLUMNS[1:] if key in row)
         for column, value in row.items():
-            if column not in keys and column != "quarter" and value is not None:
+            if column not in KEY_COLUMNS and column != "quarter" and value is not None:
                 figures[str(row.get("unit_code", "")), prefix + column] = str(value)
     return figures
 
@@ -244,9 +342,9 @@ def _refresh_duckdb(home: Home) -> None:
     told = manifests(home)
     with connect(home) as connection:
         _write_publication_tables(connection, told)
-        path = str(temporary).replace("'", "''")
+        write_control_history(connection)
         connection.execute(
-            f"attach '{path}' as readers (storage_version '{READER_STORAGE_VERSION}')"
+            f"attach '{_quoted(temporary)}' as readers (storage_version '{READER_STORAGE_VERSION}')"
         )
         for schema in READER_SCHEMAS:
             connection.execute(f"create schema readers.{schema}")
@@ -263,16 +361,10 @@ def _refresh_duckdb(home: Home) -> None:
 def _write_publication_tables(
     connection: duckdb.DuckDBPyConnection, told: list[dict[str, Any]]
 ) -> None:
-    connection.execute(
-        "create or replace table audit.publication (quarter varchar, version bigint, "
-        "published_at timestamp, code_version varchar, policy_version varchar, "
-        "input_sha256 varchar, output_sha256 varchar)"
-    )
-    connection.execute(
-        "create or replace table audit.restatement (quarter varchar, version bigint, "
-        "previous_version bigint, table_name varchar, unit_code varchar, measure varchar, "
-        "old_value varchar, new_value varchar, reason varchar)"
-    )
+    connection.execute("drop table if exists audit.publication")
+    connection.execute("drop table if exists audit.restatement")
+    commented_table(connection, "audit.publication", PUBLICATION)
+    commented_table(connection, "audit.restatement", RESTATEMENT)
     for manifest in told:
         columns = ("published_at", "code_version", "policy_version", "input_sha256")
         connection.execute(

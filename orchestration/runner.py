@@ -13,6 +13,8 @@ from dagster import DagsterEventType
 from orchestration.errors import InputError
 from orchestration.settings import Home
 
+REASON_TAG = "hotline/reason"
+"""A run's tag: why it changes what was published, where it does."""
 DAGSTER_YAML = """\
 # Written by hotline: storage of Dagster's own events; one run at a time, further ones queue.
 telemetry:
@@ -70,13 +72,16 @@ def register_quarters(home: Home, exports: Path) -> None:
         instance.add_dynamic_partitions(quarters.name or "", list(quarter_folders(exports)))
 
 
-def run_quarter(home: Home, quarter: str, on_stage: Callable[[str], None]) -> RunOutcome:
+def run_quarter(
+    home: Home, quarter: str, on_stage: Callable[[str], None], reason: str = ""
+) -> RunOutcome:
     """Run the quarterly job in this process.
 
     Args:
         home: where everything is written; must be the one that `HOTLINE_HOME` names.
         quarter: such as 2022Q2.
         on_stage: called with a step's key when the step starts.
+        reason: why the run changes what was published, if it does.
     """
     outcome = RunOutcome(run_id=str(uuid.uuid4()), succeeded=False)
     try:
@@ -106,6 +111,7 @@ def run_quarter(home: Home, quarter: str, on_stage: Callable[[str], None]) -> Ru
             instance=instance,
             partition_key=quarter,
             run_id=outcome.run_id,
+            tags={REASON_TAG: reason} if reason else None,
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )

@@ -13,12 +13,12 @@ from typing import Any
 import duckdb
 import yaml
 
-from orchestration import __version__
 from orchestration.bulletin.lint import Rules, control_rows
 from orchestration.errors import InputError
 from orchestration.ingest.contracts import Contract
 from orchestration.ingest.lake import LakeFile, all_files, current_files
 from orchestration.ingest.written import written_rules
+from orchestration.provenance import code_version
 from orchestration.quarters import Quarter
 from orchestration.settings import DBT_PROJECT, Home, seeds_root
 
@@ -71,6 +71,16 @@ def is_built(home: Home, table: str) -> bool:
     return bool(found)
 
 
+def commented_table(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, tuple[str, str]]
+) -> None:
+    """Make a table unless it is there; `columns` gives each column's type and Chinese label."""
+    types = ", ".join(f"{name} {kind}" for name, (kind, _) in columns.items())
+    connection.execute(f"create table if not exists {table} ({types})")
+    for name, (_, label) in columns.items():
+        connection.execute(f"comment on column {table}.{name} is '{label}'")
+
+
 def register_raw(
     home: Home, quarter: Quarter, run_id: str, contracts: dict[str, Contract]
 ) -> dict[str, int]:
@@ -102,7 +112,7 @@ def register_raw(
                     str(quarter.previous),
                     any(file.source == "bulletin" for file in current),
                     datetime.now().replace(microsecond=0),
-                    __version__,
+                    code_version(),
                 )
             ],
         )

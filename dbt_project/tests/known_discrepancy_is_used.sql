@@ -1,6 +1,6 @@
--- A record that explains nothing any more is to be removed by its owner. Only a warning: it is
--- bound to its exact figures, so it can't hide anything.
-{{ config(severity='warn') }}
+-- A record that explains nothing (any more) stops the run until its owner mends or removes it: one
+-- that is left lying would be ready to explain a difference that nobody has looked at.
+{{ config(severity='error') }}
 select known.discrepancy_id
 from {{ ref('known_discrepancy') }} as known
 inner join {{ source('raw', 'run_scope') }} as scope

@@ -5,11 +5,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from orchestration import __version__
+from orchestration.provenance import code_version
 from orchestration.settings import Home
-from orchestration.warehouse import connect, is_built, query
+from orchestration.warehouse import commented_table, connect, is_built, query
 
 Severity = Literal["error", "warn"]
+
+COLUMNS = {
+    "run_id": ("varchar not null", "运行编号"),
+    "quarter": ("varchar not null", "季度"),
+    "check_name": ("varchar not null", "检查项"),
+    "layer": (
+        "varchar not null",
+        "层次，如 raw、dbt、marts、reconciliation",
+    ),
+    "severity": ("varchar not null", "严重程度：error 拦住发布，warn 只警示"),
+    "passed": ("boolean not null", "是否通过"),
+    "failing_count": ("bigint not null", "不通过的行数；不按行检查的记 1"),
+    "input_sha256": ("varchar not null", "输入的哈希：现行源文件和业务规则"),
+    "code_version": ("varchar not null", "程序版本和提交"),
+    "checked_at": ("timestamp not null", "检查时间"),
+}
 
 
 @dataclass(frozen=True)
@@ -38,20 +54,14 @@ def record(
             result.passed,
             result.failing_count,
             input_sha256,
-            __version__,
+            code_version(),
             now,
         )
         for result in results
     ]
     with connect(home) as connection:
         connection.execute("create schema if not exists audit")
-        connection.execute(
-            "create table if not exists audit.check_result (run_id varchar not null, "
-            "quarter varchar not null, check_name varchar not null, layer varchar not null, "
-            "severity varchar not null, passed boolean not null, failing_count bigint not null, "
-            "input_sha256 varchar not null, code_version varchar not null, "
-            "checked_at timestamp not null)"
-        )
+        commented_table(connection, "audit.check_result", COLUMNS)
         if rows:
             connection.executemany(
                 "insert into audit.check_result values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
@@ -92,3 +102,17 @@ def failures(home: Home, run_id: str) -> list[dict[str, Any]]:
         "where run_id = ? and not passed and severity = 'error' order by layer, check_name",
         [run_id],
     )
+
+
+def counts(home: Home, run_id: str) -> dict[str, dict[str, int]]:
+    """How many checks of a run passed and failed, by layer."""
+    if not is_built(home, "audit.check_result"):
+        return {}
+    rows = query(
+        home,
+        "select layer, count(*) filter (where passed) as passed, "
+        "count(*) filter (where not passed) as failed "
+        "from audit.check_result where run_id = ? group by layer order by layer",
+        [run_id],
+    )
+    return {row["layer"]: {"passed": row["passed"], "failed": row["failed"]} for row in rows}

@@ -12,17 +12,17 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from orchestration.audit.reconciliation import GroupSummary, summarise
-from orchestration.audit.trace import (
+from orchestration.audit.measures import (
     BUSINESS_ID,
     COUNTS,
-    DISTRICT,
     HOTLINE,
     INDEX,
     MAILBOX,
     SATISFACTION,
     SUGGESTION,
 )
+from orchestration.audit.published import DISTRICT
+from orchestration.audit.reconciliation import GroupSummary, summarise
 from orchestration.publication import readers_parquet
 from orchestration.settings import Home
 from orchestration.warehouse import connect

@@ -5,13 +5,16 @@ import io
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import xlsxwriter
 from rapidfuzz import process
 
+from orchestration.audit.discrepancies import SEED, unused
+from orchestration.publication import UNREASONED, changed_figures, changed_files
 from orchestration.settings import Home
 from orchestration.warehouse import is_built, query
 
@@ -56,6 +59,8 @@ NAMES = (
     "where quarter = ? and superseded_by is null"
 )
 SHOWN = 20
+UNUSED_DISCREPANCY = "known_discrepancy_is_used"
+"""The dbt test of that name."""
 NEAREST = 3
 
 
@@ -87,6 +92,62 @@ def row_findings(home: Home, quarter: str) -> list[str]:
         for entry in anomaly_counts(home, quarter)
     ]
     return lines
+
+
+def rule_findings(home: Home, quarter: str, run_id: str, failed: set[str]) -> list[str]:
+    """What people have yet to say or to take back: reasons for changes, known discrepancies.
+
+    Args:
+        home: whose working warehouse is read.
+        quarter: such as 2022Q2.
+        run_id: the run that stopped.
+        failed: the names of its blocking checks that failed.
+    """
+    lines = []
+    if UNREASONED in failed:
+        lines += _restatement_findings(home, quarter)
+    if UNUSED_DISCREPANCY in failed:
+        lines += _discrepancy_findings(home, quarter, run_id)
+    return lines
+
+
+def _restatement_findings(home: Home, quarter: str) -> list[str]:
+    files, figures = changed_files(home, quarter), changed_figures(home, quarter)
+    lines = [
+        f"[{UNREASONED}] 与上一版相比有 {len(figures)} 个数字改变"
+        f"（改动或新到的来源文件：{'、'.join(files) or '无'}）。应为：有改变就说明原因。"
+        f'处理：核实后运行 hotline run {quarter} --reason "为什么更正"。'
+    ]
+    lines += [
+        f"数字改变：{row['table_name']} · {row['unit_code'] or '全区'} · {row['measure']}："
+        f"{row['old_value'] or '—'} → {row['new_value'] or '—'}"
+        for row in figures[:SHOWN]
+    ]
+    if len(figures) > SHOWN:
+        lines.append(f"……另有 {len(figures) - SHOWN} 个数字")
+    return lines
+
+
+def _discrepancy_findings(home: Home, quarter: str, run_id: str) -> list[str]:
+    today = date.today()
+    return [
+        f"[{UNUSED_DISCREPANCY}] 文件 {SEED}：已知差异 {row['discrepancy_id']}"
+        f"（{row['control_id']} · {row['subject']} · {row['measure']}）没有说明任何差异"
+        + (f"，已于 {row['expires_on']} 到期" if row["expires_on"] < today else "")
+        + f"：记的应为 {_shown(row['expected'])}、差 {_shown(row['difference'])}，"
+        + (
+            f"本次应为 {_shown(row['found_expected'])}、差 {_shown(row['found_difference'])}"
+            if row["status"]
+            else "本次没有这一项"
+        )
+        + "。应为：与本次不符的一项完全相同。处理：核实后改正或删去这一行"
+        "（新的一行可由 hotline explain 写出）。"
+        for row in unused(home, quarter, run_id)
+    ]
+
+
+def _shown(value: Decimal | None) -> str:
+    return "—" if value is None else format(value.normalize(), "f")
 
 
 def rejected_rows(home: Home, quarter: str) -> list[dict[str, Any]]:

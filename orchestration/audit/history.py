@@ -1,9 +1,23 @@
-"""Keeping the append-only audit tables when a working warehouse has to be built anew."""
+"""The append-only audit tables over time: kept through a rebuild, shown control by control."""
+
+import duckdb
 
 from orchestration.settings import Home
 from orchestration.warehouse import connect
 
 APPEND_ONLY = ("reconciliation", "check_result")
+CONTROL_HISTORY = {
+    "control_id": "控制代码",
+    "quarter": "季度",
+    "checked_at": "核对时间",
+    "run_id": "运行编号",
+    "input_sha256": "输入的哈希：现行源文件和业务规则",
+    "code_version": "程序版本和提交",
+    "total_count": "核对项数",
+    "match_count": "相符项数",
+    "explained_count": "已说明项数",
+    "broken_count": "不符项数",
+}
 
 
 def restore(home: Home) -> None:
@@ -22,3 +36,19 @@ def restore(home: Home) -> None:
             connection.execute(
                 f"create table audit.{table} as select * from published.audit.{table}"  # noqa: S608
             )
+
+
+def write_control_history(connection: duckdb.DuckDBPyConnection) -> None:
+    """The view of how each control fared in each run, with what went into the run."""
+    connection.execute(
+        "create or replace view audit.control_history as select control_id, result.quarter, "
+        "result.checked_at, result.run_id, input_sha256, code_version, count(*) as total_count, "
+        "count(*) filter (where status = 'match') as match_count, "
+        "count(*) filter (where status = 'explained') as explained_count, "
+        "count(*) filter (where status not in ('match', 'explained')) as broken_count "
+        "from audit.reconciliation as result left join (select run_id, "
+        "max(input_sha256) as input_sha256, max(code_version) as code_version "
+        "from audit.check_result group by run_id) as run using (run_id) group by all"
+    )
+    for column, label in CONTROL_HISTORY.items():
+        connection.execute(f"comment on column audit.control_history.{column} is '{label}'")

@@ -1,13 +1,17 @@
-"""Reading the reconciliation of a run: its rows, its summary, what stands in the way."""
+"""The list of controls, and the reconciliation of a run: its rows, its summary, what blocks."""
 
+import csv
 from dataclasses import dataclass
 from typing import Any
 
-from orchestration.settings import Home
+from orchestration.errors import InputError
+from orchestration.quarters import Quarter
+from orchestration.settings import CONTROLS, Home
 from orchestration.warehouse import is_built, query
 
 TABLE = "audit.reconciliation"
 HOLDING = ("match", "explained")
+STATED = ("control_group", "severity", "tolerance", "is_exhaustive", "compares", "owner")
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,29 @@ class GroupSummary:
     blocking: int
 
 
+def load_controls() -> list[dict[str, str]]:
+    """The list of controls, one a row: what each compares, how strictly, and who mends it.
+
+    Raises:
+        InputError: a control that leaves something unsaid.
+    """
+    with CONTROLS.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for number, row in enumerate(rows, start=2):
+        for column in STATED:
+            if not (row[column] or "").strip():
+                raise InputError(
+                    code="incomplete_control",
+                    file=CONTROLS.name,
+                    row=number,
+                    column=column,
+                    found=f"控制项 {row['control_id'] or '（无代码）'} 的这一列是空的",
+                    expected="每个控制项写明核对什么、容差、严重程度和负责人",
+                    action="补上后重新运行",
+                )
+    return rows
+
+
 def latest_run(home: Home, quarter: str) -> str | None:
     """The run that reconciled a quarter last, or None."""
     if not is_built(home, TABLE):
@@ -33,6 +60,24 @@ def latest_run(home: Home, quarter: str) -> str | None:
         [quarter],
     )
     return rows[0]["run_id"] if rows else None
+
+
+def required_run(home: Home, quarter: str) -> str:
+    """The run that reconciled a quarter last.
+
+    Raises:
+        InputError: no quarter is written so, or it was never reconciled.
+    """
+    Quarter.parse(quarter)
+    run_id = latest_run(home, quarter) if home.warehouse.exists() else None
+    if run_id is None:
+        raise InputError(
+            code="not_reconciled",
+            found=f"{quarter} 还没有对账结果",
+            expected="至少运行过一次的季度",
+            action=f"先运行 hotline run {quarter}",
+        )
+    return run_id
 
 
 def controls(home: Home, run_id: str) -> list[dict[str, Any]]:

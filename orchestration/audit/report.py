@@ -21,8 +21,8 @@ from orchestration.audit.evidence import (
     SourceRows,
     opened,
 )
+from orchestration.audit.measures import INDEX
 from orchestration.audit.report_workbook import sheets
-from orchestration.audit.trace import INDEX
 from orchestration.notice import data_notice
 from orchestration.pages.render import (
     Status,

@@ -22,7 +22,9 @@ from orchestration.ingest.lake import (
     write_atomically,
 )
 from orchestration.publication import (
+    FACT_PREFIX,
     export_outputs,
+    export_readers_marts,
     published_manifest,
     readers_parquet,
     rules_sha256,
@@ -34,17 +36,23 @@ from orchestration.warehouse import register_raw
 
 @dataclass(frozen=True)
 class Comparison:
-    """Hashes of one output; empty where there is none."""
+    """Hashes of one output; empty where there is none.
+
+    `readers_table` is that of the table in `marts.duckdb`, written as Parquet once more; None for a
+    fact, which isn't there.
+    """
 
     table: str
     recorded: str
     rebuilt: str
     readers_copy: str
+    readers_table: str | None
 
     @property
     def is_same(self) -> bool:
-        """Whether the rebuilt bytes and the readers' copy are the recorded ones."""
-        return self.recorded == self.rebuilt == self.readers_copy
+        """Whether the rebuilt bytes and both of the readers' copies are the recorded ones."""
+        copies = (self.rebuilt, self.readers_copy, self.readers_table)
+        return all(copy == self.recorded for copy in copies if copy is not None)
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,7 @@ def verify(home: Home, exports: Path, quarter: str) -> Verification:
                 if entry["status"] in ("error", "fail")
             ]
         rebuilt = export_outputs(scratch, quarter, scratch.scratch / "outputs")
+        readable = export_readers_marts(home, quarter, scratch.scratch / "readers")
     recorded = manifest["outputs"]
     return Verification(
         version=manifest["version"],
@@ -99,8 +108,9 @@ def verify(home: Home, exports: Path, quarter: str) -> Verification:
                 recorded.get(table, ""),
                 rebuilt.get(table, ""),
                 _hash_or_nothing(readers_parquet(home, quarter, table)),
+                None if table.startswith(FACT_PREFIX) else readable.get(table, ""),
             )
-            for table in sorted(recorded.keys() | rebuilt.keys())
+            for table in sorted(recorded.keys() | rebuilt.keys() | readable.keys())
         ],
         rules_changed=manifest["rules_sha256"] != rules_sha256(),
         broken=broken,

@@ -3,7 +3,6 @@
 dbt's own tests become checks with the models. Every result also goes to `audit.check_result`.
 """
 
-import csv
 from collections.abc import Iterator
 
 import dagster as dg
@@ -17,11 +16,8 @@ from orchestration.audit.report import write_report
 from orchestration.defs.resources import Workspace
 from orchestration.publication import input_sha256
 from orchestration.quarters import Quarter
-from orchestration.settings import CONTROLS
 
-CONTROL_GROUPS = sorted(
-    {row["control_group"] for row in csv.DictReader(CONTROLS.open(encoding="utf-8"))}
-)
+CONTROL_GROUPS = sorted({row["control_group"] for row in reconciliation.load_controls()})
 RECONCILIATION = dg.AssetKey(["audit", "reconciliation"])
 
 

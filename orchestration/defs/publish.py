@@ -7,12 +7,14 @@ import dagster as dg
 import pandas as pd
 
 from orchestration.audit import reconciliation
+from orchestration.audit.check_results import CheckResult, record
 from orchestration.defs.dbt import dbt_models
 from orchestration.defs.ingest import OWNERS
 from orchestration.defs.partitions import quarters
 from orchestration.defs.resources import Workspace
 from orchestration.headline import headline
-from orchestration.publication import publish
+from orchestration.publication import UNREASONED, draft, input_sha256, publish
+from orchestration.runner import REASON_TAG
 from orchestration.settings import Home
 from orchestration.warehouse import query
 
@@ -32,10 +34,17 @@ def published_marts(
     context: dg.AssetExecutionContext, workspace: Workspace
 ) -> dg.MaterializeResult[None]:
     """Publish the quarter; its headline figures, reconciliation and index plot are metadata."""
-    home, quarter = workspace.home, context.partition_key
-    outcome = publish(home, quarter, context.run.run_id)
+    home, quarter, run_id = workspace.home, context.partition_key, context.run.run_id
+    reason = context.run.tags.get(REASON_TAG, "")
+    drafted = draft(home, quarter)
+    is_unreasoned = drafted.needs_reason and not reason
+    check = CheckResult(UNREASONED, "publication", "error", not is_unreasoned, int(is_unreasoned))
+    record(home, run_id, quarter, input_sha256(home, quarter), [check])
+    if is_unreasoned:
+        raise dg.Failure(f"与上一版不同，而没有说明原因：在运行上加标签 {REASON_TAG}")
+    outcome = publish(home, drafted, run_id, reason)
     figures = headline(home, quarter)
-    summary = reconciliation.summarise(reconciliation.controls(home, context.run.run_id))
+    summary = reconciliation.summarise(reconciliation.controls(home, run_id))
     return dg.MaterializeResult(
         metadata={
             "version": outcome.version,

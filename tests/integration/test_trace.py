@@ -6,6 +6,7 @@ What the rows should be is counted here from the raw exports, by conditions writ
 import csv
 import hashlib
 import io
+import shutil
 from datetime import datetime
 
 import duckdb
@@ -13,7 +14,7 @@ import pytest
 from conftest import EXPORTS, hotline, published
 from python_calamine import CalamineWorkbook
 
-from orchestration.audit.trace import COUNTS, marts
+from orchestration.audit.measures import COUNTS, marts
 
 FOLDER = EXPORTS / "2022Q2"
 
@@ -193,6 +194,17 @@ def test_an_unpublished_quarter_is_refused(published_home):
         ran = hotline("trace", quarter, *arguments, home=published_home)
         assert ran.status == 2
         assert quarter in ran.err
+
+
+def test_the_published_copy_and_the_originals_are_enough(published_home, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(published_home / "published", elsewhere / "published")
+    for measure in ("rework_rate", "composite_index"):
+        assert traced(elsewhere, "区人社局", measure) == traced(published_home, "区人社局", measure)
+    ran = trace(elsewhere, "--unit", "区人社局", "--measure", "rework_rate")
+    assert "3.09%" in ran.out and "相符" in ran.out
+    assert cells(elsewhere, "ticket.csv:2") == cells(published_home, "ticket.csv:2")
+    assert [path.name for path in elsewhere.iterdir()] == ["published"], "tracing only reads"
 
 
 def test_it_says_whether_the_original_is_still_there(published_home, exports):

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import duckdb
 from conftest import HOTLINE, hashes, hotline
 
 
@@ -45,6 +46,20 @@ def test_a_changed_copy_is_named(home):
     assert ran.status == 1
     assert "hotline_unit_quarter：发布的 Parquet 与记录的不同" in ran.err
     assert "重建的与记录的不同" not in ran.err
+
+
+def test_a_changed_table_of_the_readers_database_is_named(home):
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{home / 'published' / 'marts.duckdb'}' as altered")
+        connection.execute("update altered.marts.channel_quarter set handled_count = 60")
+    ran = hotline("verify", "2022Q2", home=home)
+    assert ran.status == 1
+    assert "channel_quarter：marts.duckdb 中的与记录的不同" in ran.err
+    assert "hotline_unit_quarter：" not in ran.err and "Parquet" not in ran.err
+    (home / "published" / "marts.duckdb").write_bytes(b"no database")
+    ran = hotline("verify", "2022Q2", home=home)
+    assert ran.status == 1
+    assert "hotline_unit_quarter：marts.duckdb 中的与记录的不同" in ran.err
 
 
 def test_a_changed_record_or_rule_is_named(home):

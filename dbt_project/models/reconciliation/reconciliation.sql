@@ -49,6 +49,7 @@ compared as (
 ),
 
 -- A known discrepancy explains exactly what it records: if a figure changes, it no longer does.
+-- Where nothing is expected there is no difference, and its record holds the actual figure instead.
 -- Rejected rows are explained while the source's contract lets them pass.
 judged as (
     select
@@ -82,7 +83,10 @@ judged as (
             and compared.subject = known.subject
             and compared.measure = known.measure
             and compared.expected is not distinct from known.expected
-            and compared.difference is not distinct from known.difference
+            and coalesce(
+                compared.difference,
+                case when compared.expected is null then compared.actual end
+            ) is not distinct from known.difference
             and known.expires_on >= cast(scope.started_at as date)
     left join {{ ref('tolerated_rejection') }} as tolerated
         on

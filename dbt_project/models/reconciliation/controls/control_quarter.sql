@@ -1,5 +1,46 @@
--- A figure of the quarter before, as published, against that quarter's own marts once it is loaded.
-with compared as (
+-- This quarter against the one before: comparative figures, items carried over, jumps.
+{% set channels = {
+    'hotline': ['stg_ticket', 'fct_ticket'],
+    'mailbox': ['stg_letter', 'fct_letter'],
+    'suggestion': ['stg_suggestion', 'fct_suggestion_assignment']
+} %}
+{% set open_at_start = 'item.dispatched_at < scope.quarter_start'
+    ~ ' and (item.finished_at is null or item.finished_at >= scope.quarter_start)' %}
+{% set hotline_rates = [
+    'completion_rate', 'on_time_rate', 'rework_rate', 'dissatisfaction_rate'
+] %}
+{#- By control and mart: the subject, what stands before a measure's name, the measures. -#}
+{% set jumps = {
+    'jump_count': {
+        'hotline_unit_quarter': ['unit_code', '', hotline_counts()],
+        'hotline_district_quarter': ["'district'", '', hotline_counts()],
+        'mailbox_unit_quarter': ['unit_code', 'mailbox.', [
+            'due_count', 'handled_count', 'on_time_count', 'overdue_count'
+        ]],
+        'suggestion_unit_quarter': ['unit_code', 'suggestion.', [
+            'due_count', 'on_time_count', 'overdue_count'
+        ]]
+    },
+    'jump_rate': {
+        'hotline_unit_quarter': ['unit_code', '', hotline_rates],
+        'hotline_district_quarter': ["'district'", '', hotline_rates]
+    },
+    'jump_index': {
+        'hotline_unit_quarter': ['unit_code', '', ['composite_index']],
+        'hotline_district_quarter': ["'district'", '', ['composite_index']]
+    }
+} %}
+
+with scope as (
+    select
+        quarter,
+        previous_quarter,
+        quarter_start,
+        quarter_end
+    from {{ source('raw', 'run_scope') }}
+),
+
+comparative as (
     select
         scope.quarter,
         'comparative_category' as control_id,
@@ -8,14 +49,166 @@ with compared as (
         comparative.value as expected,
         previous.ticket_count as actual
     from {{ ref('comparative_figure') }} as comparative
-    inner join {{ source('raw', 'run_scope') }} as scope
-        on comparative.quarter = scope.previous_quarter
+    inner join scope on comparative.quarter = scope.previous_quarter
     left join {{ ref('hotline_category_quarter') }} as previous
         on comparative.quarter = previous.quarter and comparative.subject = previous.category
     where
         comparative.control_id = 'hotline_category'
         and comparative.measure = 'ticket_count'
         and comparative.quarter in (select loaded.quarter from {{ ref('fct_ticket') }} as loaded)
+),
+
+-- An item is open from its dispatch until it is finished. What was open or came in is counted on
+-- the accepted rows in staging, what was closed on the facts.
+{% for channel, (staged, fact) in channels.items() -%}
+{{ channel }}_flow as (
+    select
+        sum(case when {{ open_at_start }} then 1 else 0 end) as opening_count,
+        sum(case when {{ in_quarter('item.dispatched_at') }} then 1 else 0 end) as received_count,
+        sum(
+            case
+                when
+                    item.dispatched_at < scope.quarter_end
+                    and (item.finished_at is null or item.finished_at >= scope.quarter_end)
+                    then 1
+                else 0
+            end
+        ) as closing_count,
+        scope.quarter
+    from scope
+    left join {{ ref(staged) }} as item on item.row_status = 'accepted'
+    group by scope.quarter
+),
+
+{{ channel }}_closed as (
+    select count(*) as closed_count
+    from {{ ref(fact) }} as item
+    inner join scope on item.quarter = scope.quarter and {{ in_quarter('item.finished_at') }}
+),
+
+-- What the last quarter's facts left open, by unit, and what this quarter's rows find open.
+{{ channel }}_carried as (
+    select
+        scope.quarter,
+        item.unit_code,
+        1 as left_open,
+        0 as found_open
+    from {{ ref(fact) }} as item
+    inner join scope on item.quarter = scope.previous_quarter
+    where {{ open_at_start }}
+    union all
+    select
+        scope.quarter,
+        item.unit_code,
+        0 as left_open,
+        1 as found_open
+    from {{ ref(staged) }} as item
+    cross join scope
+    where
+        item.row_status = 'accepted'
+        and {{ open_at_start }}
+        and scope.previous_quarter in (select loaded.quarter from {{ ref(fact) }} as loaded)
+),
+
+{% endfor -%}
+balance as (
+    {% for channel in channels -%}
+    select
+        flow.quarter,
+        'quarter_flow' as control_id,
+        '{{ channel }}' as subject,
+        'closing_count' as measure,
+        coalesce(flow.opening_count, 0) + coalesce(flow.received_count, 0)
+        - closed.closed_count as expected,
+        coalesce(flow.closing_count, 0) as actual
+    from {{ channel }}_flow as flow
+    cross join {{ channel }}_closed as closed
+    {{ 'union all' if not loop.last }}
+    {% endfor -%}
+),
+
+carried as (
+    {% for channel in channels -%}
+    select
+        quarter,
+        'quarter_carry' as control_id,
+        unit_code as subject,
+        '{{ channel }}.opening_count' as measure,
+        sum(left_open) as expected,
+        sum(found_open) as actual
+    from {{ channel }}_carried
+    group by quarter, unit_code
+    {{ 'union all' if not loop.last }}
+    {% endfor -%}
+),
+
+figure as (
+    {% for control_id, marts in jumps.items() -%}
+    {% set outer_loop = loop -%}
+    {% for mart, (subject, prefix, measures) in marts.items() -%}
+    select
+        '{{ control_id }}' as control_id,
+        quarter,
+        subject,
+        '{{ prefix }}' || measure as measure,
+        value
+    from ({{ long_rows(ref(mart), subject, measures) }}) as {{ control_id }}_{{ mart }}
+    {{ 'union all' if not (loop.last and outer_loop.last) }}
+    {% endfor -%}
+    {% endfor -%}
+),
+
+-- A count's change is in relation to the smaller of the two, or to 10 if that is less: it goes
+-- beyond 1 where the count more than doubles or falls below half. Rates and the index change in
+-- points; an index of a unit with nothing due is none.
+jump as (
+    select
+        scope.quarter,
+        this.control_id,
+        this.subject,
+        this.measure,
+        0 as expected,
+        case
+            when this.control_id = 'jump_count'
+                then round(
+                    cast(
+                        cast(this.value - previous.value as decimal(38, 6))
+                        / greatest(least(this.value, previous.value), 10)
+                        as decimal(18, 9)
+                    ),
+                    6
+                )
+            else this.value - previous.value
+        end as actual
+    from scope
+    inner join figure as this on scope.quarter = this.quarter
+    inner join figure as previous
+        on
+            scope.previous_quarter = previous.quarter
+            and this.control_id = previous.control_id
+            and this.subject = previous.subject
+            and this.measure = previous.measure
+    left join {{ ref('hotline_unit_quarter') }} as idle
+        on
+            this.control_id = 'jump_index'
+            and this.subject = idle.unit_code
+            and idle.quarter in (scope.quarter, scope.previous_quarter)
+            and not idle.is_rated
+    where idle.unit_code is null and this.value is not null and previous.value is not null
+),
+
+compared as (
+    {% for part in ['comparative', 'balance', 'carried', 'jump'] -%}
+    select
+        quarter,
+        control_id,
+        subject,
+        measure,
+        cast(expected as decimal(18, 6)) as expected,
+        cast(actual as decimal(18, 6)) as actual
+    from {{ part }}
+    {{ 'union all' if not loop.last }}
+    {% endfor -%}
 )
 
 {{ both_sides('compared') }}

@@ -1,0 +1,153 @@
+"""What a figure counts, as data; a new measure is a new line here.
+
+`COUNTS` says which facts a count takes, `marts` which counts a mart's cells are made of.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+INDEX = "composite_index"
+BUSINESS_ID = {
+    "fct_ticket": "work_order_id",
+    "fct_callback": "work_order_id",
+    "fct_letter": "letter_id",
+    "fct_suggestion_assignment": "suggestion_id",
+}
+
+
+class Count(NamedTuple):
+    """A count: which facts it takes, `flag` being a condition on one."""
+
+    fact: str
+    flag: str
+
+
+COUNTS = {
+    "due_count": Count("fct_ticket", "is_due"),
+    "handled_count": Count("fct_ticket", "is_handled"),
+    "on_time_count": Count("fct_ticket", "is_on_time"),
+    "rework_count": Count("fct_ticket", "is_rework"),
+    "callback_count": Count("fct_callback", "true"),
+    "dissatisfied_count": Count("fct_callback", "is_dissatisfied"),
+    "satisfied_count": Count("fct_callback", "not is_dissatisfied"),
+    "mailbox.due_count": Count("fct_letter", "is_due"),
+    "mailbox.handled_count": Count("fct_letter", "is_handled"),
+    "mailbox.on_time_count": Count("fct_letter", "is_on_time"),
+    "mailbox.overdue_count": Count("fct_letter", "is_overdue"),
+    "mailbox.rated_count": Count("fct_letter", "is_due and satisfaction is not null"),
+    "mailbox.satisfied_count": Count(
+        "fct_letter", "is_due and satisfaction in ('satisfied', 'fairly_satisfied')"
+    ),
+    "suggestion.due_count": Count("fct_suggestion_assignment", "is_due"),
+    "suggestion.handled_count": Count("fct_suggestion_assignment", "is_handled"),
+    "suggestion.on_time_count": Count("fct_suggestion_assignment", "is_on_time"),
+    "suggestion.overdue_count": Count("fct_suggestion_assignment", "is_overdue"),
+}
+
+
+@dataclass(frozen=True)
+class Mart:
+    """A mart's cells: a row's key columns as SQL over a fact, and the counts in each measure.
+
+    A measure is one count, or a numerator and a denominator, or all counts that decide it.
+    """
+
+    table: str
+    keys: Mapping[str, str]
+    measures: Mapping[str, tuple[str, ...]]
+    of_next_quarter: bool = False
+
+
+UNIT = {"unit_code": "unit_code"}
+HOTLINE = {
+    "due_count": ("due_count",),
+    "handled_count": ("handled_count",),
+    "completion_rate": ("handled_count", "due_count"),
+    "on_time_count": ("on_time_count",),
+    "on_time_rate": ("on_time_count", "due_count"),
+    "rework_count": ("rework_count",),
+    "rework_rate": ("rework_count", "due_count"),
+    "callback_count": ("callback_count",),
+    "dissatisfied_count": ("dissatisfied_count",),
+    "dissatisfaction_rate": ("dissatisfied_count", "callback_count"),
+}
+SATISFACTION = {"satisfaction_rate": ("satisfied_count", "callback_count")}
+MAILBOX = {
+    name: (f"mailbox.{name}",)
+    for name in ("due_count", "handled_count", "on_time_count", "overdue_count")
+}
+SUGGESTION = {
+    name: (f"suggestion.{name}",) for name in ("due_count", "on_time_count", "overdue_count")
+}
+CATEGORY = {"category": "coalesce(category, 'other')"}
+
+
+def _channel(channel: str, prefix: str, rating: tuple[str, ...]) -> Mart:
+    counts = {
+        "distinct_item_count": (f"{prefix}due_count",),
+        "assignment_count": (f"{prefix}due_count",),
+        "handled_count": (f"{prefix}handled_count",),
+        "on_time_count": (f"{prefix}on_time_count",),
+    }
+    rates = {"satisfaction_rate": rating} if rating else {}
+    return Mart("channel_quarter", {"channel": f"'{channel}'"}, counts | rates)
+
+
+def marts(index_counts: Mapping[str, tuple[str, str]]) -> list[Mart]:
+    """Every cell that rows are counted in.
+
+    Args:
+        index_counts: numerator and denominator of each component of the index.
+    """
+    index = tuple(dict.fromkeys(count for pair in index_counts.values() for count in pair))
+    return [
+        Mart("hotline_unit_quarter", UNIT, HOTLINE | {INDEX: index}),
+        Mart("hotline_district_quarter", {}, HOTLINE | SATISFACTION | {INDEX: index}),
+        *(
+            Mart(
+                "index_component_unit_quarter",
+                UNIT | {"component": f"'{component}'"},
+                {"numerator": pair[:1], "denominator": pair[1:], "rate": pair, "points": pair},
+            )
+            for component, pair in index_counts.items()
+        ),
+        Mart("mailbox_unit_quarter", UNIT, MAILBOX),
+        Mart("mailbox_unit_mailbox_quarter", UNIT | {"mailbox": "mailbox"}, MAILBOX),
+        Mart("suggestion_unit_quarter", UNIT, SUGGESTION),
+        _channel("hotline", "", SATISFACTION["satisfaction_rate"]),
+        _channel("mailbox", "mailbox.", ("mailbox.satisfied_count", "mailbox.rated_count")),
+        _channel("suggestion", "suggestion.", ()),
+        Mart(
+            "hotline_request_type_quarter",
+            {"request_type": "coalesce(request_type, 'untyped')"},
+            {"ticket_count": ("due_count",)},
+        ),
+        # Any ticket is in the denominator of every share.
+        Mart("hotline_request_type_quarter", {}, {"share": ("due_count",)}),
+        Mart("hotline_category_quarter", {}, {"share": ("due_count",)}),
+        Mart(
+            "hotline_category_quarter",
+            CATEGORY,
+            {"ticket_count": ("due_count",), "quarter_on_quarter_change": ("due_count",)},
+        ),
+        Mart(
+            "hotline_category_quarter",
+            CATEGORY,
+            {"previous_count": ("due_count",), "quarter_on_quarter_change": ("due_count",)},
+            of_next_quarter=True,
+        ),
+        Mart(
+            "unit_quarter",
+            UNIT,
+            {
+                "hotline_due_count": ("due_count",),
+                "hotline_composite_index": index,
+                "mailbox_due_count": ("mailbox.due_count",),
+                "mailbox_on_time_count": ("mailbox.on_time_count",),
+                "suggestion_due_count": ("suggestion.due_count",),
+                "suggestion_on_time_count": ("suggestion.on_time_count",),
+                "total_due_count": ("due_count", "mailbox.due_count", "suggestion.due_count"),
+            },
+        ),
+    ]
