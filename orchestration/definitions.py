@@ -14,9 +14,10 @@ from orchestration.defs.dbt import dbt_models
 from orchestration.defs.ingest import raw_assets, raw_scope
 from orchestration.defs.publish import published_marts
 from orchestration.defs.resources import Workspace
+from orchestration.defs.site import published_site
 
 defs = dg.Definitions(
-    assets=[*raw_assets, raw_scope, dbt_models, published_marts, audit_report],
+    assets=[*raw_assets, raw_scope, dbt_models, published_marts, audit_report, published_site],
     asset_checks=[raw_expectations, mart_expectations, recomputed, reconciliation_gate],
     jobs=[quarterly_job],
     schedules=[after_quarter_end],

@@ -11,6 +11,7 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 # In a quarter's folder of exports: what the exports say of themselves, repeated on every page.
 NOTICE = "notice.md"
+NOTICE_ENGLISH = "notice.en.md"
 CONTROLS = DBT_PROJECT / "controls" / "control.csv"
 
 
@@ -59,6 +60,11 @@ def expectation_suites() -> dict[str, Path]:
     if site := site_root():
         folders.append(site / "expectations")
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.json"))}
+
+
+def bulletin_root() -> Path:
+    """The site's bulletin: `bulletin.yml`, and maybe a Word template of its own."""
+    return (site_root() or PROJECT_ROOT) / "bulletin"
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,10 @@ class Home:
         """The audit report of a quarter's last publication, or of a run that was stopped."""
         root = self.published if is_published else self.root
         return root / "audit" / quarter / "index.html"
+
+    def bulletin(self, quarter: str) -> Path:
+        """The folder of a quarter's bulletin, for readers."""
+        return self.published / "bulletin" / quarter
 
     def version_manifest(self, quarter: str, version: int) -> Path:
         """The manifest of one published version of a quarter."""

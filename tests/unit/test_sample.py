@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from orchestration.sample import reconstruct, synthesise
-from orchestration.settings import NOTICE
+from orchestration.settings import NOTICE, NOTICE_ENGLISH
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = ROOT / "dbt_project" / "seeds"
@@ -111,7 +111,7 @@ def tickets() -> pd.DataFrame:
 
 def test_made_again_it_is_the_same(tmp_path: Path) -> None:
     reconstruct(BULLETIN, SEEDS, CONTRACTS, tmp_path)
-    for name in ("ticket.csv", "suggestion.csv", "bulletin.csv", NOTICE):
+    for name in ("ticket.csv", "suggestion.csv", "bulletin.csv", NOTICE, NOTICE_ENGLISH):
         assert (tmp_path / name).read_bytes() == (QUARTER / name).read_bytes(), name
 
     def members(path: Path) -> dict[str, bytes]:

@@ -1,0 +1,258 @@
+"""The published figures that the pages show, as they stand in the marts; nothing is worked out."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import yaml
+
+from orchestration.audit.reconciliation import GroupSummary, controls, summarise
+from orchestration.publication import manifests, published_manifest
+from orchestration.quarters import Quarter
+from orchestration.settings import Home, bulletin_root
+from orchestration.warehouse import query
+
+Row = dict[str, Any]
+UNIT_MARTS = (
+    "hotline_unit_quarter",
+    "index_component_unit_quarter",
+    "mailbox_unit_quarter",
+    "mailbox_unit_mailbox_quarter",
+    "suggestion_unit_quarter",
+)
+
+
+@dataclass(frozen=True)
+class Group:
+    """An evaluation group; `code` is empty for units that aren't evaluated on the hotline."""
+
+    code: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit's figures in a quarter; a channel in which it had nothing due is None or empty."""
+
+    code: str
+    name: str
+    group: Group
+    is_shared_name: bool
+    total: Row
+    hotline: Row | None
+    components: list[Row]
+    mailbox: Row | None
+    mailboxes: list[Row]
+    suggestion: Row | None
+    history: list[Row]
+    """Its rows of `hotline_unit_quarter` up to this quarter, the oldest first."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """The latest version of a quarter, and the row of its district."""
+
+    quarter: Quarter
+    version: int
+    published_at: datetime
+    district: Row
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Everything that the pages of a quarter show."""
+
+    publications: list[Publication]
+    """All published quarters, the oldest first."""
+    publication: Publication
+    previous: Publication | None
+    summaries: list[GroupSummary]
+    """The reconciliation of the last run that published the quarter, by control group."""
+    policy: list[Row]
+    """The scored items of the index policy, in its order."""
+    groups: list[Group]
+    units: list[Unit]
+    channels: list[Row]
+    categories: list[Row]
+    """With their labels; most tickets first, the row of tickets without a category last."""
+    request_types: list[Row]
+
+    @property
+    def quarter(self) -> Quarter:
+        """The quarter that the pages are about."""
+        return self.publication.quarter
+
+
+def read_figures(home: Home, quarter: str) -> Figures:
+    """Read a quarter in the run that published it.
+
+    Figures come from the readers' Parquet, which holds of every quarter its last published version;
+    names and order from the working warehouse, whose dated rules stand at the run's quarter.
+
+    Raises:
+        InputError: the quarter isn't published.
+        LookupError: the working warehouse stands at another quarter.
+    """
+    published_manifest(home, quarter)
+    policy = query(
+        home,
+        "select * from dimensions.dim_index_item where quarter = ? order by display_order",
+        [quarter],
+    )
+    if not policy:
+        raise LookupError(f"the working warehouse doesn't stand at {quarter}")
+    with duckdb.connect() as connection:
+        return _figures(home, quarter, _Marts(connection, home, quarter), policy)
+
+
+def _figures(home: Home, quarter: str, marts: "_Marts", policy: list[Row]) -> Figures:
+    groups = _groups(bulletin_root() / "bulletin.yml")
+    items = [item["component"] for item in policy]
+    units = list(_units(marts, groups, _unit_order(home, quarter), items))
+    publications = _publications(home, marts)
+    this = next(p for p in publications if str(p.quarter) == quarter)
+    return Figures(
+        publications=publications,
+        publication=this,
+        previous=next((p for p in publications if p.quarter == this.quarter.previous), None),
+        summaries=summarise(controls(home, _last_published_run(home, quarter))),
+        policy=policy,
+        groups=_in_order(groups, units),
+        units=units,
+        channels=marts.rows("channel_quarter"),
+        categories=_labelled(home, marts, "hotline_category_quarter", "category", "other"),
+        request_types=_labelled(
+            home, marts, "hotline_request_type_quarter", "request_type", "untyped"
+        ),
+    )
+
+
+class _Marts:
+    """The published marts of one quarter, or of all of them."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, home: Home, quarter: str) -> None:
+        self._connection = connection
+        self._parquet, self._quarter = home.published / "parquet", quarter
+
+    def rows(self, mart: str) -> list[Row]:
+        """The quarter's rows of a mart."""
+        return [row for row in self.history(mart) if row["quarter"] == self._quarter]
+
+    def history(self, mart: str) -> list[Row]:
+        """A mart's rows of every published quarter, in a total order."""
+        files = str(self._parquet / mart / "*" / "*.parquet")
+        cursor = self._connection.execute(
+            "from read_parquet(?, union_by_name => true, hive_partitioning => false) order by all",
+            [files],
+        )
+        names = [column[0] for column in cursor.description or []]
+        found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        return sorted(found, key=lambda row: Quarter.parse(row["quarter"]))
+
+
+def _publications(home: Home, marts: _Marts) -> list[Publication]:
+    latest = {entry["quarter"]: entry for entry in manifests(home)}
+    return [
+        Publication(
+            Quarter.parse(row["quarter"]),
+            latest[row["quarter"]]["version"],
+            datetime.fromisoformat(latest[row["quarter"]]["published_at"]),
+            row,
+        )
+        for row in marts.history("hotline_district_quarter")
+    ]
+
+
+def _last_published_run(home: Home, quarter: str) -> str:
+    """The last run of the quarter that no blocking check stopped: it published, or will."""
+    (run,) = query(
+        home,
+        "select run_id from audit.reconciliation as found where quarter = ? and not exists "
+        "(select 1 from audit.check_result as result where result.run_id = found.run_id "
+        "and not passed and severity = 'error') order by checked_at desc, run_id desc limit 1",
+        [quarter],
+    )
+    return str(run["run_id"])
+
+
+def _groups(path: Path) -> dict[str, Group]:
+    """The evaluation groups as the bulletin names and orders them, from the site's settings."""
+    settings = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return {code: Group(code, label) for code, label in settings.get("groups", {}).items()}
+
+
+def _in_order(groups: dict[str, Group], units: Iterable[Unit]) -> list[Group]:
+    """The groups that have units on the hotline: the settings' order, others by their code."""
+    used = {unit.group for unit in units if unit.hotline}
+    known = list(groups.values())
+    return [group for group in known if group in used] + sorted(
+        used - set(known), key=lambda group: group.code
+    )
+
+
+def _unit_order(home: Home, quarter: str) -> list[str]:
+    """Unit codes in the order in which the office lists its units."""
+    rows = query(
+        home,
+        "select unit_code from dimensions.dim_unit where quarter = ? "
+        "order by display_order nulls last, unit_code",
+        [quarter],
+    )
+    return [row["unit_code"] for row in rows]
+
+
+def _units(
+    marts: _Marts, groups: dict[str, Group], unit_order: list[str], item_order: list[str]
+) -> Iterable[Unit]:
+    by_unit: dict[str, dict[str, list[Row]]] = {mart: {} for mart in UNIT_MARTS}
+    for mart, found in by_unit.items():
+        for row in marts.rows(mart):
+            found.setdefault(row["unit_code"], []).append(row)
+    history: dict[str, list[Row]] = {}
+    for row in marts.history("hotline_unit_quarter"):
+        history.setdefault(row["unit_code"], []).append(row)
+    totals = marts.rows("unit_quarter")
+    names = [row["unit_name"] for row in totals]
+    for row in sorted(totals, key=lambda row: unit_order.index(row["unit_code"])):
+        code, group = row["unit_code"], row["evaluation_group"] or ""
+        hotline, components, mailbox, mailboxes, suggestion = (
+            by_unit[mart].get(code, []) for mart in UNIT_MARTS
+        )
+        yield Unit(
+            code=code,
+            name=row["unit_name"],
+            group=groups.get(group, Group(group, group)),
+            is_shared_name=names.count(row["unit_name"]) > 1,
+            total=row,
+            hotline=hotline[0] if hotline else None,
+            components=sorted(components, key=lambda one: item_order.index(one["component"])),
+            mailbox=mailbox[0] if mailbox else None,
+            mailboxes=mailboxes,
+            suggestion=suggestion[0] if suggestion else None,
+            history=[
+                past
+                for past in history.get(code, [])
+                if Quarter.parse(past["quarter"]) <= Quarter.parse(row["quarter"])
+            ],
+        )
+
+
+def _labelled(home: Home, marts: _Marts, mart: str, key: str, rest: str) -> list[Row]:
+    """A mart's rows with the labels of their codes; most tickets first, the code `rest` last."""
+    known = {
+        row[key]: row
+        for row in query(home, f"select * from dimensions.dim_{key}")  # noqa: S608 (our own names)
+    }
+    rows = [row | {"code": row[key], "label": known[row[key]]["label"]} for row in marts.rows(mart)]
+    return sorted(
+        rows,
+        key=lambda row: (
+            row[key] == rest,
+            -row["ticket_count"],
+            known[row[key]]["display_order"],
+            row[key],
+        ),
+    )

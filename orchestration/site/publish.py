@@ -1,0 +1,60 @@
+"""The site among what is published: the pages of the run's quarter, and the list of quarters."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from orchestration.pages.render import data_notice, swap_folder, write_page
+from orchestration.settings import NOTICE_ENGLISH, Home, bulletin_root
+from orchestration.site.figures import read_figures
+from orchestration.site.pages import Site, build_pages
+from orchestration.site.words import Language, load_settings
+
+DOCUMENTS = ("bulletin.docx", "bulletin.xlsx")
+UNITS = "unit"
+
+
+def write_site(home: Home, exports: Path, quarter: str) -> Path:
+    """Write the pages of a published quarter, in the run that published it.
+
+    All pages exist before the first is put in its place: the units' pages change all at once, then
+    the quarter's page, and the list of quarters last.
+
+    Args:
+        home: its published Parquet holds the figures.
+        exports: where the quarter's notice about its data is.
+        quarter: such as 2022Q2.
+
+    Returns:
+        The quarter's page.
+
+    Raises:
+        InputError: the quarter isn't published, or `site.yml` can't be used; nothing was touched.
+        LookupError: the working warehouse stands at another quarter.
+    """
+    target = home.bulletin(quarter)
+    site = Site(
+        figures=read_figures(home, quarter),
+        settings=load_settings(bulletin_root() / "site.yml"),
+        notices=_notices(exports, quarter),
+        documents=[name for name in DOCUMENTS if (target / name).is_file()],
+    )
+    built = home.scratch / f"site-{quarter}"
+    shutil.rmtree(built, ignore_errors=True)
+    pages = dict(build_pages(site))
+    for path, text in pages.items():
+        write_page(built / path, text)
+    swap_folder(built / quarter / UNITS, target / UNITS)
+    for path in sorted(pages, key=lambda path: path.count("/"), reverse=True):
+        if path.count("/") < 2:
+            (built / path).replace(target.parent / path)
+    shutil.rmtree(built)
+    return target / "index.html"
+
+
+def _notices(exports: Path, quarter: str) -> Mapping[Language, str]:
+    """What the exports say of themselves; in Chinese where they have no English for it."""
+    chinese = data_notice(exports, quarter)
+    english = exports / quarter / NOTICE_ENGLISH
+    told = english.read_text(encoding="utf-8").strip() if english.is_file() else chinese
+    return {"zh": chinese, "en": told}
