@@ -5,7 +5,7 @@ the machine's fonts. It shows lengths only: every figure it prints is text that 
 table beside it has them all. Floats go no further than a bar's length.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -58,7 +58,7 @@ def draw(bars: Sequence[Bar], colours: Mapping[str, str]) -> str:
         domain=False, ticks=False, labelPadding=8, labelLimit=0, labelOverlap=False
     )
     layers = [
-        alt.Chart(alt.Data(values=rows))
+        alt.Chart(alt.InlineData(values=rows))
         .mark_bar(height=13)
         .encode(
             y=y,
@@ -70,14 +70,14 @@ def draw(bars: Sequence[Bar], colours: Mapping[str, str]) -> str:
             ),
             order="order:Q",
         ),
-        alt.Chart(alt.Data(values=ends))
+        alt.Chart(alt.InlineData(values=ends))
         .mark_text(align="left", dx=6, fontSize=13, color="#1c2733")
         .encode(y=y, x="end:Q", text="text:N"),
     ]
     marks = [{"bar": bar.code, "mark": bar.mark} for bar in bars if bar.mark is not None]
     if marks:
         layers.append(
-            alt.Chart(alt.Data(values=marks))
+            alt.Chart(alt.InlineData(values=marks))
             .mark_tick(thickness=2, height=17, color="#1c2733")
             .encode(y=y, x="mark:Q")
         )
@@ -99,7 +99,7 @@ def draw(bars: Sequence[Bar], colours: Mapping[str, str]) -> str:
 
 
 def worded(
-    drawn: str, identity: str, title: str, description: str, name: Callable[[str], str]
+    drawn: str, identity: str, title: str, description: str, names: Mapping[str, str]
 ) -> Markup:
     """A drawn chart as an inline image with a title and a description.
 
@@ -108,13 +108,14 @@ def worded(
         identity: unique on the page; the ids of title and description begin with it.
         title: what the chart shows.
         description: what is to be seen in it; figures belong in the table.
-        name: the name of a code in the page's language.
+        names: names in the page's language by code.
     """
     root = etree.fromstring(drawn.encode())
     for text in root.iter(f"{SVG}text"):
         if text.text:
-            text.text = _fitted(name(text.text))
+            text.text = _fitted(names.get(text.text, text.text))
     width, height = root.get("width"), root.get("height")
+    etree.strip_attributes(root, "aria-roledescription", "aria-hidden", "role", "class")
     for attribute in tuple(root.attrib):
         del root.attrib[attribute]
     root.attrib.update(
@@ -126,10 +127,6 @@ def worded(
             "aria-describedby": f"{identity}-desc",
         }
     )
-    for element in root.iter():
-        for attribute in ("aria-roledescription", "aria-hidden", "role", "class"):
-            if element is not root:
-                element.attrib.pop(attribute, None)
     for position, (tag, words) in enumerate((("title", title), ("desc", description))):
         element = etree.Element(f"{SVG}{tag}", id=f"{identity}-{tag}")
         element.text = words

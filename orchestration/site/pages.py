@@ -3,19 +3,20 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from jinja2 import Environment
 
 from orchestration.audit.reconciliation import GroupSummary
+from orchestration.headline import percent
 from orchestration.pages.render import (
     NOTHING,
     Status,
     count,
     environment,
     index,
-    percent,
     reconciliation_status,
     render,
 )
@@ -101,7 +102,10 @@ def build_pages(site: Site) -> Iterator[tuple[str, str]]:
         "shown": shown,
         "change": _change,
         "trend": charts.trend,
-        "colours": {row["component"]: f"c{n}" for n, row in enumerate(site.figures.policy, 1)},
+        "colours": {
+            row["component"]: f"c{n % len(charts.PALETTE) + 1}"
+            for n, row in enumerate(site.figures.policy)
+        },
         "HOTLINE_MEASURES": HOTLINE_MEASURES,
         "MAILBOX_MEASURES": MAILBOX_MEASURES,
         "SUGGESTION_MEASURES": SUGGESTION_MEASURES,
@@ -183,9 +187,13 @@ def _change(measure: str, now: Row, before: Row) -> str:
     if now[measure] is None or before[measure] is None:
         return NOTHING
     difference = now[measure] - before[measure]
-    if measure.endswith("rate"):
-        return f"{percent(difference).removesuffix('%')}".replace("-", "−") if difference else "0"
-    return f"{difference}".replace("-", "−")
+    size = abs(difference)
+    sign = "+" if difference > 0 else "−" if difference < 0 else ""
+    return sign + (
+        percent(size).removesuffix("%")
+        if measure.endswith("rate")
+        else format(size, "f" if isinstance(size, Decimal) else "d")
+    )
 
 
 def _status(summaries: Sequence[GroupSummary], words: Words, href: str) -> Status:
@@ -227,7 +235,7 @@ def _drawn(site: Site) -> dict[str, str]:
     """The charts of the quarter's page, by name; one without bars is left out."""
     figures = site.figures
     items = [row["component"] for row in figures.policy]
-    colours = dict(zip(items, charts.PALETTE, strict=False))
+    colours = dict(zip(items, cycle(charts.PALETTE), strict=False))
     bars = {
         f"group-{group.code}": [
             charts.Bar(
@@ -287,12 +295,7 @@ def _worded(site: Site, drawn: Mapping[str, str], words: Words) -> dict[str, str
         )
     return {
         name: charts.worded(
-            svg,
-            f"chart-{name}",
-            *titles[name],
-            lambda code, known=(named if name.startswith("group-") else topics): known.get(
-                code, code
-            ),
+            svg, f"chart-{name}", *titles[name], named if name.startswith("group-") else topics
         )
         for name, svg in drawn.items()
     }

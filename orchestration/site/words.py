@@ -65,7 +65,7 @@ class SiteSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    judged_from: int = Field(10, ge=1)
+    judged_from: int = Field(default=10, ge=1)
     """A unit is judged if each rate in its index has at least so many items to divide by."""
     english: dict[str, str] = {}
     """English names by code: units, groups, categories, request types. Others show their code."""
