@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import yaml
 
-from orchestration.audit.reconciliation import GroupSummary, controls, summarise
+from orchestration.audit.reconciliation import GroupSummary
 from orchestration.publication import manifests, published_manifest
 from orchestration.quarters import Quarter
 from orchestration.settings import Home, bulletin_root
@@ -59,6 +59,8 @@ class Publication:
     version: int
     published_at: datetime
     district: Row
+    reconciliation: GroupSummary
+    """All controls of the last run that published the quarter."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,6 @@ class Figures:
     """All published quarters, the oldest first."""
     publication: Publication
     previous: Publication | None
-    summaries: list[GroupSummary]
-    """The reconciliation of the last run that published the quarter, by control group."""
     policy: list[Row]
     """The scored items of the index policy, in its order."""
     groups: list[Group]
@@ -118,7 +118,6 @@ def _figures(home: Home, quarter: str, marts: "_Marts", policy: list[Row]) -> Fi
         publications=publications,
         publication=this,
         previous=next((p for p in publications if p.quarter == this.quarter.previous), None),
-        summaries=summarise(controls(home, _last_published_run(home, quarter))),
         policy=policy,
         groups=_in_order(groups, units),
         units=units,
@@ -155,27 +154,44 @@ class _Marts:
 
 def _publications(home: Home, marts: _Marts) -> list[Publication]:
     latest = {entry["quarter"]: entry for entry in manifests(home)}
+    reconciled = _reconciled(home)
     return [
         Publication(
             Quarter.parse(row["quarter"]),
             latest[row["quarter"]]["version"],
             datetime.fromisoformat(latest[row["quarter"]]["published_at"]),
             row,
+            reconciled[row["quarter"]],
         )
         for row in marts.history("hotline_district_quarter")
     ]
 
 
-def _last_published_run(home: Home, quarter: str) -> str:
-    """The last run of the quarter that no blocking check stopped: it published, or will."""
-    (run,) = query(
+def _reconciled(home: Home) -> dict[str, GroupSummary]:
+    """By quarter the controls of its last run that no blocking check stopped: the one published."""
+    rows = query(
         home,
-        "select run_id from audit.reconciliation as found where quarter = ? and not exists "
-        "(select 1 from audit.check_result as result where result.run_id = found.run_id "
-        "and not passed and severity = 'error') order by checked_at desc, run_id desc limit 1",
-        [quarter],
+        "with passed as (select quarter, run_id, row_number() over (partition by quarter "
+        "order by max(checked_at) desc, run_id desc) as place from audit.reconciliation as found "
+        "where not exists (select 1 from audit.check_result as result "
+        "where result.run_id = found.run_id and not passed and severity = 'error') "
+        "group by quarter, run_id) "
+        "select quarter, count(*) as total, count(*) filter (where status = 'match') as matches, "
+        "count(*) filter (where status = 'explained') as explained "
+        "from audit.reconciliation join passed using (quarter, run_id) where place = 1 "
+        "group by quarter",
     )
-    return str(run["run_id"])
+    return {
+        row["quarter"]: GroupSummary(
+            control_group="",
+            total=row["total"],
+            match=row["matches"],
+            explained=row["explained"],
+            broken=row["total"] - row["matches"] - row["explained"],
+            blocking=0,
+        )
+        for row in rows
+    }
 
 
 def _groups(path: Path) -> dict[str, Group]:

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, get_args
 
 from jinja2 import Environment
 
-from orchestration.audit.reconciliation import GroupSummary
 from orchestration.headline import percent
 from orchestration.pages.render import (
     NOTHING,
@@ -21,7 +20,7 @@ from orchestration.pages.render import (
     render,
 )
 from orchestration.site import charts
-from orchestration.site.figures import Figures, Row, Unit
+from orchestration.site.figures import Figures, Publication, Row, Unit
 from orchestration.site.interval import wilson
 from orchestration.site.words import Language, SiteSettings, Words
 
@@ -80,7 +79,8 @@ class Site:
 
     figures: Figures
     settings: SiteSettings
-    notices: Mapping[Language, str]
+    notices: Mapping[str, Mapping[Language, str]]
+    """What the exports say of themselves, by quarter; a quarter without a notice is left out."""
     documents: Sequence[str] = ()
     """Names of files in the quarter's folder that its page offers, such as bulletin.docx."""
 
@@ -121,6 +121,7 @@ def _build(
     site: Site, templates: Environment, words: Words, drawn: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
     figures, quarter = site.figures, site.figures.quarter
+    newest = figures.publications[-1]
 
     def page(path: str, template: str, title: str, **context: Any) -> tuple[str, str]:
         name = path + words.suffix + ".html"
@@ -128,8 +129,8 @@ def _build(
         other = path.rpartition("/")[2] + (".en" if words.language == "zh" else "") + ".html"
         common = {
             "title": title,
-            "status": _status(figures.summaries, words, f"{up}../audit/{quarter}/index.html"),
-            "notice": site.notices[words.language],
+            "status": _status(figures.publication, words, f"{up}../audit/{quarter}/index.html"),
+            "notice": site.notices.get(str(quarter), {}).get(words.language, ""),
             "language": words.language,
             "suffix": words.suffix,
             "t": words.choose,
@@ -144,7 +145,18 @@ def _build(
         }
         return name, render(templates, template, common | context, styles=STYLES)
 
-    yield page("index", "quarters.html.j2", words.choose("群众诉求办理情况", "Citizens' requests"))
+    yield page(
+        "index",
+        "quarters.html.j2",
+        words.choose("群众诉求办理情况", "Citizens' requests"),
+        status=_status(
+            newest, words, f"../audit/{newest.quarter}/index.html", f"{newest.quarter} "
+        ),
+        notice="\n".join(
+            f"{quarter}　{notice[words.language]}" for quarter, notice in site.notices.items()
+        ),
+        reconciliation=lambda one: _status(one, words, f"../audit/{one.quarter}/index.html"),
+    )
     title = words.choose("群众诉求办理情况", "how citizens' requests were handled")
     yield page(
         f"{quarter}/index",
@@ -196,17 +208,17 @@ def _change(measure: str, now: Row, before: Row) -> str:
     )
 
 
-def _status(summaries: Sequence[GroupSummary], words: Words, href: str) -> Status:
-    chinese = reconciliation_status(summaries, href)
-    if words.language == "zh":
-        return chinese
-    total, match, explained, broken = (
-        sum(getattr(group, name) for group in summaries)
-        for name in ("total", "match", "explained", "broken")
-    )
-    held = f"{total} controls, {match} match, {explained} explained"
-    verdict = f"Reconciliation failed: {broken} differ" if broken else "Reconciled"
-    return Status(chinese.tone, f"{verdict} ({held}, {broken} unexplained)", href)
+def _status(publication: Publication, words: Words, href: str, about: str = "") -> Status:
+    """The reconciliation of a publication in one line; `about` comes before it."""
+    held = publication.reconciliation
+    tone, text, _ = reconciliation_status([held])
+    if words.language == "en":
+        verdict = f"Reconciliation failed: {held.broken} differ" if held.broken else "Reconciled"
+        text = (
+            f"{verdict} ({held.total} controls, {held.match} match, {held.explained} explained, "
+            f"{held.broken} unexplained)"
+        )
+    return Status(tone, about + text, href)
 
 
 def _unit_label(unit: Unit, words: Words) -> str:

@@ -1,7 +1,7 @@
 """The site among what is published: the pages of the run's quarter, and the list of quarters."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 from orchestration.pages.render import data_notice, swap_folder, write_page
@@ -33,10 +33,11 @@ def write_site(home: Home, exports: Path, quarter: str) -> Path:
         LookupError: the working warehouse stands at another quarter.
     """
     target = home.bulletin(quarter)
+    figures = read_figures(home, quarter)
     site = Site(
-        figures=read_figures(home, quarter),
+        figures=figures,
         settings=load_settings(bulletin_root() / "site.yml"),
-        notices=_notices(exports, quarter),
+        notices=_notices(exports, [str(one.quarter) for one in figures.publications]),
         documents=[name for name in DOCUMENTS if (target / name).is_file()],
     )
     built = home.scratch / f"site-{quarter}"
@@ -52,9 +53,12 @@ def write_site(home: Home, exports: Path, quarter: str) -> Path:
     return target / "index.html"
 
 
-def _notices(exports: Path, quarter: str) -> Mapping[Language, str]:
-    """What the exports say of themselves; in Chinese where they have no English for it."""
-    chinese = data_notice(exports, quarter)
-    english = exports / quarter / NOTICE_ENGLISH
-    told = english.read_text(encoding="utf-8").strip() if english.is_file() else chinese
-    return {"zh": chinese, "en": told}
+def _notices(exports: Path, quarters: Sequence[str]) -> dict[str, dict[Language, str]]:
+    """What each quarter's exports say of themselves; in Chinese where they have no English."""
+    notices: dict[str, dict[Language, str]] = {}
+    for quarter in quarters:
+        if chinese := data_notice(exports, quarter):
+            english = exports / quarter / NOTICE_ENGLISH
+            told = english.read_text(encoding="utf-8").strip() if english.is_file() else chinese
+            notices[quarter] = {"zh": chinese, "en": told}
+    return notices

@@ -30,7 +30,7 @@ TERMS: dict[str, tuple[str, str]] = {
     "rework_rate": ("返工率", "Sent-back rate"),
     "callback_count": ("回访数", "Callbacks"),
     "dissatisfied_count": ("回访不满意数", "Dissatisfied"),
-    "dissatisfaction_rate": ("回访不满意率", "Dissatisfaction rate"),
+    "dissatisfaction_rate": ("回访不满意率", "Dissatisfied rate"),
     "satisfaction_rate": ("群众满意率", "Satisfaction rate"),
     "composite_index": ("综合指标值", "Composite index"),
     "unit_count": ("单位数", "Units"),
@@ -56,7 +56,7 @@ TERMS: dict[str, tuple[str, str]] = {
     "completion": ("办结率", "Completion"),
     "on_time": ("按期办结率", "On time"),
     "rework": ("返工率", "Sent back"),
-    "dissatisfaction": ("回访不满意率", "Dissatisfaction"),
+    "dissatisfaction": ("回访不满意率", "Dissatisfied"),
 }
 
 
