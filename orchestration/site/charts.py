@@ -63,7 +63,12 @@ def draw(bars: Sequence[Bar], colours: Mapping[str, str]) -> str:
         .encode(
             y=y,
             x=alt.X("length:Q", title=None).axis(
-                domain=False, ticks=False, tickCount=5, labelFlush=False, gridColor="#e3e8ed"
+                domain=False,
+                ticks=False,
+                tickCount=5,
+                format="~f",
+                labelFlush=False,
+                gridColor="#e3e8ed",
             ),
             color=alt.Color("part:N", legend=None).scale(
                 domain=list(colours), range=list(colours.values())
