@@ -20,7 +20,7 @@ PALETTE = ("#5f6f7f", "#a86f00", "#2a6f97", "#b3261e", "#5b3a8e", "#14603a")
 SOFT, GREY = "#51606f", "#9aa5b1"
 NAME_WIDTH, PLOT_WIDTH, FIGURE_WIDTH, ROW_HEIGHT, AXIS_HEIGHT = 168, 190, 62, 21, 26
 # A name that has no room ends with an ellipsis; the table has it whole.
-ROOM = 26
+ROOM = 24
 SVG = "{http://www.w3.org/2000/svg}"
 
 

@@ -10,6 +10,8 @@ import duckdb
 import yaml
 
 from orchestration.audit.reconciliation import GroupSummary
+from orchestration.headline import percent
+from orchestration.pages.render import count, index
 from orchestration.publication import manifests, published_manifest
 from orchestration.quarters import Quarter
 from orchestration.settings import Home, bulletin_root
@@ -106,6 +108,16 @@ def read_figures(home: Home, quarter: str) -> Figures:
         raise LookupError(f"the working warehouse doesn't stand at {quarter}")
     with duckdb.connect() as connection:
         return _figures(home, quarter, _Marts(connection, home, quarter), policy)
+
+
+def shown(row: Row, measure: str) -> str:
+    """A figure of a mart as the pages print it: `307`, `27.85%`, `95.0`; a dash where none is."""
+    value = row[measure]
+    if measure.endswith(("rate", "share", "change", "weight")):
+        return percent(value)
+    if measure.endswith("index"):
+        return index(value)
+    return count(value)
 
 
 def _figures(home: Home, quarter: str, marts: "_Marts", policy: list[Row]) -> Figures:

@@ -3,25 +3,25 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from itertools import cycle
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
 from jinja2 import Environment
+from markupsafe import Markup
 
 from orchestration.headline import percent
 from orchestration.pages.render import (
     NOTHING,
     Status,
-    count,
     environment,
-    index,
     reconciliation_status,
     render,
 )
 from orchestration.site import charts
-from orchestration.site.figures import Figures, Publication, Row, Unit
+from orchestration.site.figures import Figures, Publication, Row, Unit, shown
 from orchestration.site.interval import wilson
+from orchestration.site.pictures import draw_all, word_all
+from orchestration.site.standing import lost, ranked, standing
 from orchestration.site.words import Language, SiteSettings, Words
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -60,19 +60,6 @@ CHANNEL_MEASURES = (
 )
 
 
-class Standing(NamedTuple):
-    """Whether a unit's index says something of it: `judged`, `few` items, or `unrated`: none."""
-
-    code: str
-    chinese: str
-    english: str
-
-
-JUDGED = Standing("judged", "", "")
-FEW = Standing("few", "样本太少", "Too few to judge")
-UNRATED = Standing("unrated", "不参评", "Not rated")
-
-
 @dataclass(frozen=True)
 class Site:
     """What the pages of one quarter are made from."""
@@ -83,14 +70,6 @@ class Site:
     """What the exports say of themselves, by quarter; a quarter without a notice is left out."""
     documents: Sequence[str] = ()
     """Names of files in the quarter's folder that its page offers, such as bulletin.docx."""
-
-
-def standing(unit: Unit, settings: SiteSettings) -> Standing:
-    """How a unit on the hotline is shown: a unit with few items isn't put among the others."""
-    if unit.hotline is None or not unit.hotline["is_rated"]:
-        return UNRATED
-    fewest = min(row["denominator"] for row in unit.components)
-    return JUDGED if fewest >= settings.judged_from else FEW
 
 
 def build_pages(site: Site) -> Iterator[tuple[str, str]]:
@@ -106,83 +85,107 @@ def build_pages(site: Site) -> Iterator[tuple[str, str]]:
             row["component"]: f"c{n % len(charts.PALETTE) + 1}"
             for n, row in enumerate(site.figures.policy)
         },
+        "figures": site.figures,
+        "settings": site.settings,
         "HOTLINE_MEASURES": HOTLINE_MEASURES,
         "MAILBOX_MEASURES": MAILBOX_MEASURES,
         "SUGGESTION_MEASURES": SUGGESTION_MEASURES,
         "CHANNEL_MEASURES": CHANNEL_MEASURES,
         "HEADLINE": HEADLINE,
     }
-    drawn = _drawn(site)
+    drawn = draw_all(site.figures, site.settings)
     for language in LANGUAGES:
-        yield from _build(site, templates, Words(language, site.settings.english), drawn)
+        words = Words(language, site.settings.english)
+        builder = _Builder(site, templates, words)
+        yield builder.quarters()
+        yield builder.quarter(word_all(site.figures, drawn, words))
+        for unit in site.figures.units:
+            yield builder.unit(unit)
 
 
-def _build(
-    site: Site, templates: Environment, words: Words, drawn: Mapping[str, str]
-) -> Iterator[tuple[str, str]]:
-    figures, quarter = site.figures, site.figures.quarter
-    newest = figures.publications[-1]
+@dataclass(frozen=True)
+class _Builder:
+    """Builds the pages of one language as (path, text)."""
 
-    def page(path: str, template: str, title: str, **context: Any) -> tuple[str, str]:
-        name = path + words.suffix + ".html"
-        up = "../" * path.count("/")
-        other = path.rpartition("/")[2] + (".en" if words.language == "zh" else "") + ".html"
-        common = {
+    site: Site
+    templates: Environment
+    words: Words
+
+    def quarters(self) -> tuple[str, str]:
+        """The list of quarters: its status is the newest's, its notices are all."""
+        newest = self.site.figures.publications[-1]
+        notices = self.site.notices.items()
+        return self._page(
+            "index",
+            "quarters.html.j2",
+            self.words.choose("群众诉求办理情况", "Citizens' requests"),
+            status=self._status(newest, "", f"{newest.quarter} "),
+            notice="\n".join(f"{name}　{told[self.words.language]}" for name, told in notices),
+            reconciliation=lambda one: self._status(one, ""),
+        )
+
+    def quarter(self, pictures: Mapping[str, Markup]) -> tuple[str, str]:
+        """The quarter's page with its charts."""
+        figures, settings = self.site.figures, self.site.settings
+        name = self.words.quarter(figures.quarter)
+        return self._page(
+            f"{figures.quarter}/index",
+            "quarter.html.j2",
+            self.words.choose(
+                f"{name}群众诉求办理情况", f"{name}: how citizens' requests were handled"
+            ),
+            charts=pictures,
+            documents=self.site.documents,
+            ranked={group.code: ranked(figures, settings, group) for group in figures.groups},
+        )
+
+    def unit(self, unit: Unit) -> tuple[str, str]:
+        """A unit's page."""
+        path = f"{self.site.figures.quarter}/unit/{unit.code}"
+        return self._page(path, "unit.html.j2", self._unit_label(unit), u=unit)
+
+    def _page(self, path: str, template: str, title: str, **own: Any) -> tuple[str, str]:
+        """A page; what is its `own` wins over what all pages are given."""
+        words, publication = self.words, self.site.figures.publication
+        other = Words("en" if words.language == "zh" else "zh", {})
+        context = {
             "title": title,
-            "status": _status(figures.publication, words, f"{up}../audit/{quarter}/index.html"),
-            "notice": site.notices.get(str(quarter), {}).get(words.language, ""),
+            "status": self._status(publication, "../" * path.count("/")),
+            "notice": self.site.notices.get(str(publication.quarter), {}).get(words.language, ""),
             "language": words.language,
             "suffix": words.suffix,
+            "other": f"{path.rpartition('/')[2]}{other.suffix}.html",
             "t": words.choose,
             "term": words.term,
             "name": words.name,
             "quarter_name": words.quarter,
-            "unit_label": lambda unit: _unit_label(unit, words),
+            "unit_label": self._unit_label,
             "group_label": lambda group: words.name(group.code, group.label),
-            "figures": figures,
-            "settings": site.settings,
-            "other": other,
         }
-        return name, render(templates, template, common | context, styles=STYLES)
+        text = render(self.templates, template, context | own, styles=STYLES)
+        return f"{path}{words.suffix}.html", text
 
-    yield page(
-        "index",
-        "quarters.html.j2",
-        words.choose("群众诉求办理情况", "Citizens' requests"),
-        status=_status(
-            newest, words, f"../audit/{newest.quarter}/index.html", f"{newest.quarter} "
-        ),
-        notice="\n".join(
-            f"{quarter}　{notice[words.language]}" for quarter, notice in site.notices.items()
-        ),
-        reconciliation=lambda one: _status(one, words, f"../audit/{one.quarter}/index.html"),
-    )
-    title = words.choose("群众诉求办理情况", "how citizens' requests were handled")
-    yield page(
-        f"{quarter}/index",
-        "quarter.html.j2",
-        words.choose(f"{words.quarter(quarter)}{title}", f"{words.quarter(quarter)}: {title}"),
-        charts=_worded(site, drawn, words),
-        documents=site.documents,
-        ranked={group.code: _ranked(site, group.code) for group in figures.groups},
-    )
-    for unit in figures.units:
-        yield page(f"{quarter}/unit/{unit.code}", "unit.html.j2", _unit_label(unit, words), u=unit)
+    def _status(self, publication: Publication, up: str, about: str = "") -> Status:
+        """The reconciliation of a publication in one line; `up` leads to the bulletins' folder."""
+        held = publication.reconciliation
+        href = f"{up}../audit/{publication.quarter}/index.html"
+        tone, text, _ = reconciliation_status([held])
+        if self.words.language == "en":
+            verdict = (
+                f"Reconciliation failed: {held.broken} differ" if held.broken else "Reconciled"
+            )
+            text = (
+                f"{verdict} ({held.total} controls, {held.match} match, "
+                f"{held.explained} explained, {held.broken} unexplained)"
+            )
+        return Status(tone, about + text, href)
 
-
-def shown(row: Row, measure: str) -> str:
-    """A figure of a mart as the pages print it: `307`, `27.85%`, `95.0`; a dash where none is."""
-    value = row[measure]
-    if measure.endswith(("rate", "share", "change", "weight")):
-        return percent(value)
-    if measure.endswith("index"):
-        return index(value)
-    return count(value)
-
-
-def lost(component: Row) -> Decimal:
-    """The points that a component costs a unit: what its weight would give, less what it gave."""
-    return Decimal(100 * component["weight"] - component["points"])
+    def _unit_label(self, unit: Unit) -> str:
+        """A unit's name; one that two units share says its group."""
+        own = self.words.name(unit.code, unit.name)
+        if not unit.is_shared_name or own != unit.name or not unit.group.label:
+            return own
+        return self.words.choose(f"{own}（{unit.group.label}）", f"{own} ({unit.group.label})")
 
 
 def _points(value: Decimal) -> str:
@@ -206,108 +209,3 @@ def _change(measure: str, now: Row, before: Row) -> str:
         if measure.endswith("rate")
         else format(size, "f" if isinstance(size, Decimal) else "d")
     )
-
-
-def _status(publication: Publication, words: Words, href: str, about: str = "") -> Status:
-    """The reconciliation of a publication in one line; `about` comes before it."""
-    held = publication.reconciliation
-    tone, text, _ = reconciliation_status([held])
-    if words.language == "en":
-        verdict = f"Reconciliation failed: {held.broken} differ" if held.broken else "Reconciled"
-        text = (
-            f"{verdict} ({held.total} controls, {held.match} match, {held.explained} explained, "
-            f"{held.broken} unexplained)"
-        )
-    return Status(tone, about + text, href)
-
-
-def _unit_label(unit: Unit, words: Words) -> str:
-    """A unit's name; one that two units share says its group."""
-    own = words.name(unit.code, unit.name)
-    if not unit.is_shared_name or words.language == "en":
-        return own
-    return f"{own}（{unit.group.label}）" if unit.group.label else own
-
-
-def _ranked(site: Site, group: str) -> list[Unit]:
-    """A group's units: the judged by rank, then those with few items, then those with none."""
-    order = {JUDGED: 0, FEW: 1, UNRATED: 2}
-    found = [unit for unit in site.figures.units if unit.hotline and unit.group.code == group]
-    places = {unit.code: place for place, unit in enumerate(found)}
-
-    def key(unit: Unit) -> tuple[int, int, int, int]:
-        row = unit.hotline or {}
-        place = order[standing(unit, site.settings)]
-        return (place, row["rank_in_group"] or 0, -row["due_count"], places[unit.code])
-
-    return sorted(found, key=key)
-
-
-def _drawn(site: Site) -> dict[str, str]:
-    """The charts of the quarter's page, by name; one without bars is left out."""
-    figures = site.figures
-    items = [row["component"] for row in figures.policy]
-    colours = dict(zip(items, cycle(charts.PALETTE), strict=False))
-    bars = {
-        f"group-{group.code}": [
-            charts.Bar(
-                unit.code,
-                {row["component"]: lost(row) for row in unit.components},
-                shown(unit.hotline or {}, "composite_index"),
-            )
-            for unit in _ranked(site, group.code)
-            if standing(unit, site.settings) is JUDGED
-        ]
-        for group in figures.groups
-    }
-    drawn = {name: charts.draw(rows, colours) for name, rows in bars.items() if rows}
-    topics = {"categories": figures.categories, "request-types": figures.request_types}
-    for name, rows in topics.items():
-        counted = [
-            charts.Bar(
-                row["code"],
-                {"grey" if row["code"] in ("other", "untyped") else "count": row["ticket_count"]},
-                shown(row, "ticket_count"),
-                row.get("previous_count"),
-            )
-            for row in rows
-        ]
-        if any(row["ticket_count"] for row in rows):
-            drawn[name] = charts.draw(counted, {"count": charts.PALETTE[2], "grey": charts.GREY})
-    return drawn
-
-
-def _worded(site: Site, drawn: Mapping[str, str], words: Words) -> dict[str, str]:
-    figures = site.figures
-    named = {unit.code: words.name(unit.code, unit.name) for unit in figures.units}
-    topics = {
-        row["code"]: words.name(row["code"], row["label"])
-        for row in (*figures.categories, *figures.request_types)
-    }
-    t = words.choose
-    titles = {
-        "categories": (
-            t("各类别件数", "Tickets by category"),
-            t("每条为一个类别的件数，数字见表。", "A bar a category; the table has the figures."),
-        ),
-        "request-types": (
-            t("各诉求类型件数", "Tickets by request type"),
-            t("每条为一个类型的件数，数字见表。", "A bar a type; the table has the figures."),
-        ),
-    }
-    for group in figures.groups:
-        label = words.name(group.code, group.label)
-        titles[f"group-{group.code}"] = (
-            t(f"{label}：各单位失分的组成", f"{label}: what the units lost points on"),
-            t(
-                "每条为一个单位的失分，按评分项分色，末端为综合指标值，数字见表。",
-                "A bar is the points that a unit lost, coloured by component, with its index at "
-                "the end; the table has the figures.",
-            ),
-        )
-    return {
-        name: charts.worded(
-            svg, f"chart-{name}", *titles[name], named if name.startswith("group-") else topics
-        )
-        for name, svg in drawn.items()
-    }

@@ -111,9 +111,11 @@ class Words:
         """The name of a measure or of another code of the warehouse; else the code in words."""
         return self.choose(*TERMS[code]) if code in TERMS else _spelt(code)
 
-    def name(self, code: str, chinese: str | None) -> str:
-        """The name of a site's own code."""
-        return self.choose(chinese or code, self.english.get(code) or _spelt(code))
+    def name(self, code: str, label: str) -> str:
+        """The name of a site's own code; a site's label that is English already serves both."""
+        if self.language == "zh" or label.isascii():
+            return label
+        return self.english.get(code) or _spelt(code)
 
     def quarter(self, quarter: Quarter) -> str:
         """A quarter in words."""
