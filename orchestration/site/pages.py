@@ -189,7 +189,8 @@ class _Builder:
 
 
 def _points(value: Decimal) -> str:
-    return format(value.quantize(Decimal("0.01"), ROUND_HALF_UP), "f")
+    rounded = value.quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return format(rounded + 0, "f")  # never "-0.00"
 
 
 def _interval(row: Row) -> str:
