@@ -355,6 +355,14 @@ def test_the_threshold_is_the_sites_own(figures):
     assert len(tree.xpath("//tr[@data-standing='judged']")) == 44
 
 
+def test_documents_beside_the_page_are_offered(figures, bulletins):
+    site = replace(_site(figures), documents=["bulletin.docx"])
+    tree = html.document_fromstring(dict(build_pages(site))["2022Q2/index.html"])
+    assert tree.xpath("//nav//a[@href='bulletin.docx']")
+    for link in parsed(bulletins, "2022Q2/index.html").xpath("//nav//a/@href"):
+        assert link.startswith("#") or (bulletins / "2022Q2" / link).is_file()
+
+
 def test_settings_that_cant_be_read_are_refused(tmp_path):
     path = tmp_path / "site.yml"
     for text in ("judged_from: 0", "judged: 3", "english: [a]", "a: [", "judged_from: 'viele'"):
