@@ -38,6 +38,7 @@ STAGES = {
     "published__marts": "发布",
     "published__bulletin": "生成通报",
     "published__audit_report": "写审计报告",
+    "published__site": "写网页",
 }
 
 app = typer.Typer(
@@ -522,6 +523,7 @@ def _print_outputs(home: Home, quarter: str) -> None:
     out.print(f"[bold green]✓[/] 已发布 {quarter} 第 {version} 版，数据来源：{exports_root()}")
     out.print(f"  读者库   {home.published / 'marts.duckdb'}", soft_wrap=True)
     out.print(f"  Parquet  {home.published / 'parquet'}", soft_wrap=True)
+    out.print(f"  网页     {home.bulletin(quarter) / 'index.html'}", soft_wrap=True)
     out.print(f"  审计报告 {home.audit_report(quarter)}", soft_wrap=True)
     out.print(f"  版本清单 {home.version_manifest(quarter, version)}", soft_wrap=True)
     if (bulletin := home.bulletin(quarter)).is_dir():

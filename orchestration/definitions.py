@@ -15,6 +15,7 @@ from orchestration.defs.dbt import dbt_models
 from orchestration.defs.ingest import raw_assets, raw_scope
 from orchestration.defs.publish import published_marts
 from orchestration.defs.resources import Workspace
+from orchestration.defs.site import published_site
 
 defs = dg.Definitions(
     assets=[
@@ -23,6 +24,7 @@ defs = dg.Definitions(
         dbt_models,
         published_marts,
         published_bulletin,
+        published_site,
         audit_report,
     ],
     asset_checks=[raw_expectations, mart_expectations, recomputed, reconciliation_gate],

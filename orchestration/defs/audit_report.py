@@ -17,7 +17,6 @@ from orchestration.defs.resources import Workspace
     description="审计报告：每项控制与它的依据、行数平衡、源文件、版本，以及每个数字的源数据行（网页与工作簿）",
     owners=OWNERS,
     kinds={"python", "excel"},
-    pool="warehouse",
 )
 def audit_report(
     context: dg.AssetExecutionContext, workspace: Workspace
