@@ -1,0 +1,112 @@
+"""What the models' YAML says of the readers' tables: grain, labels, types, keys, tests.
+
+The one source of the comments in the published databases, of the keys in PostgreSQL, and of the
+data dictionary's page. Nothing about how a table is made belongs here.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from orchestration.settings import DBT_PROJECT
+
+# The readers' schemas, and the folder of models that each is made of.
+READER_FOLDERS = {"marts": "marts", "audit": "reconciliation"}
+KEY_TEST = "unique_combination"
+
+
+@dataclass(frozen=True)
+class ColumnEntry:
+    """A column: `data_type` as in the contract, `tests` by name with what they refer to."""
+
+    name: str
+    data_type: str
+    description: str
+    is_required: bool
+    tests: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TableEntry:
+    """A table: `description` opens with its subject and grain; `key` is empty for a log."""
+
+    schema: str
+    name: str
+    description: str
+    key: tuple[str, ...]
+    columns: tuple[ColumnEntry, ...]
+
+    @property
+    def required(self) -> set[str]:
+        """The columns that are never null."""
+        return {column.name for column in self.columns if column.is_required}
+
+    def comments(self) -> Iterator[tuple[str, str]]:
+        """What is commented on, as in SQL (`table t`, `column t.c`), and the comment."""
+        place = f"{self.schema}.{self.name}"
+        yield f"table {place}", self.description
+        for column in self.columns:
+            yield f"column {place}.{column.name}", column.description
+
+
+@cache
+def reader_tables() -> Mapping[tuple[str, str], TableEntry]:
+    """Every described table of the readers' schemas by (schema, name), in the YAML's order."""
+    entries = {}
+    for schema, folder in READER_FOLDERS.items():
+        for path in sorted((DBT_PROJECT / "models" / folder).glob("_*.yml")):
+            for described in _described(path):
+                entry = _table(schema, described)
+                entries[schema, entry.name] = entry
+    return entries
+
+
+def _described(path: Path) -> Iterator[dict[str, Any]]:
+    # The C loader: a run that publishes waits for this.
+    content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    yield from content.get("models", [])
+    for source in content.get("sources", []):
+        yield from source["tables"]
+
+
+def _table(schema: str, described: Mapping[str, Any]) -> TableEntry:
+    keys = [
+        test[KEY_TEST]["arguments"]["columns"]
+        for test in described.get("data_tests", [])
+        if isinstance(test, dict) and KEY_TEST in test
+    ]
+    key = tuple(keys[0] if keys else described.get("meta", {}).get("key", ()))
+    return TableEntry(
+        schema=schema,
+        name=described["name"],
+        description=described["description"].strip(),
+        key=key,
+        columns=tuple(
+            ColumnEntry(
+                name=column["name"],
+                data_type=column["data_type"],
+                description=column["description"].strip(),
+                is_required=column["name"] in key or _is_required(column),
+                tests=tuple(_test(test) for test in column.get("data_tests", [])),
+            )
+            for column in described.get("columns", [])
+        ),
+    )
+
+
+def _is_required(column: Mapping[str, Any]) -> bool:
+    constraints = {entry["type"] for entry in column.get("constraints", [])}
+    return "not_null" in constraints or "not_null" in column.get("data_tests", [])
+
+
+def _test(test: str | Mapping[str, Any]) -> str:
+    """A test's name, with its arguments where it has some."""
+    if isinstance(test, str):
+        return test
+    ((name, settings),) = test.items()
+    arguments = settings.get("arguments", {})
+    return f"{name}({', '.join(f'{key}: {value}' for key, value in arguments.items())})"
