@@ -304,7 +304,7 @@ def spoil_with_a_trigger_that_refuses(connection: psycopg.Connection) -> None:
         "as $$ begin raise exception 'disk full' using errcode = '53100'; end $$"
     )
     connection.execute(
-        "create trigger refuse before insert on marts.unit_quarter "
+        "create trigger refuse before insert on marts.hotline_unit_quarter "
         "for each row execute function refuse()"
     )
 
