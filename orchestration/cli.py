@@ -32,6 +32,7 @@ STAGES = {
     "marts__hotline_unit_quarter_recomputed": "独立重算（Python）",
     "reconciliation_gate": "对账关口",
     "published__marts": "发布",
+    "published__audit_report": "写审计报告",
 }
 
 app = typer.Typer(
@@ -325,6 +326,9 @@ def _print_stop(
         )
     if len(blocking) > 40:
         err.print(f"……另有 {len(blocking) - 40} 项，见 hotline reconcile {quarter}")
+    report = home.audit_report(quarter, is_published=False)
+    if rows and report.exists():
+        err.print(f"审计报告（为什么停下）：{report}", soft_wrap=True)
     if not rows:
         err.print(_plain(f"对账没有执行到：{failure}"), soft_wrap=True)
 
@@ -336,6 +340,7 @@ def _print_outputs(home: Home, quarter: str) -> None:
     out.print(f"[bold green]✓[/] 已发布 {quarter} 第 {version} 版，数据来源：{exports_root()}")
     out.print(f"  读者库   {home.published / 'marts.duckdb'}", soft_wrap=True)
     out.print(f"  Parquet  {home.published / 'parquet'}", soft_wrap=True)
+    out.print(f"  审计报告 {home.audit_report(quarter)}", soft_wrap=True)
     out.print(f"  版本清单 {home.version_manifest(quarter, version)}", soft_wrap=True)
 
 
@@ -419,9 +424,9 @@ def _folding(*headers: str, title: str | None = None) -> Table:
 
 
 def _figure(measure: str, value: Any) -> str:
-    from orchestration.headline import percent
+    from orchestration.headline import figure
 
-    return percent(value) if measure.endswith(("rate", "share", "change")) else _number(value)
+    return figure(measure, value)
 
 
 def _subject(row: dict[str, Any]) -> str:
@@ -430,10 +435,9 @@ def _subject(row: dict[str, Any]) -> str:
 
 
 def _number(value: Any) -> str:
-    if value is None:
-        return "—"
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    from orchestration.headline import number
+
+    return number(value)
 
 
 def _status(status: str) -> str:

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from orchestration.defs.audit_report import audit_report
 from orchestration.defs.automation import after_quarter_end, exports_changed, quarterly_job
 from orchestration.defs.checks import (
     mart_expectations,
@@ -15,7 +16,7 @@ from orchestration.defs.publish import published_marts
 from orchestration.defs.resources import Workspace
 
 defs = dg.Definitions(
-    assets=[*raw_assets, raw_scope, dbt_models, published_marts],
+    assets=[*raw_assets, raw_scope, dbt_models, published_marts, audit_report],
     asset_checks=[raw_expectations, mart_expectations, recomputed, reconciliation_gate],
     jobs=[quarterly_job],
     schedules=[after_quarter_end],

@@ -16,6 +16,21 @@ def percent(rate: Decimal | None) -> str:
     return text.rstrip("0").rstrip(".") + "%"
 
 
+def number(value: Decimal | int | None) -> str:
+    """An exact number without trailing zeros (`95.7`, `60`)."""
+    if value is None:
+        return "—"
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def figure(measure: str, value: Decimal | int | None) -> str:
+    """A figure as its measure is printed: a rate as a percentage, else an exact number."""
+    if measure.endswith(("rate", "share", "change")) and value is not None:
+        return percent(Decimal(value))
+    return number(value)
+
+
 def headline(home: Home, quarter: str) -> list[tuple[str, str]]:
     """(label, printed figure) pairs from the district's row of the working warehouse.
 

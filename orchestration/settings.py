@@ -9,6 +9,8 @@ from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
+# In a quarter's folder of exports: what the exports say of themselves, repeated on every page.
+NOTICE = "notice.md"
 CONTROLS = DBT_PROJECT / "controls" / "control.csv"
 
 
@@ -104,6 +106,16 @@ class Home:
     def lock(self) -> Path:
         """Held by the one writer."""
         return self.root / "writer.lock"
+
+    @property
+    def docs(self) -> Path:
+        """The documents of `hotline docs`: the expectations' Data Docs and dbt's."""
+        return self.published / "docs"
+
+    def audit_report(self, quarter: str, *, is_published: bool = True) -> Path:
+        """The audit report of a quarter's last publication, or of a run that was stopped."""
+        root = self.published if is_published else self.root
+        return root / "audit" / quarter / "index.html"
 
     def version_manifest(self, quarter: str, version: int) -> Path:
         """The manifest of one published version of a quarter."""

@@ -11,9 +11,10 @@ import duckdb
 import pandas as pd
 
 from orchestration.audit import reconciliation
-from orchestration.audit.check_results import CheckResult, record
+from orchestration.audit.check_results import CheckResult, failures, record
 from orchestration.audit.findings import unmapped_units, write_rejected_workbook
 from orchestration.audit.recompute import BATCH_VECTORS, recompute
+from orchestration.audit.report import write_report
 from orchestration.defs.resources import Workspace
 from orchestration.ingest.lake import current_files
 from orchestration.publication import input_sha256
@@ -174,6 +175,8 @@ def reconciliation_gate(
         "no_unmapped_unit", "staging", "error", not names, len(names)
     )
     record(home, run_id, quarter, input_sha256(home, quarter), results.values())
+    if failures(home, run_id):
+        write_report(home, quarter, workspace.exports, is_published=False)
     for name, result in results.items():
         outcome = _asset_check_result(name, RECONCILIATION, [result])
         if name in summaries:

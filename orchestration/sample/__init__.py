@@ -10,18 +10,24 @@ from orchestration.ingest.contracts import load_contracts
 from orchestration.sample import plan as plans
 from orchestration.sample import rows
 from orchestration.sample.files import write_csv, write_xlsx
+from orchestration.settings import NOTICE
 
 __all__ = ["reconstruct", "synthesise"]
 
 EXCEL_UTF8 = "utf-8-sig"  # Excel marks its UTF-8 with a byte order mark
+RECONSTRUCTED = (
+    "样例说明：本季度的工单、信件、微建议明细是由已公布的汇总数反推重构的虚构数据，不是真实个案，"
+    "不含任何真实个人信息；只有通报印出的数字是真实的。"
+)
+SYNTHETIC = "样例说明：本季度的全部明细和数字都是随机合成的虚构数据，仅供试用。"
 SHORT_TIMES = "%Y/%-m/%-d %-H:%M"  # how Excel shows a time: 2022/4/1 9:05
 
 
 def reconstruct(bulletin: Path, seeds: Path, contracts: Path, out: Path) -> None:
     """Write exports whose totals are, cell for cell, the published figures of a bulletin.
 
-    Writes ticket.csv, mailbox.xlsx and suggestion.csv, and bulletin.csv beside them if it isn't
-    there already. The same bulletin gives the same bytes.
+    Writes ticket.csv, mailbox.xlsx, suggestion.csv and a notice that they are invented, and
+    bulletin.csv beside them if it isn't there already. The same bulletin gives the same bytes.
 
     Raises:
         ValueError: a printed rate that no count, or more than one, can have given.
@@ -39,6 +45,7 @@ def reconstruct(bulletin: Path, seeds: Path, contracts: Path, out: Path) -> None
         "gb18030",
         SHORT_TIMES,
     )
+    _write_notice(out, RECONSTRUCTED)
     if out.resolve() != bulletin.resolve().parent:
         shutil.copyfile(bulletin, out / "bulletin.csv")
 
@@ -46,7 +53,7 @@ def reconstruct(bulletin: Path, seeds: Path, contracts: Path, out: Path) -> None
 def synthesise(
     tickets: int, quarter: str, seeds: Path, contracts: Path, out: Path, seed: int = 2022
 ) -> None:
-    """Write synthetic ticket.csv, mailbox.csv and suggestion.csv for a quarter such as `2022Q2`.
+    """Write synthetic ticket.csv, mailbox.csv, suggestion.csv and a notice for a quarter.
 
     `tickets` is the number dispatched in the quarter; some 3% more were dispatched in the quarter
     before and called back in this one. Rows are written in chunks: 10 million fit in 2 GiB.
@@ -66,3 +73,8 @@ def synthesise(
         "gb18030",
         SHORT_TIMES,
     )
+    _write_notice(out, SYNTHETIC)
+
+
+def _write_notice(out: Path, text: str) -> None:
+    (out / NOTICE).write_text(text + "\n", encoding="utf-8")

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from orchestration.sample import reconstruct, synthesise
+from orchestration.settings import NOTICE
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = ROOT / "dbt_project" / "seeds"
@@ -110,7 +111,7 @@ def tickets() -> pd.DataFrame:
 
 def test_made_again_it_is_the_same(tmp_path: Path) -> None:
     reconstruct(BULLETIN, SEEDS, CONTRACTS, tmp_path)
-    for name in ("ticket.csv", "suggestion.csv", "bulletin.csv"):
+    for name in ("ticket.csv", "suggestion.csv", "bulletin.csv", NOTICE):
         assert (tmp_path / name).read_bytes() == (QUARTER / name).read_bytes(), name
 
     def members(path: Path) -> dict[str, bytes]:
