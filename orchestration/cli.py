@@ -18,6 +18,7 @@ from orchestration.settings import DBT_PROJECT, PROJECT_ROOT, Home, contracts_ro
 
 if TYPE_CHECKING:
     from orchestration.audit.trace import Figure, RowTrace
+    from orchestration.runner import RunOutcome
 
 PUBLISHED, STOPPED, UNUSABLE = 0, 1, 2
 STAGES = {
@@ -32,6 +33,7 @@ STAGES = {
     "marts__hotline_unit_quarter_recomputed": "独立重算（Python）",
     "reconciliation_gate": "对账关口",
     "published__marts": "发布",
+    "published__postgres": "发布到 PostgreSQL",
     "published__audit_report": "写审计报告",
 }
 
@@ -101,7 +103,11 @@ def run(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOptio
         outcome = run_quarter(place, quarter, on_stage)
     if outcome.input_error:
         err.print(f"[bold red]✗[/] {_plain(outcome.input_error)}", soft_wrap=True)
-        err.print("没有发布任何内容，上一次发布的版本保持不变。")
+        if outcome.files_published:
+            err.print("文件已发布；此后的发布没有完成，那里仍是上一次发布的内容。")
+        else:
+            err.print("没有发布任何内容，上一次发布的版本保持不变。")
+        _alert(place, quarter, outcome)
         raise typer.Exit(UNUSABLE)
     total = time.perf_counter() - began
     startup = (starts[0] if starts else time.perf_counter()) - began
@@ -110,6 +116,7 @@ def run(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOptio
     rows = _print_reconciliation(place, outcome.run_id)
     if not outcome.succeeded:
         _print_stop(place, quarter, outcome.run_id, rows, outcome.failure)
+        _alert(place, quarter, outcome)
         raise typer.Exit(STOPPED)
     _print_outputs(place, quarter)
 
@@ -331,6 +338,23 @@ def _print_stop(
         err.print(f"审计报告（为什么停下）：{report}", soft_wrap=True)
     if not rows:
         err.print(_plain(f"对账没有执行到：{failure}"), soft_wrap=True)
+
+
+def _alert(home: Home, quarter: str, outcome: "RunOutcome") -> None:
+    """Tell whoever set an alert up; a word here where that didn't work."""
+    from orchestration.alerts import not_published, send
+
+    steps = [STAGES.get(step, step) for step in outcome.failed_steps]
+    alert = not_published(
+        home,
+        quarter,
+        outcome.run_id,
+        steps,
+        outcome.input_error,
+        files_published=outcome.files_published,
+    )
+    for fault in send(alert):
+        err.print(fault, soft_wrap=True)
 
 
 def _print_outputs(home: Home, quarter: str) -> None:

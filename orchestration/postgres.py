@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import duckdb
 
-from orchestration.dictionary import READER_FOLDERS, TableEntry, reader_tables
+from orchestration.dictionary.tables import READER_FOLDERS, reader_tables
 from orchestration.errors import InputError
 from orchestration.settings import Home
 
@@ -106,8 +106,9 @@ def publish_postgres(home: Home, url: str) -> PostgresPublication:
             _refuse_foreign_objects(connection, tables)
             row_counts = _load(connection, readers, tables)
         exchanged = _take_over(connection, tables)
-        for name in tables:
-            _describe(connection, reader_tables().get(name))
+        for entry in (reader_tables()[name] for name in tables if name in reader_tables()):
+            for statement in entry.comment_statements():
+                connection.execute(statement)
         _grant(connection, tables)
     return PostgresPublication(row_counts, exchanged)
 
@@ -316,13 +317,6 @@ def _replace_rows(connection: "Connection", place: str, source: str, key: Sequen
 
 def _structures(connection: "Connection", schema: str) -> dict[str, str]:
     return dict(connection.execute(STRUCTURE, [schema]).fetchall())
-
-
-def _describe(connection: "Connection", entry: TableEntry | None) -> None:
-    """Set a table's comments, the labels that a BI tool shows."""
-    for place, comment in entry.comments() if entry else ():
-        text = comment.replace("'", "''")
-        connection.execute(f"comment on {place} is '{text}'")
 
 
 def _grant(connection: "Connection", tables: Mapping[tuple[str, str], str]) -> None:

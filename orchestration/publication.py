@@ -18,6 +18,7 @@ import duckdb
 import polars as pl
 
 from orchestration import __version__
+from orchestration.dictionary.tables import reader_tables
 from orchestration.errors import InputError
 from orchestration.ingest.lake import LakeFile, all_files, current_files, sha256_of
 from orchestration.quarters import Quarter
@@ -252,7 +253,9 @@ def _refresh_duckdb(home: Home) -> None:
                     f"create table readers.{schema}.{table} as "  # noqa: S608 (our own names)
                     f"select * from {schema}.{table} order by all"
                 )
-        _copy_comments(connection)
+        for entry in reader_tables().values():  # the labels, so that a BI tool can show them
+            for statement in entry.comment_statements("readers"):
+                connection.execute(statement)
         connection.execute("detach readers")
     temporary.replace(home.published / "marts.duckdb")
 
@@ -291,18 +294,6 @@ def _write_publication_tables(
                     *row.values(),
                 ],
             )
-
-
-def _copy_comments(connection: duckdb.DuckDBPyConnection) -> None:
-    """Carry the columns' Chinese labels over, so that a BI tool can show them."""
-    commented = connection.execute(
-        "select schema_name, table_name, column_name, comment from duckdb_columns() "
-        "where database_name = current_database() and schema_name in ('marts', 'audit') "
-        "and comment is not null order by all"
-    ).fetchall()
-    for schema, table, column, comment in commented:
-        text = comment.replace("'", "''")
-        connection.execute(f"comment on column readers.{schema}.{table}.{column} is '{text}'")
 
 
 def _tables(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:

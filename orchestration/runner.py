@@ -2,17 +2,21 @@
 
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
 import dagster as dg
 from dagster import DagsterEventType
+from dagster_shared.error import SerializableErrorInfo
 
 from orchestration.errors import InputError
 from orchestration.settings import Home
 
+# The tag of a run whose end the command reports, and the step after which the files are published.
+STARTED_BY = "hotline/started_by"
+FILES_PUBLISHED_BY = "published__marts"
 DAGSTER_YAML = """\
 # Written by hotline; storage of Dagster's own events, and one writer at a time.
 telemetry:
@@ -38,6 +42,12 @@ class RunOutcome:
     failed_steps: list[str] = field(default_factory=list)
     input_error: str = ""
     failure: str = ""
+
+    @property
+    def files_published(self) -> bool:
+        """Whether the readers' files were published, whatever failed after them."""
+        done = {step for step, _ in self.stages} - set(self.failed_steps)
+        return FILES_PUBLISHED_BY in done
 
 
 def dagster_instance(home: Home) -> dg.DagsterInstance:
@@ -96,18 +106,31 @@ def run_quarter(home: Home, quarter: str, on_stage: Callable[[str], None]) -> Ru
             partition_key=quarter,
             run_id=outcome.run_id,
             raise_on_error=False,
+            tags={STARTED_BY: "command"},
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
     outcome.succeeded = result.success
-    for event in result.all_events:
-        if event.event_type == DagsterEventType.STEP_FAILURE and event.step_key:
-            outcome.failed_steps.append(event.step_key)
-        data = event.event_specific_data
-        cause = getattr(data, "error", None)
-        while cause is not None:
-            if cause.cls_name == InputError.__name__:
-                outcome.input_error = cause.message.partition(": ")[2].strip()
-            elif not outcome.failure:
-                outcome.failure = cause.message.strip()
-            cause = cause.cause
+    outcome.failed_steps += [
+        event.step_key
+        for event in result.all_events
+        if event.event_type == DagsterEventType.STEP_FAILURE and event.step_key
+    ]
+    outcome.input_error = input_error_of(result.all_events)
+    others = (c for c in _causes(result.all_events) if c.cls_name != InputError.__name__)
+    outcome.failure = next((cause.message.strip() for cause in others), "")
     return outcome
+
+
+def input_error_of(events: Sequence[dg.DagsterEvent]) -> str:
+    """The message about unusable input that the events tell of, or empty."""
+    told = [cause for cause in _causes(events) if cause.cls_name == InputError.__name__]
+    return told[-1].message.partition(": ")[2].strip() if told else ""
+
+
+def _causes(events: Sequence[dg.DagsterEvent]) -> Iterator[SerializableErrorInfo]:
+    """The errors of the events, each followed by what caused it."""
+    for event in events:
+        cause = getattr(event.event_specific_data, "error", None)
+        while cause is not None:
+            yield cause
+            cause = cause.cause

@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import psycopg
 import pytest
 from conftest import published
 
-from orchestration.dictionary import reader_tables
+from orchestration.dictionary.tables import reader_tables
 from orchestration.errors import InputError
 from orchestration.postgres import publish_postgres
 from orchestration.settings import Home
@@ -394,3 +395,44 @@ def test_without_the_right_to_make_schemas_the_grant_is_told(server, database, p
 def test_without_a_publication_there_is_nothing_to_publish(tmp_path):
     with pytest.raises(InputError, match="not_published"):
         publish_postgres(Home(tmp_path), "postgresql://127.0.0.1:1/x")
+
+
+def test_dagster_publishes_after_the_files_and_keeps_the_address_to_itself(
+    server, database, home, monkeypatch
+):
+    from orchestration.defs.postgres import published_postgres
+    from orchestration.defs.resources import Workspace
+    from orchestration.runner import dagster_instance
+
+    monkeypatch.setenv("HOTLINE_HOME", str(home))
+    monkeypatch.setenv("HOTLINE_POSTGRES_URL", server.url(database))
+
+    def materialize(instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+        return dg.materialize(
+            [published_postgres],
+            resources={"workspace": Workspace()},
+            partition_key="2022Q2",
+            instance=instance,
+            raise_on_error=False,
+        )
+
+    with dagster_instance(Home(home)) as instance:
+        assert materialize(instance).success
+        with server.connected(database) as connection:
+            assert one_statement(connection) == OLD
+            connection.execute("create table marts.mine (n int)")
+        failed = materialize(instance)
+        assert not failed.success
+        logs = "".join(str(entry) for entry in instance.all_logs(failed.run_id))
+    assert "postgres_changed_by_hand" in logs
+    assert QUOTED not in logs
+    written = [path for path in (home / "dagster").rglob("*") if path.is_file()]
+    assert not [path for path in written if QUOTED.encode() in path.read_bytes()]
+
+
+def test_without_a_database_dagster_shows_no_such_asset():
+    from orchestration.definitions import defs
+
+    keys = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
+    assert "published/marts" in keys
+    assert "published/postgres" not in keys

@@ -1,9 +1,10 @@
-"""What the models' YAML says of the readers' tables: grain, labels, types, keys, tests.
+"""Reading the models' YAML for the readers' tables: grain, labels, types, keys, tests.
 
 The one source of the comments in the published databases, of the keys in PostgreSQL, and of the
-data dictionary's page. Nothing about how a table is made belongs here.
+dictionary's page. Nothing about how a table is made belongs here.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,17 +18,29 @@ from orchestration.settings import DBT_PROJECT
 # The readers' schemas, and the folder of models that each is made of.
 READER_FOLDERS = {"marts": "marts", "audit": "reconciliation"}
 KEY_TEST = "unique_combination"
+REQUIREMENTS = {
+    "not_null": "不为空",
+    "unique": "不重复",
+    "accepted_values": "只取 {values}",
+    "relationships": "见于 {to} 的 {field}",
+}
 
 
 @dataclass(frozen=True)
 class ColumnEntry:
-    """A column: `data_type` as in the contract, `tests` by name with what they refer to."""
+    """A column: `data_type` as in the contract, `tests` as what they demand, in Chinese."""
 
     name: str
     data_type: str
     description: str
     is_required: bool
     tests: tuple[str, ...]
+
+    @property
+    def demands(self) -> tuple[str, ...]:
+        """Everything that is demanded of the column's values."""
+        required = (REQUIREMENTS["not_null"],) if self.is_required else ()
+        return tuple(dict.fromkeys((*required, *self.tests)))
 
 
 @dataclass(frozen=True)
@@ -45,12 +58,18 @@ class TableEntry:
         """The columns that are never null."""
         return {column.name for column in self.columns if column.is_required}
 
-    def comments(self) -> Iterator[tuple[str, str]]:
-        """What is commented on, as in SQL (`table t`, `column t.c`), and the comment."""
-        place = f"{self.schema}.{self.name}"
-        yield f"table {place}", self.description
-        for column in self.columns:
-            yield f"column {place}.{column.name}", column.description
+    def comment_statements(self, database: str = "") -> Iterator[str]:
+        """SQL that sets the table's and its columns' comments, on DuckDB as on PostgreSQL.
+
+        Args:
+            database: the name that it is attached under, where it isn't the current one.
+        """
+        place = ".".join(filter(None, (database, self.schema, self.name)))
+        said = {f"table {place}": self.description}
+        said |= {f"column {place}.{column.name}": column.description for column in self.columns}
+        for what, comment in said.items():
+            text = comment.replace("'", "''")
+            yield f"comment on {what} is '{text}'"
 
 
 @cache
@@ -104,9 +123,10 @@ def _is_required(column: Mapping[str, Any]) -> bool:
 
 
 def _test(test: str | Mapping[str, Any]) -> str:
-    """A test's name, with its arguments where it has some."""
+    """What a test of a column demands, as people say it; one without a phrase by its name."""
     if isinstance(test, str):
-        return test
+        return REQUIREMENTS.get(test, test)
     ((name, settings),) = test.items()
     arguments = settings.get("arguments", {})
-    return f"{name}({', '.join(f'{key}: {value}' for key, value in arguments.items())})"
+    phrase = REQUIREMENTS.get(name, name).format_map(arguments)
+    return re.sub(r"ref\('(\w+)'\)", r"\1", phrase)
