@@ -7,7 +7,7 @@ export HOTLINE_HOME ?= $(CURDIR)/warehouse
 DBT := $(BIN)/dbt --quiet
 DBT_PLACE := --project-dir dbt_project --profiles-dir dbt_project
 
-.PHONY: quarter test lint ui docs lock clean
+.PHONY: quarter test test-bi lint ui docs lock clean
 .DELETE_ON_ERROR:
 
 quarter: .venv/.runtime
@@ -15,6 +15,10 @@ quarter: .venv/.runtime
 
 test: .venv/.dev
 	$(BIN)/pytest
+
+# Slow: dbt's MetricFlow and Apache Superset, each in an environment of its own.
+test-bi: .venv/.dev .venv-metricflow/.done .venv-superset/.done
+	HOTLINE_TEST_BI=1 $(BIN)/pytest tests/bi
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
@@ -32,13 +36,15 @@ docs: .venv/.runtime
 
 # Needs uv. --no-deps at installation is safe because the lock holds the whole closure.
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --quiet \
-	--no-emit-index-url --no-annotate --no-header pyproject.toml
+	--no-emit-index-url --no-annotate --no-header
 lock:
-	$(UV_COMPILE) --extra dev -o requirements-dev.lock
-	$(UV_COMPILE) -c requirements-dev.lock -o requirements.lock
+	$(UV_COMPILE) pyproject.toml --extra dev -o requirements-dev.lock
+	$(UV_COMPILE) pyproject.toml -c requirements-dev.lock -o requirements.lock
+	$(UV_COMPILE) tests/bi/metricflow.in -o tests/bi/metricflow.lock
+	$(UV_COMPILE) tests/bi/superset.in -o tests/bi/superset.lock
 
 clean:
-	rm -rf .venv dbt_project/target
+	rm -rf .venv .venv-* dbt_project/target
 
 .venv/.runtime: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "需要 Python 3.11 或更新版本 (Python 3.11+ is needed)")'
@@ -50,4 +56,9 @@ clean:
 
 .venv/.dev: requirements-dev.lock .venv/.runtime
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
+.venv-%/.done: tests/bi/%.lock
+	@$(PYTHON) -m venv .venv-$*
+	@.venv-$*/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@
