@@ -358,12 +358,15 @@ def _alert(home: Home, quarter: str, outcome: "RunOutcome") -> None:
 
 
 def _print_outputs(home: Home, quarter: str) -> None:
+    from orchestration.postgres import READER_ROLE, postgres_url
     from orchestration.publication import manifests
 
     version = max(m["version"] for m in manifests(home) if m["quarter"] == quarter)
     out.print(f"[bold green]✓[/] 已发布 {quarter} 第 {version} 版，数据来源：{exports_root()}")
     out.print(f"  读者库   {home.published / 'marts.duckdb'}", soft_wrap=True)
     out.print(f"  Parquet  {home.published / 'parquet'}", soft_wrap=True)
+    if postgres_url():
+        out.print(f"  PostgreSQL  marts、audit，角色 {READER_ROLE} 只读")
     out.print(f"  审计报告 {home.audit_report(quarter)}", soft_wrap=True)
     out.print(f"  版本清单 {home.version_manifest(quarter, version)}", soft_wrap=True)
 

@@ -4,12 +4,15 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from orchestration.defs.columns import COLUMN_SCHEMA, built_columns, declared_columns
 from orchestration.defs.partitions import quarter_of, quarters
 from orchestration.defs.resources import Workspace
 from orchestration.ingest.lake import ingest_source
 from orchestration.warehouse import register_raw
 
 OWNERS = ["team:hotline-data"]
+# Whom an asset is for: `audience=readers` finds what people outside the team may rely on.
+TEAM, READERS = {"audience": "team"}, {"audience": "readers"}
 SOURCES = {
     "ticket": "12345工单导出 → 原始湖（去掉个人信息列，只存文本）",
     "mailbox": "市长信箱、区长信箱导出 → 原始湖（去掉个人信息列，只存文本）",
@@ -26,7 +29,9 @@ def _raw_asset(source: str, description: str) -> dg.AssetsDefinition:
         group_name="raw",
         description=description,
         owners=OWNERS,
+        tags=TEAM,
         kinds={"python", "parquet"},
+        metadata={COLUMN_SCHEMA: declared_columns()[source]},
     )
     def raw_source(
         context: dg.AssetExecutionContext, workspace: Workspace
@@ -67,6 +72,7 @@ raw_assets = [_raw_asset(source, description) for source, description in SOURCES
             group_name="raw",
             description=description,
             owners=OWNERS,
+            tags=TEAM,
             kinds={"duckdb"},
         )
         for name, description in zip(
@@ -90,5 +96,8 @@ def raw_scope(
     rows = register_raw(
         workspace.home, quarter_of(context), context.run.run_id, workspace.contracts
     )
+    columns = built_columns(workspace.home)
     for name in SCOPE:
-        yield dg.MaterializeResult(asset_key=["raw", name], metadata={"rows_by_source": rows})
+        key = dg.AssetKey(["raw", name])
+        metadata = {"rows_by_source": rows, COLUMN_SCHEMA: columns[key]}
+        yield dg.MaterializeResult(asset_key=key, metadata=metadata)

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from orchestration.defs.ingest import OWNERS
+from orchestration.defs.ingest import OWNERS, READERS
 from orchestration.defs.partitions import quarters
 from orchestration.defs.publish import published_marts
 from orchestration.defs.resources import Workspace
@@ -16,6 +16,7 @@ from orchestration.postgres import READER_ROLE, postgres_url, publish_postgres
     group_name="published",
     description=f"PostgreSQL 中的 marts、audit，供数据分析工具以角色 {READER_ROLE} 只读；整体替换",
     owners=OWNERS,
+    tags=READERS,
     kinds={"postgres"},
 )
 def published_postgres(

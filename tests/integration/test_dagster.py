@@ -54,6 +54,23 @@ def test_every_asset_is_described_and_owned(defs):
     nodes = defs.resolve_asset_graph().asset_nodes
     assert [n.key for n in nodes if n.is_materializable and not n.description] == []
     assert [n.key for n in nodes if n.is_materializable and not n.owners] == []
+    assert [n.key for n in nodes if n.is_materializable and "audience" not in n.tags] == []
+    assert [n.key for n in nodes if "Raw SQL" in (n.description or "")] == []
+
+
+def test_every_table_of_the_run_shows_its_columns(published_home):
+    from orchestration.runner import dagster_instance
+    from orchestration.settings import Home
+
+    with dagster_instance(Home(published_home)) as instance:
+        without = [
+            key.to_user_string()
+            for key in instance.all_asset_keys()
+            if "dagster/column_schema"
+            not in instance.get_latest_materialization_event(key).asset_materialization.metadata
+            and key.path[0] not in ("published", "raw")
+        ]
+    assert without == []
 
 
 @pytest.fixture
