@@ -99,5 +99,6 @@ def raw_scope(
     columns = built_columns(workspace.home)
     for name in SCOPE:
         key = dg.AssetKey(["raw", name])
-        metadata = {"rows_by_source": rows, COLUMN_SCHEMA: columns[key]}
-        yield dg.MaterializeResult(asset_key=key, metadata=metadata)
+        yield dg.MaterializeResult(
+            asset_key=key, metadata={"rows_by_source": rows, COLUMN_SCHEMA: columns[key]}
+        )
