@@ -4,8 +4,6 @@ QUARTER ?= 2022Q2
 PYTHON ?= python3
 BIN := .venv/bin
 export HOTLINE_HOME ?= $(CURDIR)/warehouse
-DBT := $(BIN)/dbt --quiet
-DBT_PLACE := --project-dir dbt_project --profiles-dir dbt_project
 
 .PHONY: quarter test test-bi lint ui docs lock clean
 .DELETE_ON_ERROR:
@@ -30,9 +28,7 @@ ui: .venv/.runtime
 	@$(BIN)/hotline ui
 
 docs: .venv/.runtime
-	HOTLINE_DATABASE=$(HOTLINE_HOME)/hotline.duckdb $(DBT) docs generate --static $(DBT_PLACE) \
-		--target-path $(HOTLINE_HOME)/docs --log-path $(HOTLINE_HOME)/docs
-	@echo "$(HOTLINE_HOME)/docs/static_index.html"
+	@$(BIN)/hotline docs $(QUARTER)
 
 # Needs uv. --no-deps at installation is safe because the lock holds the whole closure.
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --quiet \

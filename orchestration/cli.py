@@ -237,6 +237,24 @@ def verify(
 
 
 @app.command()
+def docs(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOption = None) -> None:
+    """生成 Great Expectations 与 dbt 的文档（不需联网），并从审计报告链接过去。"""
+    place = _settle(exports, home)
+    with err.status("生成文档……"):
+        from orchestration.audit.documents import write_documents
+        from orchestration.audit.report import write_report
+        from orchestration.lock import writer
+        from orchestration.publication import published_manifest
+
+        published_manifest(place, quarter)
+        with writer(place, "docs"):
+            pages = write_documents(place, quarter)
+            report = write_report(place, quarter, exports_root())
+    for page in filter(None, [*pages, report]):
+        out.print(str(page), soft_wrap=True)
+
+
+@app.command()
 def sample(
     out_dir: Annotated[Path, typer.Option("--out", help="写到哪个文件夹")],
     tickets: Annotated[

@@ -98,6 +98,20 @@ def build(
     )
 
 
+def static_docs(home: Home) -> Path:
+    """Make dbt's documentation of the models as one page that needs no network; its path.
+
+    Raises:
+        RuntimeError: dbt can't make it, for instance from a warehouse without the models.
+    """
+    os.environ[DATABASE] = str(home.warehouse)
+    command = ["docs", "generate", "--static", *_where(home.dbt_target), *QUIET]
+    result = dbtRunner().invoke(command)
+    if not result.success:
+        raise RuntimeError(f"dbt docs generate: {result.exception}")
+    return home.dbt_target / "static_index.html"
+
+
 def _where(target: Path) -> list[str]:
     project = str(DBT_PROJECT)
     return [

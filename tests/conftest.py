@@ -9,14 +9,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Page, Route
 
 PROJECT = Path(__file__).resolve().parent.parent
 EXPORTS = PROJECT / "exports"
 # The BI tools' tests need environments of their own: `make test-bi` names their folder.
 collect_ignore = ["bi"]
+CHROMIUM_ARGUMENTS = [
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--no-first-run"),
+]
 HOTLINE = Path(sys.executable).with_name("hotline")
 
 
@@ -112,6 +120,48 @@ def edit_tickets(exports: Path) -> Callable[[Callable[[list[list[str]]], None]],
         return exports
 
     return edit
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """A headless Chromium; without one the tests that need it are skipped, with the reason."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium: apt-get install chromium fonts-noto-cjk")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: "Browser") -> Iterator["Page"]:
+    """A browser's page; at its end no request has left the machine, and nothing complained."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="zh-CN")
+    left: list[str] = []
+    complaints: list[str] = []
+
+    def guard(route: "Route") -> None:
+        if route.request.url.startswith(("file:", "data:", "blob:")):
+            route.continue_()
+        else:
+            left.append(route.request.url)
+            route.abort()
+
+    def listen(message: "ConsoleMessage") -> None:
+        if message.type == "error":
+            complaints.append(message.text)
+
+    context.route("**/*", guard)
+    opened = context.new_page()
+    opened.on("console", listen)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    yield opened
+    context.close()
+    assert left == []
+    assert complaints == []
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

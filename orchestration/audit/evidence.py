@@ -128,24 +128,25 @@ class Reader:
     """Reads the evidence of a quarter; see `opened`."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, rules: str, quarter: str, *, is_published: bool
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        rules: str,
+        quarter: str,
+        stopped_run: str | None,
     ) -> None:
         self._connection = connection
         self._rules = rules
         self._quarter = quarter
-        self._is_published = is_published
+        self._stopped_run = stopped_run
+        self._is_published = stopped_run is None
 
     def evidence(self) -> Evidence | None:
-        """What the last run found of the quarter; None if none was reconciled."""
-        last = self._all(
-            "select run_id from audit.reconciliation where quarter = $quarter "
-            "order by checked_at desc, run_id desc limit 1"
-        )
-        if not last:
-            return None
-        run_id = last[0]["run_id"]
+        """What the run found of the quarter; None if it reconciled nothing."""
+        run_id = self._stopped_run or self._last_run()
         units = self._units()
         rows = self._control_rows(run_id, {unit["unit_code"]: unit["label"] for unit in units})
+        if not rows:
+            return None
         return Evidence(
             quarter=self._quarter,
             is_published=self._is_published,
@@ -237,6 +238,14 @@ class Reader:
             for unit, rows in found.items()
         }
 
+    def _last_run(self) -> str:
+        """The published copy's last run of the quarter; empty if there is none."""
+        found = self._all(
+            "select run_id from audit.reconciliation where quarter = $quarter "
+            "order by checked_at desc, run_id desc limit 1"
+        )
+        return found[0]["run_id"] if found else ""
+
     def _units(self) -> list[Row]:
         """The quarter's units; a name that two of them share is told apart by their group."""
         units = self._all(
@@ -279,11 +288,12 @@ class Reader:
             )
         }
         for row in rows:
-            row["unit"] = row["subject"] if row["subject"] in units else ""
+            # A category may have a unit's code.
             is_topic = row["measure"].rpartition(".")[2] in TOPICS
+            row["unit"] = row["subject"] if row["subject"] in units and not is_topic else ""
             known = {**PLACES, **units, **(topics if is_topic else {})}
             row["subject_label"] = known.get(row["subject"], row["subject"])
-            row["trace"] = _trace(row)
+            row["trace"] = _trace(row) if self._is_published else ""
         return rows
 
     def _controls(self, rows: Sequence[Row]) -> list[Row]:
@@ -329,11 +339,12 @@ class Reader:
 
 
 @contextmanager
-def opened(home: Home, quarter: str, *, is_published: bool) -> Iterator[Reader]:
+def opened(home: Home, quarter: str, stopped_run: str | None = None) -> Iterator[Reader]:
     """A reader of the published copy, or of the working warehouse after a run that was stopped.
 
     The rules (controls, known discrepancies, labels) are those that the warehouse was built with.
     """
+    is_published = stopped_run is None
     with connect(home) as connection:
         working = home.warehouse.stem
         if is_published:
@@ -346,7 +357,7 @@ def opened(home: Home, quarter: str, *, is_published: bool) -> Iterator[Reader]:
             if is_published:
                 source = f"read_parquet('{_quoted(readers_parquet(home, quarter, fact))}')"
             connection.execute(f"create or replace temp view {fact} as from {source}")
-        yield Reader(connection, f"{working}.rules", quarter, is_published=is_published)
+        yield Reader(connection, f"{working}.rules", quarter, stopped_run)
 
 
 def _place(group: str) -> tuple[int, str]:
@@ -356,17 +367,15 @@ def _place(group: str) -> tuple[int, str]:
 
 
 def _trace(row: Row) -> str:
-    """The command that lists the source rows behind a control's figure; empty if none does."""
+    """The command that lists the rows behind a control's published figure; empty if none does."""
     about = row["mart"] or row["control_id"]
     prefix = next((prefix for prefix in CHANNELS if prefix and prefix.rstrip(".") in about), "")
-    known = CHANNELS[prefix].measures.keys()
     if row["subject"] == "district":
-        known = HOTLINE.keys() | SATISFACTION.keys()
-    elif not row["unit"]:
+        unit, known = DISTRICT, {*HOTLINE, *SATISFACTION, INDEX}
+    else:
+        unit, known = row["unit"], {*CHANNELS[prefix].measures, *(() if prefix else (INDEX,))}
+    if not unit or row["measure"] not in known:
         return ""
-    if row["measure"] not in known and not (row["measure"] == INDEX and not prefix):
-        return ""
-    unit = DISTRICT if row["subject"] == "district" else row["subject"]
     return f"hotline trace {row['quarter']} --unit {unit} --measure {prefix}{row['measure']}"
 
 

@@ -43,24 +43,23 @@ LISTED_RESTATEMENTS = 2000
 
 
 def write_report(
-    home: Home, quarter: str, exports: Path, *, is_published: bool = True
+    home: Home, quarter: str, exports: Path, stopped_run: str | None = None
 ) -> Path | None:
-    """Write the report on the last run of a quarter, whole or not at all.
+    """Write the report on a quarter's publication, or on a run that was stopped, whole.
 
     Args:
         home: whose published copy is read, or whose working warehouse after a stop.
         quarter: such as 2022Q2.
         exports: where the quarter's notice about its data is.
-        is_published: whether that run was published; if not, the report is kept out of
-            `published/`.
+        stopped_run: the run that was stopped; its report is kept out of `published/`.
 
     Returns:
         The page; None if the run never came to its reconciliation.
     """
-    target = home.audit_report(quarter, is_published=is_published)
+    target = home.audit_report(quarter, is_published=stopped_run is None)
     built = home.scratch / f"audit-{quarter}"
     shutil.rmtree(built, ignore_errors=True)
-    with opened(home, quarter, is_published=is_published) as reader:
+    with opened(home, quarter, stopped_run) as reader:
         evidence = reader.evidence()
         if evidence is None:
             return None
@@ -167,6 +166,7 @@ def _section(prefix: str, figures: Row, source: SourceRows) -> dict[str, Any]:
     made_of = dict(channel.measures) | ({INDEX: ()} if INDEX in figures else {})
     counts = [names[0] for names in made_of.values() if len(names) == 1]
     return {
+        "name": prefix.rstrip(".") or "hotline",
         "prefix": prefix,
         "label": channel.label,
         "counts": counts,

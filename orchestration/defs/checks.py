@@ -7,23 +7,18 @@ import csv
 from collections.abc import Iterator
 
 import dagster as dg
-import duckdb
-import pandas as pd
 
 from orchestration.audit import reconciliation
 from orchestration.audit.check_results import CheckResult, failures, record
 from orchestration.audit.findings import unmapped_units, write_rejected_workbook
-from orchestration.audit.recompute import BATCH_VECTORS, recompute
+from orchestration.audit.frames import MART_SUITES, RAW_SUITES, mart_frames, raw_frames
+from orchestration.audit.recompute import recompute
 from orchestration.audit.report import write_report
 from orchestration.defs.resources import Workspace
-from orchestration.ingest.lake import current_files
 from orchestration.publication import input_sha256
 from orchestration.quarters import Quarter
-from orchestration.settings import CONTROLS, Home, expectation_suites
-from orchestration.warehouse import connect, raw_rows
+from orchestration.settings import CONTROLS
 
-RAW_SUITES = ("ticket", "mailbox", "suggestion")
-MART_SUITES = tuple(sorted(set(expectation_suites()) - set(RAW_SUITES)))
 CONTROL_GROUPS = sorted(
     {row["control_group"] for row in csv.DictReader(CONTROLS.open(encoding="utf-8"))}
 )
@@ -47,9 +42,9 @@ def _check_op(
     home, quarter = workspace.home, context.run.tags["dagster/partition"]
     for suite in suites:
         frames = (
-            _raw_frames(workspace, suite, quarter)
+            raw_frames(home, workspace.contracts, suite, quarter)
             if layer == "raw"
-            else _mart_frames(home, suite, quarter)
+            else mart_frames(home, suite, quarter)
         )
         results = validate(suite, frames, layer)
         record(home, context.run.run_id, quarter, input_sha256(home, quarter), results)
@@ -73,25 +68,6 @@ def _asset_check_result(
             ),
         },
     )
-
-
-def _raw_frames(workspace: Workspace, source: str, quarter: str) -> Iterator[pd.DataFrame]:
-    """The source's current readable rows in batches, so that memory doesn't grow with the file."""
-    for file in current_files(workspace.home, quarter):
-        if file.source == source:
-            rows = raw_rows(workspace.home, source, workspace.contracts, [file])
-            with duckdb.connect() as connection:
-                connection.execute(f"{rows} where row_defect is null")
-                while len(frame := connection.fetch_df_chunk(BATCH_VECTORS)):
-                    yield frame
-
-
-def _mart_frames(home: Home, table: str, quarter: str) -> Iterator[pd.DataFrame]:
-    with connect(home) as connection:
-        yield connection.execute(
-            f"select * from marts.{table} where quarter = ?",  # noqa: S608 (fixed names)
-            [quarter],
-        ).df()
 
 
 @dg.multi_asset_check(
@@ -176,7 +152,7 @@ def reconciliation_gate(
     )
     record(home, run_id, quarter, input_sha256(home, quarter), results.values())
     if failures(home, run_id):
-        write_report(home, quarter, workspace.exports, is_published=False)
+        write_report(home, quarter, workspace.exports, stopped_run=run_id)
     for name, result in results.items():
         outcome = _asset_check_result(name, RECONCILIATION, [result])
         if name in summaries:

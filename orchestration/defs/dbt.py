@@ -94,8 +94,11 @@ def dbt_models(context: dg.AssetExecutionContext, workspace: Workspace) -> Itera
 def _with_columns(
     told: Any, context: dg.AssetExecutionContext, columns: Mapping[dg.AssetKey, dg.TableSchema]
 ) -> Any:
-    """A table's materialisation with the columns that were built; anything else as it is."""
+    """A table's materialisation with the columns that were built, where the YAML names none."""
     if not isinstance(told, dg.Output):
         return told
-    schema = columns.get(context.asset_key_for_output(told.output_name))
-    return told.with_metadata({**told.metadata, COLUMN_SCHEMA: schema}) if schema else told
+    key = context.asset_key_for_output(told.output_name)
+    declared = context.assets_def.metadata_by_key[key].get(COLUMN_SCHEMA)
+    if declared or key not in columns:
+        return told
+    return told.with_metadata({**told.metadata, COLUMN_SCHEMA: columns[key]})

@@ -4,7 +4,7 @@
 //                        its text. The body must be one <tbody>.
 // <form data-filters="t"> a select or input filters rows: data-on="status" compares with the row's
 //                        data-status ("!match" is any other; a row may hold several words), an input
-//                        without data-on searches the row's text. Its name is its key in the
+//                        without data-on searches the row's text and data. Its name is its key in the
 //                        address: page.html?status=explained. <output> tells how many rows show.
 // <button class="opener"> in a row opens the row below it (tr.detail), or makes one from the
 //                        <template> that the row's data-detail names: in it data-slot="x" is filled
@@ -89,7 +89,10 @@
       const wanted = control.value.trim();
       if (!wanted) return true;
       if (!control.dataset.on) {
-        if (!texts.has(row)) texts.set(row, row.textContent.toLowerCase());
+        if (!texts.has(row)) {
+          const codes = Object.values(row.dataset).join(" ");
+          texts.set(row, `${row.textContent} ${codes}`.toLowerCase());
+        }
         return wanted.toLowerCase().split(/\s+/).every((word) => texts.get(row).includes(word));
       }
       const words = (row.dataset[control.dataset.on] ?? "").split(" ");

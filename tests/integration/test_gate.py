@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from conftest import hashes, hotline
+from lxml import html
 from python_calamine import CalamineWorkbook
 
 Rows = list[list[str]]
@@ -51,6 +52,14 @@ def test_a_planted_fault_stops_at_the_gate(
     reconciled = hotline("reconcile", "2022Q2", home=home)
     assert reconciled.status == 1
     assert "unexplained" in reconciled.out
+    # An auditor must see why: beside the publication, never in it.
+    report = home / "audit" / "2022Q2" / "index.html"
+    assert str(report) in ran.err
+    page = html.parse(str(report)).getroot()
+    assert "停在关口，没有发布" in page.xpath("string(//p[contains(@class, 'status')])")
+    broken = page.xpath("//tr[@data-status='unexplained']")
+    assert {row.get("data-control") for row in broken} >= {named[0]}
+    assert "停在关口" in page.xpath("string(//section[@aria-labelledby='summary'])")
 
 
 def test_an_unknown_unit_is_never_guessed(home, edit_tickets):
