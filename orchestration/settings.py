@@ -125,10 +125,6 @@ class Home:
         root = self.published if is_published else self.root
         return root / "audit" / quarter / "index.html"
 
-    def bulletin(self, quarter: str) -> Path:
-        """The folder of a quarter's bulletin, for readers."""
-        return self.published / "bulletin" / quarter
-
     def version_manifest(self, quarter: str, version: int) -> Path:
         """The manifest of one published version of a quarter."""
         return self.published / "versions" / quarter / f"v{version}" / "manifest.json"

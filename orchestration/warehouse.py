@@ -71,16 +71,6 @@ def is_built(home: Home, table: str) -> bool:
     return bool(found)
 
 
-def commented_table(
-    connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, tuple[str, str]]
-) -> None:
-    """Make a table unless it is there; `columns` gives each column's type and Chinese label."""
-    types = ", ".join(f"{name} {kind}" for name, (kind, _) in columns.items())
-    connection.execute(f"create table if not exists {table} ({types})")
-    for name, (_, label) in columns.items():
-        connection.execute(f"comment on column {table}.{name} is '{label}'")
-
-
 def register_raw(
     home: Home, quarter: Quarter, run_id: str, contracts: dict[str, Contract]
 ) -> dict[str, int]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from orchestration.defs.columns import COLUMN_SCHEMA, built_columns, declared_columns
 from orchestration.defs.partitions import quarter_of, quarters
 from orchestration.defs.resources import Workspace
 from orchestration.ingest.arrival import wait_until_still
@@ -14,6 +15,8 @@ from orchestration.warehouse import register_raw
 CHANGES = "changes"
 """The metadata of a raw asset that says what a corrected file changed."""
 OWNERS = ["team:hotline-data"]
+# Whom an asset is for: `audience=readers` finds what people outside the team may rely on.
+TEAM, READERS = {"audience": "team"}, {"audience": "readers"}
 SOURCES = {
     "ticket": "12345工单导出 → 原始湖（去掉个人信息列，只存文本）",
     "mailbox": "市长信箱、区长信箱导出 → 原始湖（去掉个人信息列，只存文本）",
@@ -30,7 +33,9 @@ def _raw_asset(source: str, description: str) -> dg.AssetsDefinition:
         group_name="raw",
         description=description,
         owners=OWNERS,
+        tags=TEAM,
         kinds={"python", "parquet"},
+        metadata={COLUMN_SCHEMA: declared_columns()[source]},
     )
     def raw_source(
         context: dg.AssetExecutionContext, workspace: Workspace
@@ -76,6 +81,7 @@ raw_assets = [_raw_asset(source, description) for source, description in SOURCES
             group_name="raw",
             description=description,
             owners=OWNERS,
+            tags=TEAM,
             kinds={"duckdb"},
         )
         for name, description in zip(
@@ -99,5 +105,9 @@ def raw_scope(
     rows = register_raw(
         workspace.home, quarter_of(context), context.run.run_id, workspace.contracts
     )
+    columns = built_columns(workspace.home)
     for name in SCOPE:
-        yield dg.MaterializeResult(asset_key=["raw", name], metadata={"rows_by_source": rows})
+        key = dg.AssetKey(["raw", name])
+        yield dg.MaterializeResult(
+            asset_key=key, metadata={"rows_by_source": rows, COLUMN_SCHEMA: columns[key]}
+        )
