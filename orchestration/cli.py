@@ -252,6 +252,55 @@ def verify(
     out.print(f"[bold green]✓[/] {title}：{len(outcome.comparisons)} 个表逐字节相同")
 
 
+@app.command("lint-bulletin")
+def lint_bulletin(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="通报：原文或长表")],
+    quarter: Annotated[
+        str, typer.Option(help="季度；不给则以文中写明的为准，长表以 document 列为准")
+    ] = "",
+    as_csv: Annotated[bool, typer.Option("--csv", help="只输出 CSV，供脚本使用")] = False,
+    exports: ExportsOption = None,
+) -> None:
+    """通报自身是否前后一致：合计、比率、指标值、排名、环比、正文与附件。"""
+    from orchestration.bulletin.command import lint_file
+
+    _settle(exports, None)
+    report = lint_file(file, quarter)
+    if as_csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(
+            ("control_id", "subject", "measure", "expected", "actual", "difference", "place")
+        )
+        writer.writerows(
+            (row.control_id, row.subject, row.measure, *row.figures, row.place)
+            for row in report.contradictions
+        )
+    else:
+        title = f"{report.quarter} {_plain(file.name)}"
+        table = _folding("检查", "对象", "指标", "应为", "实为", "差额", "位置", title=title)
+        for row in report.contradictions:
+            about = _plain(row.name if row.name == row.subject else f"{row.name} {row.subject}")
+            figures = (_figure(row.measure, value) for value in row.figures)
+            table.add_row(
+                f"{report.compares[row.control_id]} {row.control_id}",
+                about,
+                row.measure,
+                *figures,
+                row.place,
+            )
+        if report.contradictions:
+            out.print(table)
+        if report.callbacks is not None:
+            out.print(f"由印出的不满意率反推：全区回访 {report.callbacks} 件", soft_wrap=True)
+        mark = "[bold red]✗[/]" if report.contradictions else "[bold green]✓[/]"
+        out.print(
+            f"{mark} 读到 {report.figure_count} 个数字，比对 {report.comparison_count} 处，"
+            f"矛盾 {len(report.contradictions)} 处",
+            soft_wrap=True,
+        )
+    raise typer.Exit(STOPPED if report.contradictions else PUBLISHED)
+
+
 @app.command()
 def pdf(quarter: QuarterArgument, home: HomeOption = None) -> None:
     """用 LibreOffice 把已发布的通报印成 PDF；通报没有变化则不重印。"""

@@ -323,7 +323,7 @@ def _input_hashes(home: Home, quarter: str) -> list[str]:
 
 def rules_sha256() -> str:
     """One hash over the dated business rules and the contracts."""
-    return _digest({path.name: sha256_of(path) for path in rule_files()})
+    return _digest({f"{path.parent.name}/{path.name}": sha256_of(path) for path in rule_files()})
 
 
 def _digest(value: Any) -> str:

@@ -18,9 +18,9 @@ SOURCES = {
     "ticket": "12345工单导出 → 原始湖（去掉个人信息列，只存文本）",
     "mailbox": "市长信箱、区长信箱导出 → 原始湖（去掉个人信息列，只存文本）",
     "suggestion": "政协委员微建议导出 → 原始湖（去掉个人信息列，只存文本）",
-    "bulletin": "已发布的通报（长表，逐字照录）→ 原始湖；尚未发布时为空",
+    "bulletin": "已发布的通报（Word、网页、文本、工作簿或长表，逐字照录）→ 原始湖；尚未发布时为空",
 }
-SCOPE = ("run_scope", "source_file", "contract_value", "contract")
+SCOPE = ("run_scope", "source_file", "contract_value", "contract", "bulletin_lint")
 
 
 def _raw_asset(source: str, description: str) -> dg.AssetsDefinition:
@@ -85,6 +85,7 @@ raw_assets = [_raw_asset(source, description) for source, description in SOURCES
                 "收到的所有文件及其哈希",
                 "契约中的取值对照",
                 "契约中的写法与拒收容许比例",
+                "通报自身比对的两边",
             ),
             strict=True,
         )
