@@ -7,11 +7,12 @@ import zipfile
 import duckdb
 import polars as pl
 
-NAME = "虚构"
-MARKS = rf"{NAME}|(?<![0-9A-Fa-f])000-\d{{4}}-\d{{4}}"
+WORDS = ("虚构人", "虚构路", "虚构内容")
+MARKS = rf"{'|'.join(WORDS)}|(?<![0-9A-Fa-f])000-\d{{4}}-\d{{4}}"
 """What every personal value of the sample carries: made up, and looking it."""
 # Dagster writes its events as JSON, which may spell a character out.
-BYTES = re.compile(f"{MARKS}|{re.escape(json.dumps(NAME)[1:-1])}".encode())
+SPELT = "|".join(re.escape(json.dumps(word)[1:-1]) for word in WORDS)
+BYTES = re.compile(f"{MARKS}|{SPELT}".encode())
 
 
 def is_personal(text):

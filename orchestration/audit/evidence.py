@@ -166,8 +166,10 @@ class Reader:
             ),
             rejections=self._all(
                 "select file_name, reason_code, severity, count(*) as row_count "
-                "from audit.rejected_row join audit.source_file using (file_sha256) "
-                "where quarter = $quarter and superseded_by is null group by all order by all"
+                # A workbook may hold several sources: one name for a hash.
+                "from audit.rejected_row join (select distinct file_sha256, file_name "
+                "from audit.source_file where quarter = $quarter and superseded_by is null) "
+                "using (file_sha256) group by all order by all"
             ),
             publications=self._told("publication", "version desc"),
             restatements=self._told(

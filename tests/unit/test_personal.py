@@ -10,7 +10,7 @@ import pytest
 from personal import leaks
 
 
-@pytest.mark.parametrize("value", ["虚构人甲0001", "000-0000-0001"])
+@pytest.mark.parametrize("value", ["虚构人甲0001", "虚构路1号", "虚构内容：甲", "000-0000-0001"])
 def test_a_planted_value_is_found_in_every_kind_of_file(value, tmp_path):
     (tmp_path / "a.log").write_text(f"x {value}", encoding="utf-8")
     (tmp_path / "b.json").write_text(json.dumps({"a": value}), encoding="ascii")
@@ -29,6 +29,6 @@ def test_a_planted_value_is_found_in_every_kind_of_file(value, tmp_path):
     assert [path.name[0] for path in leaks(tmp_path)] == list("abcdef")
 
 
-def test_dates_and_identifiers_are_not_personal(tmp_path):
-    (tmp_path / "a.txt").write_text("2000-0101 ab5000-4123-8123 虚 构", encoding="utf-8")
+def test_dates_identifiers_and_the_notice_are_not_personal(tmp_path):
+    (tmp_path / "a.txt").write_text("2000-0101 ab5000-4123-8123 虚构数据", encoding="utf-8")
     assert leaks(tmp_path) == []
