@@ -14,7 +14,7 @@ quarter: .venv/.runtime
 	@$(BIN)/hotline run $(QUARTER) $(if $(REASON),--reason "$(REASON)")
 
 test: .venv/.dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 # An hour: 200 random kills and one at each step's start.
 test-faults: .venv/.dev
