@@ -7,14 +7,14 @@ export HOTLINE_HOME ?= $(CURDIR)/warehouse
 
 TICKETS ?= 1000000
 
-.PHONY: quarter test test-mutation test-faults bench lint ui docs lock clean
+.PHONY: quarter test test-bi test-mutation test-faults bench lint ui docs lock clean
 .DELETE_ON_ERROR:
 
 quarter: .venv/.runtime
 	@$(BIN)/hotline run $(QUARTER) $(if $(REASON),--reason "$(REASON)")
 
 test: .venv/.dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 # An hour: 200 random kills and one at each step's start.
 test-faults: .venv/.dev
@@ -24,6 +24,10 @@ test-faults: .venv/.dev
 MUTATIONS ?= 220
 test-mutation: .venv/.dev
 	$(BIN)/pytest tests/mutation --mutations $(MUTATIONS)
+
+# Slow: dbt's MetricFlow and Apache Superset, each in an environment of its own.
+test-bi: .venv/.dev .venv-metricflow/.done .venv-superset/.done
+	$(BIN)/pytest tests/bi
 
 # Some minutes on a quiet machine; results go to $(HOTLINE_HOME)/bench.
 bench: .venv/.dev
@@ -43,13 +47,15 @@ docs: .venv/.runtime
 
 # Needs uv. --no-deps at installation is safe because the lock holds the whole closure.
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --quiet \
-	--no-emit-index-url --no-annotate --no-header pyproject.toml
+	--no-emit-index-url --no-annotate --no-header
 lock:
-	$(UV_COMPILE) --extra dev -o requirements-dev.lock
-	$(UV_COMPILE) -c requirements-dev.lock -o requirements.lock
+	$(UV_COMPILE) pyproject.toml --extra dev -o requirements-dev.lock
+	$(UV_COMPILE) pyproject.toml -c requirements-dev.lock -o requirements.lock
+	$(UV_COMPILE) tests/bi/metricflow.in -o tests/bi/metricflow.lock
+	$(UV_COMPILE) tests/bi/superset.in -o tests/bi/superset.lock
 
 clean:
-	rm -rf .venv dbt_project/target
+	rm -rf .venv .venv-* dbt_project/target
 
 .venv/.runtime: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "需要 Python 3.11 或更新版本 (Python 3.11+ is needed)")'
@@ -61,4 +67,9 @@ clean:
 
 .venv/.dev: requirements-dev.lock .venv/.runtime
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
+.venv-%/.done: tests/bi/%.lock
+	@$(PYTHON) -m venv .venv-$*
+	@.venv-$*/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	@touch $@

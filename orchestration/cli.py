@@ -20,6 +20,7 @@ from orchestration.settings import DBT_PROJECT, PROJECT_ROOT, Home, contracts_ro
 
 if TYPE_CHECKING:
     from orchestration.audit.trace import Figure, RowTrace
+    from orchestration.runner import RunOutcome
 
 PUBLISHED, STOPPED, UNUSABLE = 0, 1, 2
 LOG_EVERY = 10.0
@@ -37,7 +38,9 @@ STAGES = {
     "reconciliation_gate": "对账关口",
     "published__marts": "发布",
     "published__bulletin": "生成通报",
+    "published__postgres": "发布到 PostgreSQL",
     "published__audit_report": "写审计报告",
+    "published__site": "写网页",
 }
 
 app = typer.Typer(
@@ -125,10 +128,11 @@ def run(
         out.print(_plain(line), soft_wrap=True)
     if outcome.input_error:
         err.print(f"[bold red]✗[/] {_plain(outcome.input_error)}", soft_wrap=True)
-        if outcome.published:
-            err.print("集市已经发布；由它们生成的文件这一次没有更新。")
+        if outcome.files_published:
+            err.print("读者的文件已发布；此后的发布没有完成，那里仍是上一次发布的内容。")
         else:
             err.print("没有发布任何内容，上一次发布的版本保持不变。")
+        _alert(place, quarter, outcome)
         raise typer.Exit(UNUSABLE)
     total = time.perf_counter() - began
     startup = (starts[0] if starts else time.perf_counter()) - began
@@ -137,6 +141,7 @@ def run(
     rows = _print_reconciliation(place, outcome.run_id)
     if not outcome.succeeded:
         _print_stop(place, quarter, outcome.run_id, rows, outcome.failure)
+        _alert(place, quarter, outcome)
         raise typer.Exit(STOPPED)
     for line in findings.row_findings(place, quarter):
         out.print(_plain(line), soft_wrap=True)
@@ -286,6 +291,55 @@ def verify(
     if not all(row.is_same for row in outcome.comparisons):
         raise typer.Exit(STOPPED)
     out.print(f"[bold green]✓[/] {title}：{len(outcome.comparisons)} 个表逐字节相同")
+
+
+@app.command("lint-bulletin")
+def lint_bulletin(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="通报：原文或长表")],
+    quarter: Annotated[
+        str, typer.Option(help="季度；不给则以文中写明的为准，长表以 document 列为准")
+    ] = "",
+    as_csv: Annotated[bool, typer.Option("--csv", help="只输出 CSV，供脚本使用")] = False,
+    exports: ExportsOption = None,
+) -> None:
+    """通报自身是否前后一致：合计、比率、指标值、排名、环比、正文与附件。"""
+    from orchestration.bulletin.command import lint_file
+
+    _settle(exports, None)
+    report = lint_file(file, quarter)
+    if as_csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(
+            ("control_id", "subject", "measure", "expected", "actual", "difference", "place")
+        )
+        writer.writerows(
+            (row.control_id, row.subject, row.measure, *row.figures, row.place)
+            for row in report.contradictions
+        )
+    else:
+        title = f"{report.quarter} {_plain(file.name)}"
+        table = _folding("检查", "对象", "指标", "应为", "实为", "差额", "位置", title=title)
+        for row in report.contradictions:
+            about = _plain(row.name if row.name == row.subject else f"{row.name} {row.subject}")
+            figures = (_figure(row.measure, value) for value in row.figures)
+            table.add_row(
+                f"{report.compares[row.control_id]} {row.control_id}",
+                about,
+                row.measure,
+                *figures,
+                row.place,
+            )
+        if report.contradictions:
+            out.print(table)
+        if report.callbacks is not None:
+            out.print(f"由印出的不满意率反推：全区回访 {report.callbacks} 件", soft_wrap=True)
+        mark = "[bold red]✗[/]" if report.contradictions else "[bold green]✓[/]"
+        out.print(
+            f"{mark} 读到 {report.figure_count} 个数字，比对 {report.comparison_count} 处，"
+            f"矛盾 {len(report.contradictions)} 处",
+            soft_wrap=True,
+        )
+    raise typer.Exit(STOPPED if report.contradictions else PUBLISHED)
 
 
 @app.command()
@@ -466,13 +520,34 @@ def _print_stop(
         err.print(_plain(f"对账没有执行到：{failure}"), soft_wrap=True)
 
 
+def _alert(home: Home, quarter: str, outcome: "RunOutcome") -> None:
+    """Tell whoever set an alert up; a word here where that didn't work."""
+    from orchestration.alerts import not_published, send
+
+    steps = [STAGES.get(step, step) for step in outcome.failed_steps]
+    alert = not_published(
+        home,
+        quarter,
+        outcome.run_id,
+        steps,
+        outcome.input_error,
+        files_published=outcome.files_published,
+    )
+    for fault in send(alert):
+        err.print(fault, soft_wrap=True)
+
+
 def _print_outputs(home: Home, quarter: str) -> None:
+    from orchestration.postgres import READER_ROLE, postgres_url
     from orchestration.publication import manifests
 
     version = max(m["version"] for m in manifests(home) if m["quarter"] == quarter)
     out.print(f"[bold green]✓[/] 已发布 {quarter} 第 {version} 版，数据来源：{exports_root()}")
     out.print(f"  读者库   {home.published / 'marts.duckdb'}", soft_wrap=True)
     out.print(f"  Parquet  {home.published / 'parquet'}", soft_wrap=True)
+    if postgres_url():
+        out.print(f"  PostgreSQL  marts、audit，角色 {READER_ROLE} 只读")
+    out.print(f"  网页     {home.bulletin(quarter) / 'index.html'}", soft_wrap=True)
     out.print(f"  审计报告 {home.audit_report(quarter)}", soft_wrap=True)
     out.print(f"  版本清单 {home.version_manifest(quarter, version)}", soft_wrap=True)
     if (bulletin := home.bulletin(quarter)).is_dir():

@@ -17,38 +17,19 @@ import duckdb
 
 from orchestration.audit import check_results, reconciliation
 from orchestration.audit.history import write_control_history
+from orchestration.dictionary.tables import reader_tables
 from orchestration.errors import InputError
 from orchestration.ingest.lake import LakeFile, all_files, current_files, sha256_of
 from orchestration.provenance import code_version, lock_sha256
 from orchestration.quarters import Quarter
 from orchestration.settings import Home, rule_files
-from orchestration.warehouse import commented_table, connect
+from orchestration.warehouse import connect
 
 # What tells the rows of a mart apart within a quarter; a mart has one or two of these.
 KEY_COLUMNS = ("unit_code", "mailbox", "component", "channel", "request_type", "category")
 # The check that a changed version comes with a reason.
 UNREASONED = "restated_without_reason"
 READER_SCHEMAS = ("marts", "audit")
-PUBLICATION = {
-    "quarter": ("varchar", "季度"),
-    "version": ("bigint", "版本：一个季度内由 1 起"),
-    "published_at": ("timestamp", "发布时间"),
-    "code_version": ("varchar", "程序版本和提交"),
-    "policy_version": ("varchar", "指标方案版本"),
-    "input_sha256": ("varchar", "输入的哈希：现行源文件和业务规则"),
-    "output_sha256": ("varchar", "输出的哈希：各表 Parquet 的哈希合算"),
-}
-RESTATEMENT = {
-    "quarter": ("varchar", "季度"),
-    "version": ("bigint", "数字改变后的版本"),
-    "previous_version": ("bigint", "上一版本"),
-    "table_name": ("varchar", "集市表"),
-    "unit_code": ("varchar", "单位代码；不按单位的为空文本"),
-    "measure": ("varchar", "指标，其他键（如诉求类型）写在前面；名次也在内"),
-    "old_value": ("varchar", "上一版的值；没有为空"),
-    "new_value": ("varchar", "这一版的值；没有为空"),
-    "reason": ("varchar", "操作者说明的原因，括号内是程序查明的来由"),
-}
 # Facts go along as Parquet, so that a published figure leads back to its source rows.
 EXPORTED_SCHEMAS = ("marts", "facts")
 FACT_PREFIX = "fct_"
@@ -336,10 +317,16 @@ def _refresh_parquet(home: Home, quarter: str, version: Path) -> None:
 
 
 def _refresh_duckdb(home: Home) -> None:
-    """Copy the readers' schemas into a new file and swap it in; open readers keep the old one."""
+    """Make the readers' database anew and swap it in; open readers keep the old one.
+
+    Its marts are those of each quarter's latest version: what a run built and the gate stopped is
+    in the working warehouse too. The audit is of every run, stopped ones included.
+    """
     temporary = home.scratch / "marts.duckdb"
     temporary.unlink(missing_ok=True)
     told = manifests(home)
+    latest = {manifest["quarter"]: manifest for manifest in told}.values()
+    versions = [home.version_manifest(m["quarter"], m["version"]).parent for m in latest]
     with connect(home) as connection:
         _write_publication_tables(connection, told)
         write_control_history(connection)
@@ -349,11 +336,20 @@ def _refresh_duckdb(home: Home) -> None:
         for schema in READER_SCHEMAS:
             connection.execute(f"create schema readers.{schema}")
             for table in _tables(connection, schema):
+                files = [str(version / f"{table}.parquet") for version in versions]
+                rows = f"{schema}.{table}"
+                if schema == "marts":
+                    connection.execute(
+                        "create or replace temp view published as select * from "  # noqa: S608 (our own paths)
+                        f"read_parquet({files}, union_by_name = true)"
+                    )
+                    rows = "published"
                 connection.execute(
-                    f"create table readers.{schema}.{table} as "  # noqa: S608 (our own names)
-                    f"select * from {schema}.{table} order by all"
+                    f"create table readers.{schema}.{table} as select * from {rows} order by all"  # noqa: S608 (our own names)
                 )
-        _copy_comments(connection)
+        for entry in reader_tables().values():  # the labels, so that a BI tool can show them
+            for statement in entry.comment_statements("readers"):
+                connection.execute(statement)
         connection.execute("detach readers")
     temporary.replace(home.published / "marts.duckdb")
 
@@ -361,10 +357,9 @@ def _refresh_duckdb(home: Home) -> None:
 def _write_publication_tables(
     connection: duckdb.DuckDBPyConnection, told: list[dict[str, Any]]
 ) -> None:
-    connection.execute("drop table if exists audit.publication")
-    connection.execute("drop table if exists audit.restatement")
-    commented_table(connection, "audit.publication", PUBLICATION)
-    commented_table(connection, "audit.restatement", RESTATEMENT)
+    for table in ("publication", "restatement"):
+        connection.execute(f"drop table if exists audit.{table}")
+        connection.execute(reader_tables()["audit", table].create_statement)
     for manifest in told:
         columns = ("published_at", "code_version", "policy_version", "input_sha256")
         connection.execute(
@@ -388,18 +383,6 @@ def _write_publication_tables(
             )
 
 
-def _copy_comments(connection: duckdb.DuckDBPyConnection) -> None:
-    """Carry the columns' Chinese labels over, so that a BI tool can show them."""
-    commented = connection.execute(
-        "select schema_name, table_name, column_name, comment from duckdb_columns() "
-        "where database_name = current_database() and schema_name in ('marts', 'audit') "
-        "and comment is not null order by all"
-    ).fetchall()
-    for schema, table, column, comment in commented:
-        text = comment.replace("'", "''")
-        connection.execute(f"comment on column readers.{schema}.{table}.{column} is '{text}'")
-
-
 def _tables(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
     rows = connection.execute(
         "select table_name from information_schema.tables where table_schema = ? "
@@ -415,7 +398,7 @@ def _input_hashes(home: Home, quarter: str) -> list[str]:
 
 def rules_sha256() -> str:
     """One hash over the dated business rules and the contracts."""
-    return _digest({path.name: sha256_of(path) for path in rule_files()})
+    return _digest({f"{path.parent.name}/{path.name}": sha256_of(path) for path in rule_files()})
 
 
 def _digest(value: Any) -> str:

@@ -2,19 +2,24 @@
 
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
 import dagster as dg
 from dagster import DagsterEventType
+from dagster_shared.error import SerializableErrorInfo
 
 from orchestration.errors import InputError
 from orchestration.settings import Home
 
 REASON_TAG = "hotline/reason"
 """A run's tag: why it changes what was published, where it does."""
+STARTED_BY = "hotline/started_by"
+"""A run's tag: the command itself reports how such a run ends."""
+FILES_PUBLISHED_BY = "published__marts"
+"""The step after which readers have the files."""
 DAGSTER_YAML = """\
 # Written by hotline: storage of Dagster's own events; one run at a time, further ones queue.
 telemetry:
@@ -25,9 +30,6 @@ concurrency:
   runs:
     max_concurrent_runs: 1
 """
-
-
-PUBLISHING = "published__marts"
 
 
 @dataclass
@@ -46,10 +48,10 @@ class RunOutcome:
     failure: str = ""
 
     @property
-    def published(self) -> bool:
-        """Whether the marts went out, whatever became of the documents made of them."""
-        reached = {step for step, _ in self.stages}
-        return PUBLISHING in reached and PUBLISHING not in self.failed_steps
+    def files_published(self) -> bool:
+        """Whether the readers' files were published, whatever failed after them."""
+        done = {step for step, _ in self.stages} - set(self.failed_steps)
+        return FILES_PUBLISHED_BY in done
 
 
 def dagster_instance(home: Home) -> dg.DagsterInstance:
@@ -111,8 +113,8 @@ def run_quarter(
             instance=instance,
             partition_key=quarter,
             run_id=outcome.run_id,
-            tags={REASON_TAG: reason} if reason else None,
             raise_on_error=False,
+            tags={STARTED_BY: "command"} | ({REASON_TAG: reason} if reason else {}),
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
     outcome.succeeded = result.success
@@ -121,12 +123,22 @@ def run_quarter(
             outcome.failed_steps.append(event.step_key)
         if event.is_step_materialization and CHANGES in event.materialization.metadata:
             outcome.changes.append(str(event.materialization.metadata[CHANGES].value))
-        data = event.event_specific_data
-        cause = getattr(data, "error", None)
-        while cause is not None:
-            if cause.cls_name == InputError.__name__:
-                outcome.input_error = cause.message.partition(": ")[2].strip()
-            elif not outcome.failure:
-                outcome.failure = cause.message.strip()
-            cause = cause.cause
+    outcome.input_error = input_error_of(result.all_events)
+    others = (c for c in _causes(result.all_events) if c.cls_name != InputError.__name__)
+    outcome.failure = next((cause.message.strip() for cause in others), "")
     return outcome
+
+
+def input_error_of(events: Sequence[dg.DagsterEvent]) -> str:
+    """The message about unusable input that the events tell of, or empty."""
+    told = [cause for cause in _causes(events) if cause.cls_name == InputError.__name__]
+    return told[-1].message.partition(": ")[2].strip() if told else ""
+
+
+def _causes(events: Sequence[dg.DagsterEvent]) -> Iterator[SerializableErrorInfo]:
+    """The errors of the events, each followed by what caused it."""
+    for event in events:
+        cause = getattr(event.event_specific_data, "error", None)
+        while cause is not None:
+            yield cause
+            cause = cause.cause

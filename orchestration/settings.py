@@ -43,11 +43,12 @@ def seeds_root() -> Path:
 
 
 def rule_files() -> list[Path]:
-    """Every file of data that decides a figure: seeds, controls, contracts."""
+    """Every file of data that decides a figure: seeds, controls, contracts, layouts."""
     return [
         *sorted(seeds_root().glob("*.csv")),
         CONTROLS,
         *sorted(contracts_root().glob("*.yml")),
+        *sorted((contracts_root().parent / "layouts").glob("*.yml")),
     ]
 
 

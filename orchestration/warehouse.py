@@ -13,13 +13,14 @@ from typing import Any
 import duckdb
 import yaml
 
+from orchestration.bulletin.lint import Rules, control_rows
 from orchestration.errors import InputError
 from orchestration.ingest.contracts import Contract
 from orchestration.ingest.lake import LakeFile, all_files, current_files
 from orchestration.ingest.written import written_rules
 from orchestration.provenance import code_version
 from orchestration.quarters import Quarter
-from orchestration.settings import DBT_PROJECT, Home
+from orchestration.settings import DBT_PROJECT, Home, seeds_root
 
 # What the lake adds to the columns of a source.
 LAKE_COLUMNS = {"file_sha256": "varchar", "row_number": "bigint", "row_defect": "varchar"}
@@ -70,20 +71,12 @@ def is_built(home: Home, table: str) -> bool:
     return bool(found)
 
 
-def commented_table(
-    connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, tuple[str, str]]
-) -> None:
-    """Make a table unless it is there; `columns` gives each column's type and Chinese label."""
-    types = ", ".join(f"{name} {kind}" for name, (kind, _) in columns.items())
-    connection.execute(f"create table if not exists {table} ({types})")
-    for name, (_, label) in columns.items():
-        connection.execute(f"comment on column {table}.{name} is '{label}'")
-
-
 def register_raw(
     home: Home, quarter: Quarter, run_id: str, contracts: dict[str, Contract]
 ) -> dict[str, int]:
     """Make schema `raw` for a run: its scope, the list of files, code values, views on the lake.
+
+    Also what the quarter's bulletin says of itself (`bulletin_lint`).
 
     dbt reads the quarter from `raw.run_scope`, not from a var, because a changed var makes dbt
     parse the whole project again.
@@ -172,10 +165,31 @@ def register_raw(
                 f"select *, list_position({hashes}::varchar[], file_sha256) as {FILE_ORDER} "
                 f"from ({raw_rows(home, source, contracts, files_of)})"
             )
+        _replace_table(
+            connection,
+            "bulletin_lint",
+            "quarter varchar, control_id varchar, side varchar, subject varchar, measure varchar, "
+            "value decimal(18, 6)",
+            _bulletin_lint(connection, quarter, contracts),
+        )
     return {
         source: sum(file.row_count for file in current if file.source == source)
         for source in contracts
     }
+
+
+def _bulletin_lint(
+    connection: duckdb.DuckDBPyConnection, quarter: Quarter, contracts: Mapping[str, Contract]
+) -> list[tuple[Any, ...]]:
+    """The sides of the controls that compare the quarter's bulletin with itself."""
+    records = connection.execute(
+        "select document, table_name, table_row, printed_group, printed_name, printed_measure, "
+        "printed_value from raw.bulletin where row_defect is null order by file_sha256, row_number"
+    ).fetchall()
+    if not records:
+        return []
+    rules = Rules.load(seeds_root(), contracts["bulletin"], quarter)
+    return list(control_rows(records, rules, quarter))
 
 
 @cache

@@ -5,27 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from orchestration.dictionary.tables import reader_tables
 from orchestration.provenance import code_version
 from orchestration.settings import Home
-from orchestration.warehouse import commented_table, connect, is_built, query
+from orchestration.warehouse import connect, is_built, query
 
 Severity = Literal["error", "warn"]
-
-COLUMNS = {
-    "run_id": ("varchar not null", "运行编号"),
-    "quarter": ("varchar not null", "季度"),
-    "check_name": ("varchar not null", "检查项"),
-    "layer": (
-        "varchar not null",
-        "层次，如 raw、dbt、marts、reconciliation",
-    ),
-    "severity": ("varchar not null", "严重程度：error 拦住发布，warn 只警示"),
-    "passed": ("boolean not null", "是否通过"),
-    "failing_count": ("bigint not null", "不通过的行数；不按行检查的记 1"),
-    "input_sha256": ("varchar not null", "输入的哈希：现行源文件和业务规则"),
-    "code_version": ("varchar not null", "程序版本和提交"),
-    "checked_at": ("timestamp not null", "检查时间"),
-}
 
 
 @dataclass(frozen=True)
@@ -61,7 +46,7 @@ def record(
     ]
     with connect(home) as connection:
         connection.execute("create schema if not exists audit")
-        commented_table(connection, "audit.check_result", COLUMNS)
+        connection.execute(reader_tables()["audit", "check_result"].create_statement)
         if rows:
             connection.executemany(
                 "insert into audit.check_result values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows

@@ -10,6 +10,7 @@ import pandas as pd
 from orchestration.audit.frames import MART_SUITES, RAW_SUITES, mart_frames, raw_frames
 from orchestration.audit.report import TEMPLATES
 from orchestration.dbt_project import static_docs
+from orchestration.dictionary.page import dictionary_page
 from orchestration.ingest.contracts import load_contracts
 from orchestration.pages.render import PAGES, environment, render, swap_folder, write_page
 from orchestration.settings import Home, contracts_root
@@ -31,7 +32,7 @@ FRAME = (
 
 
 def write_documents(home: Home, quarter: str) -> list[Path]:
-    """Write both sets of documents into `published/docs/`, whole or not at all.
+    """Write the tools' documents and the data dictionary into `published/docs/`, or nothing.
 
     Args:
         home: whose working warehouse and lake are described.
@@ -45,8 +46,9 @@ def write_documents(home: Home, quarter: str) -> list[Path]:
     _write_expectations(home, quarter, built / "expectations")
     (built / "dbt").mkdir()
     shutil.copyfile(static_docs(home), built / "dbt" / "index.html")
+    write_page(built / "dictionary" / "index.html", dictionary_page())
     swap_folder(built, home.docs)
-    return [home.docs / name / "index.html" for name in ("expectations", "dbt")]
+    return [home.docs / name / "index.html" for name in ("expectations", "dbt", "dictionary")]
 
 
 def _write_expectations(home: Home, quarter: str, folder: Path) -> None:

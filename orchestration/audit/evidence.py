@@ -23,6 +23,7 @@ from orchestration.audit.measures import (
 )
 from orchestration.audit.published import DISTRICT
 from orchestration.audit.reconciliation import GroupSummary, summarise
+from orchestration.bulletin.content import group_labels
 from orchestration.publication import readers_parquet
 from orchestration.settings import Home
 from orchestration.warehouse import connect
@@ -88,7 +89,6 @@ MORE_LABELS = {
     "appendix_2_row_count": "附件2印出次数",
     "appendix_3_row_count": "附件3印出次数",
 }
-EVALUATION_GROUPS = {"A": "综合评价A类单位", "other": "其他单位"}
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,10 @@ class Reader:
             ),
             rejections=self._all(
                 "select file_name, reason_code, severity, count(*) as row_count "
-                "from audit.rejected_row join audit.source_file using (file_sha256) "
-                "where quarter = $quarter and superseded_by is null group by all order by all"
+                # A workbook may hold several sources: one name for a hash.
+                "from audit.rejected_row join (select distinct file_sha256, file_name "
+                "from audit.source_file where quarter = $quarter and superseded_by is null) "
+                "using (file_sha256) group by all order by all"
             ),
             publications=self._told("publication", "version desc"),
             restatements=self._told(
@@ -253,8 +255,10 @@ class Reader:
             "from marts.unit_quarter where quarter = $quarter "
             "order by evaluation_group nulls last, total_due_count desc, unit_code"
         )
+        labels = group_labels()
         for unit in units:
-            unit["group_label"] = EVALUATION_GROUPS.get(unit["evaluation_group"], "不参加热线评价")
+            group = unit["evaluation_group"]
+            unit["group_label"] = labels.get(group, group) or "不参加热线评价"
             unit["label"] = unit["unit_name"]
             if unit["is_shared_name"]:
                 unit["label"] += f"（{unit['group_label']}）"

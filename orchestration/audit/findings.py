@@ -1,5 +1,7 @@
 """Wrong and odd rows, told so that a clerk can mend them: on the screen and as a workbook."""
 
+import csv
+import io
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
@@ -201,7 +203,7 @@ def unmapped_units(home: Home, quarter: str) -> list[dict[str, Any]]:
     for name in names:
         nearest = process.extract(name["written_name"], known, limit=NEAREST)
         name["nearest"] = "、".join(match[0] for match in nearest)
-        name["seed_row"] = f"*,{name['written_name']},,<unit_code>,<valid_from>,,"
+        name["seed_row"] = _csv_row("*", name["written_name"], "", "<unit_code>", "<valid_from>")
     return names
 
 
@@ -274,6 +276,13 @@ def write_rejected_workbook(home: Home, quarter: str) -> None:
                 sheet.write_row(number, 0, line)
             sheet.freeze_panes(1, 0)
             sheet.autofit()
+
+
+def _csv_row(*cells: str) -> str:
+    """A line of unit_alias.csv; its last two cells stay empty."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow([*cells, "", ""])
+    return line.getvalue()
 
 
 def _texts(row: Mapping[str, Any]) -> tuple[str, str, str]:

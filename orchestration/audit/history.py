@@ -6,18 +6,6 @@ from orchestration.settings import Home
 from orchestration.warehouse import connect
 
 APPEND_ONLY = ("reconciliation", "check_result")
-CONTROL_HISTORY = {
-    "control_id": "控制代码",
-    "quarter": "季度",
-    "checked_at": "核对时间",
-    "run_id": "运行编号",
-    "input_sha256": "输入的哈希：现行源文件和业务规则",
-    "code_version": "程序版本和提交",
-    "total_count": "核对项数",
-    "match_count": "相符项数",
-    "explained_count": "已说明项数",
-    "broken_count": "不符项数",
-}
 
 
 def restore(home: Home) -> None:
@@ -50,5 +38,3 @@ def write_control_history(connection: duckdb.DuckDBPyConnection) -> None:
         "max(input_sha256) as input_sha256, max(code_version) as code_version "
         "from audit.check_result group by run_id) as run using (run_id) group by all"
     )
-    for column, label in CONTROL_HISTORY.items():
-        connection.execute(f"comment on column audit.control_history.{column} is '{label}'")

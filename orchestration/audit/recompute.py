@@ -13,6 +13,7 @@ import pandas as pd
 
 from orchestration.audit.check_results import CheckResult
 from orchestration.quarters import Quarter
+from orchestration.rounding import half_up
 from orchestration.settings import Home
 from orchestration.warehouse import connect, query
 
@@ -31,14 +32,6 @@ RATES = {
     "rework_rate": ("rework_count", "due_count"),
     "dissatisfaction_rate": ("dissatisfied_count", "callback_count"),
 }
-
-
-def half_up(value: Fraction, decimals: int) -> Decimal:
-    """Round a fraction of at least 0 half up (四舍五入), in integers alone."""
-    scaled = value * 10**decimals
-    return Decimal((2 * scaled.numerator + scaled.denominator) // (2 * scaled.denominator)).scaleb(
-        -decimals
-    )
 
 
 def composite_index(counts: dict[str, int], items: list[dict[str, Any]], decimals: int) -> Decimal:

@@ -1,1 +1,1 @@
-"""The quarterly bulletin: what it says, the files it is written to, and reading published ones."""
+"""The quarterly bulletin: what it says, the files it is written to, reading and checking it."""

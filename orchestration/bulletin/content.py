@@ -21,7 +21,7 @@ from orchestration.headline import percent
 from orchestration.notice import data_notice
 from orchestration.publication import published_manifest
 from orchestration.quarters import Quarter
-from orchestration.settings import Home
+from orchestration.settings import Home, bulletin_root
 from orchestration.warehouse import query
 
 Kind = Literal["count", "rate", "index"]
@@ -178,6 +178,12 @@ def load_office(path: Path) -> Office | None:
             expected="groups、listed、distribution、words，写法见项目自带的 bulletin/bulletin.yml",
             action="改正后重新运行",
         ) from error
+
+
+def group_labels() -> dict[str, str]:
+    """The evaluation groups as the bulletin prints and orders them, by code; maybe none."""
+    office = load_office(bulletin_root() / "bulletin.yml")
+    return dict(office.groups) if office else {}
 
 
 def describe(home: Home, exports: Path, quarter: str, office: Office) -> Bulletin:

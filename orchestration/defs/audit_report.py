@@ -3,7 +3,7 @@
 import dagster as dg
 
 from orchestration.audit.report import remove_stopped, write_report
-from orchestration.defs.ingest import OWNERS
+from orchestration.defs.ingest import OWNERS, READERS
 from orchestration.defs.partitions import quarters
 from orchestration.defs.publish import published_marts
 from orchestration.defs.resources import Workspace
@@ -16,8 +16,8 @@ from orchestration.defs.resources import Workspace
     group_name="published",
     description="审计报告：每项控制与它的依据、行数平衡、源文件、版本，以及每个数字的源数据行（网页与工作簿）",
     owners=OWNERS,
+    tags=READERS,
     kinds={"python", "excel"},
-    pool="warehouse",
 )
 def audit_report(
     context: dg.AssetExecutionContext, workspace: Workspace

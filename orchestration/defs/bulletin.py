@@ -16,7 +16,6 @@ from orchestration.defs.resources import Workspace
     description="季度通报（docx、xlsx），数字全部取自集市；站点没有 bulletin.yml 则不生成",
     owners=OWNERS,
     kinds={"word", "excel"},
-    pool="warehouse",
 )
 def published_bulletin(
     context: dg.AssetExecutionContext, workspace: Workspace

@@ -9,10 +9,11 @@ from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from orchestration.audit.check_results import from_dbt, record
 from orchestration.dbt_project import TARGET, build, parse_project
-from orchestration.defs.ingest import OWNERS
+from orchestration.defs.columns import COLUMN_SCHEMA, built_columns
+from orchestration.defs.ingest import OWNERS, READERS, TEAM
 from orchestration.defs.partitions import quarters
 from orchestration.defs.resources import Workspace
-from orchestration.publication import input_sha256
+from orchestration.publication import READER_SCHEMAS, input_sha256
 from orchestration.settings import DBT_PROJECT
 
 MANIFEST = parse_project()
@@ -31,6 +32,14 @@ class Translator(DagsterDbtTranslator):
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
         """The data team owns all models."""
         return OWNERS
+
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """What the YAML says; the SQL that is shown with it by default stands in dbt's docs."""
+        return str(dbt_resource_props["description"])
+
+    def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
+        """Whom a model is for, by its schema."""
+        return READERS if dbt_resource_props["schema"] in READER_SCHEMAS else TEAM
 
 
 translator = Translator()
@@ -63,17 +72,32 @@ def dbt_models(context: dg.AssetExecutionContext, workspace: Workspace) -> Itera
         input_sha256(home, context.partition_key),
         from_dbt(result.run_results, manifest),
     )
+    columns = built_columns(home)
     for event in events:
-        yield from event.to_default_asset_events(
+        for told in event.to_default_asset_events(
             manifest=manifest,
             dagster_dbt_translator=translator,
             context=context,
             target_path=home.dbt_target,
             project=project,
-        )
+        ):
+            yield _with_columns(told, context, columns)
     broken = [r["unique_id"] for r in result.run_results["results"] if r["status"] == "error"]
     if broken or result.exception:
         raise dg.Failure(
             f"dbt 模型执行出错：{'、'.join(broken) or result.exception}；"
             f"详见 {home.dbt_target}/run_results.json"
         )
+
+
+def _with_columns(
+    told: Any, context: dg.AssetExecutionContext, columns: Mapping[dg.AssetKey, dg.TableSchema]
+) -> Any:
+    """A table's materialisation with the columns that were built, where the YAML names none."""
+    if not isinstance(told, dg.Output):
+        return told
+    key = context.asset_key_for_output(told.output_name)
+    declared = context.assets_def.metadata_by_key[key].get(COLUMN_SCHEMA)
+    if declared or key not in columns:
+        return told
+    return told.with_metadata({**told.metadata, COLUMN_SCHEMA: columns[key]})

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from orchestration.defs.columns import COLUMN_SCHEMA, built_columns, declared_columns
 from orchestration.defs.partitions import quarter_of, quarters
 from orchestration.defs.resources import Workspace
 from orchestration.ingest.arrival import wait_until_still
@@ -14,13 +15,15 @@ from orchestration.warehouse import register_raw
 CHANGES = "changes"
 """The metadata of a raw asset that says what a corrected file changed."""
 OWNERS = ["team:hotline-data"]
+# Whom an asset is for: `audience=readers` finds what people outside the team may rely on.
+TEAM, READERS = {"audience": "team"}, {"audience": "readers"}
 SOURCES = {
     "ticket": "12345工单导出 → 原始湖（去掉个人信息列，只存文本）",
     "mailbox": "市长信箱、区长信箱导出 → 原始湖（去掉个人信息列，只存文本）",
     "suggestion": "政协委员微建议导出 → 原始湖（去掉个人信息列，只存文本）",
-    "bulletin": "已发布的通报（长表，逐字照录）→ 原始湖；尚未发布时为空",
+    "bulletin": "已发布的通报（Word、网页、文本、工作簿或长表，逐字照录）→ 原始湖；尚未发布时为空",
 }
-SCOPE = ("run_scope", "source_file", "contract_value", "contract")
+SCOPE = ("run_scope", "source_file", "contract_value", "contract", "bulletin_lint")
 
 
 def _raw_asset(source: str, description: str) -> dg.AssetsDefinition:
@@ -30,7 +33,9 @@ def _raw_asset(source: str, description: str) -> dg.AssetsDefinition:
         group_name="raw",
         description=description,
         owners=OWNERS,
+        tags=TEAM,
         kinds={"python", "parquet"},
+        metadata={COLUMN_SCHEMA: declared_columns()[source]},
     )
     def raw_source(
         context: dg.AssetExecutionContext, workspace: Workspace
@@ -40,8 +45,8 @@ def _raw_asset(source: str, description: str) -> dg.AssetsDefinition:
             return dg.MaterializeResult(metadata={"dagster/row_count": 0})
         quarter = quarter_of(context)
         before = [file for file in current_files(home, str(quarter)) if file.source == source]
-        wait_until_still(workspace.exports / str(quarter))
         try:
+            wait_until_still(workspace.exports / str(quarter))
             files = ingest_source(home, workspace.exports, quarter, contracts, source)
         except OSError as error:
             # A shared folder can be away for a moment; a wrong file (InputError) stays wrong.
@@ -76,6 +81,7 @@ raw_assets = [_raw_asset(source, description) for source, description in SOURCES
             group_name="raw",
             description=description,
             owners=OWNERS,
+            tags=TEAM,
             kinds={"duckdb"},
         )
         for name, description in zip(
@@ -85,6 +91,7 @@ raw_assets = [_raw_asset(source, description) for source, description in SOURCES
                 "收到的所有文件及其哈希",
                 "契约中的取值对照",
                 "契约中的写法与拒收容许比例",
+                "通报自身比对的两边",
             ),
             strict=True,
         )
@@ -98,5 +105,9 @@ def raw_scope(
     rows = register_raw(
         workspace.home, quarter_of(context), context.run.run_id, workspace.contracts
     )
+    columns = built_columns(workspace.home)
     for name in SCOPE:
-        yield dg.MaterializeResult(asset_key=["raw", name], metadata={"rows_by_source": rows})
+        key = dg.AssetKey(["raw", name])
+        yield dg.MaterializeResult(
+            asset_key=key, metadata={"rows_by_source": rows, COLUMN_SCHEMA: columns[key]}
+        )

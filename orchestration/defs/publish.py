@@ -9,7 +9,7 @@ import pandas as pd
 from orchestration.audit import reconciliation
 from orchestration.audit.check_results import CheckResult, record
 from orchestration.defs.dbt import dbt_models
-from orchestration.defs.ingest import OWNERS
+from orchestration.defs.ingest import OWNERS, READERS
 from orchestration.defs.partitions import quarters
 from orchestration.defs.resources import Workspace
 from orchestration.headline import headline
@@ -28,6 +28,7 @@ _DATA = "data:image/png;base64,"
     group_name="published",
     description="发布给读者的整份副本：marts.duckdb 与 Parquet；任何阻断检查未过则不发布",
     owners=OWNERS,
+    tags=READERS,
     kinds={"duckdb", "parquet"},
 )
 def published_marts(

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from orchestration.errors import InputError
-from orchestration.ingest.readers import SUFFIXES
+from orchestration.ingest.readers import is_export
 
 STILL_SECONDS = 2.0
 """A file that wasn't written to for so long has arrived."""
@@ -13,12 +13,8 @@ PATIENCE_SECONDS = 120.0
 
 
 def exports_in(folder: Path) -> list[Path]:
-    """The exports of a quarter's folder by name; hidden files and Excel's lock files are none."""
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith((".", "~$"))
-    ]
+    """The exports of a quarter's folder by name."""
+    return [path for path in sorted(folder.iterdir()) if is_export(path)]
 
 
 def fingerprint(folder: Path) -> str:
@@ -47,9 +43,9 @@ def wait_until_still(folder: Path) -> None:
 
 
 def _just_written(folder: Path) -> Path | None:
-    now = time.time()
     for path in exports_in(folder):
+        written_at = path.stat().st_mtime
         # A clock that is ahead, as another machine's may be, doesn't hold a run up.
-        if 0 <= now - path.stat().st_mtime < STILL_SECONDS:
+        if 0 <= time.time() - written_at < STILL_SECONDS:
             return path
     return None

@@ -10,6 +10,7 @@ from zoneinfo import available_timezones
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from orchestration.bulletin.layouts import Layout, load_layouts
 from orchestration.errors import InputError
 
 EMPTY = ("NULL", "null", "-", "－", "无", "/", "N/A")
@@ -79,6 +80,8 @@ class Contract(BaseModel):
     """The first and the last year that a time may have without being shown as an anomaly."""
     shortest_handling_minutes: int | None = Field(None, ge=0)
     """What is finished sooner than this after its dispatch is shown as an anomaly."""
+    layouts: tuple[Layout, ...] = ()
+    """How documents of this source are written; read from the folder `layouts` beside this one."""
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> "Contract":
@@ -135,6 +138,9 @@ def load_contracts(folder: Path) -> dict[str, Contract]:
                 expected="exports/contracts 下其他契约的写法",
                 action="改正契约文件后重新运行",
             ) from error
+        if contract.source == "bulletin":
+            layouts = load_layouts(folder.parent / "layouts")
+            contract = contract.model_copy(update={"layouts": layouts})
         contracts[contract.source] = contract
     if not contracts:
         raise InputError(

@@ -6,14 +6,29 @@ What a column means doesn't belong here. Row numbers are those that a person see
 from collections.abc import Sequence
 from pathlib import Path
 
+from orchestration.bulletin.reader import COLUMNS, DOCUMENTS, FOREIGN, STEM, read_document
 from orchestration.errors import InputError
 from orchestration.ingest.contracts import Contract
-from orchestration.ingest.tables import Part, RowRules, Table, clean_header, header_candidates
+from orchestration.ingest.tables import (
+    Part,
+    RowRules,
+    Table,
+    clean_header,
+    frames_of,
+    header_candidates,
+)
 from orchestration.ingest.text import text_heads, text_table
 from orchestration.ingest.workbooks import SHEET_ROWS, sheet_heads, sheet_table
 
 WORKBOOKS = (".xlsx", ".xls", ".ods")
 SUFFIXES = (".csv", ".tsv", ".gz", *WORKBOOKS)
+
+
+def is_export(path: Path) -> bool:
+    """Whether a file of a quarter's folder is an export; of documents only the bulletin is."""
+    suffix, is_hidden = path.suffix.lower(), path.name.startswith((".", "~$"))
+    is_document = path.stem.lower() == STEM and suffix in (*DOCUMENTS, *FOREIGN)
+    return not is_hidden and (suffix in SUFFIXES or is_document)
 
 
 def find_parts(path: Path, contracts: dict[str, Contract]) -> list[Part]:
@@ -22,8 +37,17 @@ def find_parts(path: Path, contracts: dict[str, Contract]) -> list[Part]:
     Raises:
         InputError: a table fits no contract, or two; or the file can't be read at all.
     """
-    if path.suffix.lower() in WORKBOOKS:
-        return _sheet_parts(path, contracts)
+    suffix = path.suffix.lower()
+    if suffix in (*DOCUMENTS, *FOREIGN):
+        return [_document_part(suffix)]
+    if suffix in WORKBOOKS:
+        try:
+            return _sheet_parts(path, contracts)
+        except InputError as error:
+            # A bulletin's own tables are no long form: they fit a layout, or none.
+            if (path.stem.lower(), error.code) == (STEM, "unknown_header") and STEM in contracts:
+                return [_document_part(suffix)]
+            raise
     closest: list[Sequence[str]] = []
     for head in text_heads(path):
         if found := _fitting(path, head.rows, contracts):
@@ -49,7 +73,17 @@ def open_table(path: Path, part: Part, contract: Contract) -> Table:
         InputError: the file can't be read to its end.
     """
     rules = RowRules(contract, part.header)
+    if part.is_document:
+        # The folder is named by the quarter that the bulletin has to be of.
+        figures = read_document(path, contract.layouts, path.parent.name, contract.ignored_sheets)
+        rows = ((number, None, figure.cells) for number, figure in enumerate(figures, start=1))
+        return Table(frames_of(rows, rules.width), part.encoding, lambda: len(figures))
     return (sheet_table if part.sheet else text_table)(path, part, rules)
+
+
+def _document_part(suffix: str) -> Part:
+    """A bulletin as a person wrote it: its figures are rows, numbered in reading order."""
+    return Part(STEM, COLUMNS, header_row=0, encoding=suffix.removeprefix("."), is_document=True)
 
 
 def _sheet_parts(path: Path, contracts: dict[str, Contract]) -> list[Part]:

@@ -47,6 +47,8 @@ class Part:
     """Added to the row numbers of a workbook's further sheets."""
     filled_rows: int = 0
     """A sheet's rows with a value below the header, counted by another route."""
+    is_document: bool = False
+    """A bulletin in another form than the long one: `orchestration.bulletin` reads it."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def header_candidates(rows: Sequence[Sequence[str]]) -> Iterator[tuple[int, tupl
             if depth == 1:
                 yield last, stack[0]
                 continue
-            yield last, tuple("".join(cells) for cells in zip(*_spread(stack), strict=True))
+            yield last, tuple("".join(cells) for cells in zip(*spread(stack), strict=True))
             yield (
                 last,
                 tuple(
@@ -124,7 +126,7 @@ def header_candidates(rows: Sequence[Sequence[str]]) -> Iterator[tuple[int, tupl
             )
 
 
-def _spread(stack: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+def spread(stack: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """Give a merged cell's text to each column below it: blank here, not blank underneath."""
     spread = []
     for depth, row in enumerate(stack):

@@ -52,6 +52,8 @@ DECODED = 1 << 16
 HEAD = 1 << 18
 DELIMITERS = (",", "\t", ";")
 MAX_UNDECODABLE = 10
+MAX_DOCUMENT = 1 << 25
+"""Bytes of a document that is read whole."""
 MAX_MALFORMED = 10_000
 MAX_LINES = 200
 """Lines that one quoted cell may span; an unclosed quote is given up after as many."""
@@ -550,3 +552,26 @@ def _chunks(path: Path) -> Iterator[bytes]:
             raise unreadable(
                 path, "bad_gzip", "压缩文件不完整或已损坏", "完整的 .csv.gz 或 .tsv.gz"
             ) from error
+
+
+def whole_text(path: Path) -> str:
+    """A document's text, decoded strictly by the first encoding that its bytes speak for.
+
+    Raises:
+        InputError: empty, too large for a document, or no text in an allowed encoding.
+    """
+    data = path.read_bytes() if path.stat().st_size <= MAX_DOCUMENT else b""
+    if not data.strip(b"\r\n\t \xef\xbb\xbf\xff\xfe\x00"):
+        found = "文档过大" if path.stat().st_size > MAX_DOCUMENT else "文件是空的"
+        raise unreadable(path, "bad_document", found, f"1 到 {MAX_DOCUMENT} 字节的文档")
+    for encoding in _likely_encodings(data):
+        with suppress(UnicodeDecodeError):
+            text = data.decode(encoding).removeprefix("\ufeff")
+            if "\0" not in text:
+                return text
+    raise unreadable(
+        path,
+        "bad_encoding",
+        "不能按 UTF-8 或 GB18030 解码",
+        "UTF-8、带 BOM 的 UTF-16 或 GB18030 编码的文本",
+    )

@@ -107,6 +107,41 @@ def sheet_table(path: Path, part: Part, rules: RowRules) -> Table:
     return Table(frames_of(numbered(), rules.width), encoding, lambda: part.filled_rows)
 
 
+@dataclass(frozen=True)
+class WholeSheet:
+    """A sheet's cells as text, from row 1 on, and its rows that are one cell."""
+
+    name: str
+    rows: list[list[str]]
+    banners: frozenset[int]
+    """Rows (0-based) of which a merged cell takes the whole width."""
+
+
+def whole_sheets(path: Path) -> list[WholeSheet]:
+    """All sheets of a workbook that is read as a document, empty ones left out.
+
+    Raises:
+        InputError: not a whole workbook, or a hostile one.
+    """
+    _filled_rows(path)  # bounds are checked before anything is laid out in memory
+    book = _open(path)
+    sheets = []
+    for name in book.sheet_names:
+        sheet = _sheet(path, book, name)
+        if sheet.start is None:
+            continue
+        if sheet.total_width > MAX_COLUMNS:
+            raise too_many_columns(path)
+        left, right = sheet.start[1], (sheet.end or sheet.start)[1]
+        banners = {
+            first[0]
+            for first, last in sheet.merged_cell_ranges or ()
+            if first[0] == last[0] and first[1] <= left and last[1] >= right
+        }
+        sheets.append(WholeSheet(name, list(_rows(sheet)), frozenset(banners)))
+    return sheets
+
+
 def _key(path: Path, sheet: str) -> tuple[Path, str, int, int]:
     status = path.stat()
     return path, sheet, status.st_size, status.st_mtime_ns
@@ -165,20 +200,7 @@ def _filled_rows(path: Path) -> dict[str, int] | None:
         return None
     try:
         with zipfile.ZipFile(path) as archive:
-            infos = archive.infolist()
-            total = sum(info.file_size for info in infos)
-            if len(infos) > MAX_MEMBERS or total > MAX_UNZIPPED:
-                raise zip_bomb(path)
-            if total > max(path.stat().st_size * MAX_RATIO, MIN_BOMB):
-                raise zip_bomb(path)
-            for info in infos:
-                if info.filename.endswith((".xml", ".rels")):
-                    with archive.open(info) as member:
-                        start = member.read(CHUNK)
-                    if b"<!DOCTYPE" in start or b"<!ENTITY" in start:
-                        raise unreadable(
-                            path, "xml_entities", "工作簿的 XML 声明了实体", "不含实体声明的工作簿"
-                        )
+            check_archive(path, archive)
             if "content.xml" in archive.namelist():
                 return _ods_rows(path, archive)
             return {
@@ -192,6 +214,28 @@ def _filled_rows(path: Path) -> dict[str, int] | None:
         NotImplementedError, RuntimeError, ValueError,
     ) as error:  # fmt: skip
         raise _bad_workbook(path) from error
+
+
+def check_archive(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse an office document before anything of it is unfolded.
+
+    Raises:
+        InputError: it unfolds out of proportion, or its XML declares entities.
+    """
+    infos = archive.infolist()
+    total = sum(info.file_size for info in infos)
+    if len(infos) > MAX_MEMBERS or total > MAX_UNZIPPED:
+        raise zip_bomb(path)
+    if total > max(path.stat().st_size * MAX_RATIO, MIN_BOMB):
+        raise zip_bomb(path)
+    for info in infos:
+        if info.filename.endswith((".xml", ".rels")):
+            with archive.open(info) as member:
+                start = member.read(CHUNK)
+            if b"<!DOCTYPE" in start or b"<!ENTITY" in start:
+                raise unreadable(
+                    path, "xml_entities", "文件的 XML 声明了实体", "不含实体声明的文件"
+                )
 
 
 def _xlsx_sheets(archive: zipfile.ZipFile) -> dict[str, str]:

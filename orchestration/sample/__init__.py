@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from orchestration.ingest.contracts import load_contracts
-from orchestration.notice import NOTICE
+from orchestration.notice import NOTICE, NOTICE_ENGLISH
 from orchestration.sample import plan as plans
 from orchestration.sample import rows
 from orchestration.sample.files import write_csv, write_xlsx
@@ -19,7 +19,15 @@ RECONSTRUCTED = (
     "样例说明：本季度的工单、信件、微建议明细是由已公布的汇总数反推重构的虚构数据，不是真实个案，"
     "不含任何真实个人信息；只有通报印出的数字是真实的。"
 )
+RECONSTRUCTED_ENGLISH = (
+    "About the sample: the tickets, letters and suggestions of this quarter are invented, worked "
+    "back from published totals. None is a real case and none holds a real person's data; only the "
+    "figures that the bulletin printed are real."
+)
 SYNTHETIC = "样例说明：本季度的全部明细和数字都是随机合成的虚构数据，仅供试用。"
+SYNTHETIC_ENGLISH = (
+    "About the sample: every row and figure of this quarter is synthetic, for trials only."
+)
 SHORT_TIMES = "%Y/%-m/%-d %-H:%M"  # how Excel shows a time: 2022/4/1 9:05
 
 
@@ -45,7 +53,7 @@ def reconstruct(bulletin: Path, seeds: Path, contracts: Path, out: Path) -> None
         "gb18030",
         SHORT_TIMES,
     )
-    _write_notice(out, RECONSTRUCTED)
+    _write_notice(out, RECONSTRUCTED, RECONSTRUCTED_ENGLISH)
     if out.resolve() != bulletin.resolve().parent:
         shutil.copyfile(bulletin, out / "bulletin.csv")
 
@@ -73,8 +81,9 @@ def synthesise(
         "gb18030",
         SHORT_TIMES,
     )
-    _write_notice(out, SYNTHETIC)
+    _write_notice(out, SYNTHETIC, SYNTHETIC_ENGLISH)
 
 
-def _write_notice(out: Path, text: str) -> None:
-    (out / NOTICE).write_text(text + "\n", encoding="utf-8")
+def _write_notice(out: Path, chinese: str, english: str) -> None:
+    for name, text in ((NOTICE, chinese), (NOTICE_ENGLISH, english)):
+        (out / name).write_text(text + "\n", encoding="utf-8")

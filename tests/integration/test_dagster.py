@@ -54,6 +54,29 @@ def test_every_asset_is_described_and_owned(defs):
     nodes = defs.resolve_asset_graph().asset_nodes
     assert [n.key for n in nodes if n.is_materializable and not n.description] == []
     assert [n.key for n in nodes if n.is_materializable and not n.owners] == []
+    assert [n.key for n in nodes if n.is_materializable and "audience" not in n.tags] == []
+    assert [n.key for n in nodes if "Raw SQL" in (n.description or "")] == []
+
+
+def test_every_table_shows_its_columns(defs, published_home):
+    from orchestration.runner import dagster_instance
+    from orchestration.settings import Home
+
+    declared = {
+        node.key
+        for node in defs.resolve_asset_graph().asset_nodes
+        if node.metadata.get("dagster/column_schema")
+    }
+    with dagster_instance(Home(published_home)) as instance:
+        built = {
+            key
+            for key in instance.all_asset_keys()
+            if "dagster/column_schema"
+            in instance.get_latest_materialization_event(key).asset_materialization.metadata
+        }
+        tables = {key for key in instance.all_asset_keys() if key.path[0] != "published"}
+    assert len(tables) > 50
+    assert tables - declared - built == set()
 
 
 @pytest.fixture

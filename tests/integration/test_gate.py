@@ -87,8 +87,9 @@ def test_a_changed_discrepancy_is_unexplained_again(home, exports):
     path.write_text(text.replace("云溪街道办事处,办件量,287", "云溪街道办事处,办件量,288"), "utf-8")
     ran = hotline("run", "2022Q2", home=home, exports=exports)
     assert ran.status == 1
-    assert "yunxi_subdistrict" in ran.err
-    assert ran.err.count("控制项不符") == 1
+    for control_id in ("published_text_unit", "bulletin_text"):  # the marts, the appendix
+        assert f"控制项不符：{control_id} · 云溪街道办事处 yunxi_subdistrict" in ran.err
+    assert ran.err.count("控制项不符") == 2
 
 
 def test_a_quarter_without_a_bulletin_publishes(exports, tmp_path):

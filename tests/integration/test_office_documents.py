@@ -387,6 +387,6 @@ def test_a_quarter_without_a_bulletin_has_no_pdf(tmp_path):
 
 def test_an_outcome_tells_published_marts_from_a_bulletin_that_failed():
     stages = [("published__marts", 1.0), ("published__bulletin", 0.1)]
-    assert RunOutcome("r", False, stages, ["published__bulletin"]).published
-    assert not RunOutcome("r", False, stages[:1], ["published__marts"]).published
-    assert not RunOutcome("r", False, [("dbt", 1.0)], ["dbt"]).published
+    assert RunOutcome("r", False, stages, ["published__bulletin"]).files_published
+    assert not RunOutcome("r", False, stages[:1], ["published__marts"]).files_published
+    assert not RunOutcome("r", False, [("dbt", 1.0)], ["dbt"]).files_published

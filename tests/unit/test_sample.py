@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from orchestration.notice import NOTICE
+from orchestration.notice import NOTICE, NOTICE_ENGLISH
 from orchestration.sample import reconstruct, synthesise
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,7 +111,7 @@ def tickets() -> pd.DataFrame:
 
 def test_made_again_it_is_the_same(tmp_path: Path) -> None:
     reconstruct(BULLETIN, SEEDS, CONTRACTS, tmp_path)
-    for name in ("ticket.csv", "suggestion.csv", "bulletin.csv", NOTICE):
+    for name in ("ticket.csv", "suggestion.csv", "bulletin.csv", NOTICE, NOTICE_ENGLISH):
         assert (tmp_path / name).read_bytes() == (QUARTER / name).read_bytes(), name
 
     def members(path: Path) -> dict[str, bytes]:

@@ -1,4 +1,5 @@
 -- Every figure of the published bulletin against the marts; nothing without a published bulletin.
+-- What only the bulletin itself can confirm (bulletin_…) is compared by its own control.
 with printed as (
     select
         quarter,
@@ -45,6 +46,7 @@ select
     case when control_id is null then printed_measure else measure end as measure,
     printed_value as value
 from printed
+where coalesce(control_id, '') not like 'bulletin%'
 union all
 select
     figure.quarter,

@@ -1,12 +1,11 @@
 -- A figure of the bulletin with what it means: the control, subject and measure it is compared
--- under; all null where no mapping or no unit is known. Table, as three controls read it.
-{{ config(materialized='table') }}
+-- under; all null where no mapping or no unit is known.
 
--- 合计 stands for any printed total ("合计（55）"), * for any other name, which must be a unit's.
+-- 合计 stands for any printed total ("合计（55）", "总计"), * for any other name, which must be a unit's.
 with figure as (
     select
         *,
-        printed_name like '合计%' as is_total
+        printed_name like '合计%' or printed_name like '总计%' as is_total
     from {{ ref('stg_published_figure') }}
     where row_status = 'accepted'
 ),

@@ -1,5 +1,5 @@
--- A file whose rejected rows its source's contract lets pass: other rows stand in their place by its
--- rule for conflicts, and of the rest the source stays within the share that it tolerates.
+-- A file whose rejected rows its source's contract lets pass: other rows stand in their place by
+-- its rule for conflicts, and of the rest the source stays within the share that it tolerates.
 with overruled as (
     select
         rejection.source,
@@ -47,15 +47,22 @@ select
     counted.source,
     counted.file_sha256,
     counted.subject,
-    case when counted.overruled_count > 0 then
-        counted.overruled_count || ' 行与另一行编号相同而内容不同，按契约以后到的文件、靠后的行为准'
-    else '' end
+    case
+        when counted.overruled_count > 0
+            then
+                counted.overruled_count
+                || ' 行与另一行编号相同而内容不同，按契约以后到的文件、靠后的行为准'
+        else ''
+    end
     || case when counted.overruled_count > 0 and counted.faulty_count > 0 then '；' else '' end
-    || case when counted.faulty_count > 0 then
-        '来源共拒收 ' || source_total.faulty_count || ' 行（读到 ' || source_total.read_count
-        || ' 行），在契约容许的 ' || cast(contract.rejected_tolerance as {{ dbt.type_string() }})
-        || ' 以内'
-    else '' end as reason
+    || case
+        when counted.faulty_count > 0
+            then
+                '来源共拒收 ' || source_total.faulty_count || ' 行（读到 '
+                || source_total.read_count || ' 行），在契约容许的 '
+                || cast(contract.rejected_tolerance as {{ dbt.type_string() }}) || ' 以内'
+        else ''
+    end as reason
 from counted
 inner join source_total on counted.source = source_total.source
 inner join {{ source('raw', 'contract') }} as contract on counted.source = contract.source

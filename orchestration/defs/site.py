@@ -1,0 +1,26 @@
+"""The site on a publication, for everyone."""
+
+import dagster as dg
+
+from orchestration.defs.bulletin import published_bulletin
+from orchestration.defs.ingest import OWNERS
+from orchestration.defs.partitions import quarters
+from orchestration.defs.resources import Workspace
+from orchestration.site.publish import write_site
+
+
+@dg.asset(
+    key=["published", "site"],
+    deps=[published_bulletin],
+    partitions_def=quarters,
+    group_name="published",
+    description="季度网页（中英文）：全区、各单位、诉求类别与类型，一个单位一页；不需要服务器和网络",
+    owners=OWNERS,
+    kinds={"python"},
+)
+def published_site(
+    context: dg.AssetExecutionContext, workspace: Workspace
+) -> dg.MaterializeResult[None]:
+    """Write the quarter's pages and the list of quarters."""
+    page = write_site(workspace.home, workspace.exports, context.partition_key)
+    return dg.MaterializeResult(metadata={"page": dg.MetadataValue.path(page)})

@@ -1,0 +1,1 @@
+"""The data dictionary: what the models' YAML says of the readers' tables, and its page."""

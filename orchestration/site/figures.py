@@ -1,0 +1,279 @@
+"""The published figures that the pages show, as they stand in the marts; nothing is worked out."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from orchestration.audit.reconciliation import GroupSummary
+from orchestration.bulletin.content import group_labels
+from orchestration.headline import percent
+from orchestration.pages.render import count, index
+from orchestration.publication import manifests, published_manifest
+from orchestration.quarters import Quarter
+from orchestration.settings import Home
+from orchestration.warehouse import query
+
+Row = dict[str, Any]
+UNIT_MARTS = (
+    "hotline_unit_quarter",
+    "index_component_unit_quarter",
+    "mailbox_unit_quarter",
+    "mailbox_unit_mailbox_quarter",
+    "suggestion_unit_quarter",
+)
+
+
+@dataclass(frozen=True)
+class Group:
+    """An evaluation group; `code` is empty for units that aren't evaluated on the hotline."""
+
+    code: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit's figures in a quarter; a channel in which it had nothing due is None or empty."""
+
+    code: str
+    name: str
+    group: Group
+    is_shared_name: bool
+    total: Row
+    hotline: Row | None
+    components: list[Row]
+    mailbox: Row | None
+    mailboxes: list[Row]
+    suggestion: Row | None
+    history: list[Row]
+    """Its rows of `hotline_unit_quarter` up to this quarter, the oldest first."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """The latest version of a quarter, and the row of its district."""
+
+    quarter: Quarter
+    version: int
+    published_at: datetime
+    district: Row
+    reconciliation: GroupSummary
+    """All controls of the last run that published the quarter."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Everything that the pages of a quarter show."""
+
+    publications: list[Publication]
+    """All published quarters, the oldest first."""
+    publication: Publication
+    previous: Publication | None
+    policy: list[Row]
+    """The scored items of the index policy, in its order."""
+    groups: list[Group]
+    units: list[Unit]
+    channels: list[Row]
+    categories: list[Row]
+    """With their labels; most tickets first, the row of tickets without a category last."""
+    request_types: list[Row]
+
+    @property
+    def quarter(self) -> Quarter:
+        """The quarter that the pages are about."""
+        return self.publication.quarter
+
+
+def read_figures(home: Home, quarter: str) -> Figures:
+    """Read a quarter in the run that published it.
+
+    Figures come from the readers' Parquet, which holds of every quarter its last published version;
+    names and order from the working warehouse, whose dated rules stand at the run's quarter.
+
+    Raises:
+        InputError: the quarter isn't published.
+        LookupError: the working warehouse stands at another quarter.
+    """
+    published_manifest(home, quarter)
+    policy = query(
+        home,
+        "select * from dimensions.dim_index_item where quarter = ? order by display_order",
+        [quarter],
+    )
+    if not policy:
+        raise LookupError(f"the working warehouse doesn't stand at {quarter}")
+    with duckdb.connect() as connection:
+        return _figures(home, quarter, _Marts(connection, home, quarter), policy)
+
+
+def shown(row: Row, measure: str) -> str:
+    """A figure of a mart as the pages print it: `307`, `27.85%`, `95.0`; a dash where none is."""
+    value = row[measure]
+    if measure.endswith(("rate", "share", "change", "weight")):
+        return percent(value)
+    if measure.endswith("index"):
+        return index(value)
+    return count(value)
+
+
+def _figures(home: Home, quarter: str, marts: "_Marts", policy: list[Row]) -> Figures:
+    groups = {code: Group(code, label) for code, label in group_labels().items()}
+    items = [item["component"] for item in policy]
+    units = list(_units(marts, groups, _unit_order(home, quarter), items))
+    publications = _publications(home, marts)
+    this = next(p for p in publications if str(p.quarter) == quarter)
+    return Figures(
+        publications=publications,
+        publication=this,
+        previous=next((p for p in publications if p.quarter == this.quarter.previous), None),
+        policy=policy,
+        groups=_in_order(groups, units),
+        units=units,
+        channels=marts.rows("channel_quarter"),
+        categories=_labelled(home, marts, "hotline_category_quarter", "category", "other"),
+        request_types=_labelled(
+            home, marts, "hotline_request_type_quarter", "request_type", "untyped"
+        ),
+    )
+
+
+class _Marts:
+    """The published marts of one quarter, or of all of them."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, home: Home, quarter: str) -> None:
+        self._connection = connection
+        self._parquet, self._quarter = home.published / "parquet", quarter
+
+    def rows(self, mart: str) -> list[Row]:
+        """The quarter's rows of a mart."""
+        return [row for row in self.history(mart) if row["quarter"] == self._quarter]
+
+    def history(self, mart: str) -> list[Row]:
+        """A mart's rows of every published quarter, in a total order."""
+        files = str(self._parquet / mart / "*" / "*.parquet")
+        cursor = self._connection.execute(
+            "from read_parquet(?, union_by_name => true, hive_partitioning => false) order by all",
+            [files],
+        )
+        names = [column[0] for column in cursor.description or []]
+        found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        return sorted(found, key=lambda row: Quarter.parse(row["quarter"]))
+
+
+def _publications(home: Home, marts: _Marts) -> list[Publication]:
+    latest = {entry["quarter"]: entry for entry in manifests(home)}
+    reconciled = _reconciled(home)
+    return [
+        Publication(
+            Quarter.parse(row["quarter"]),
+            latest[row["quarter"]]["version"],
+            datetime.fromisoformat(latest[row["quarter"]]["published_at"]),
+            row,
+            reconciled[row["quarter"]],
+        )
+        for row in marts.history("hotline_district_quarter")
+    ]
+
+
+def _reconciled(home: Home) -> dict[str, GroupSummary]:
+    """By quarter the controls of its last run that no blocking check stopped: the one published."""
+    rows = query(
+        home,
+        "with passed as (select quarter, run_id, row_number() over (partition by quarter "
+        "order by max(checked_at) desc, run_id desc) as place from audit.reconciliation as found "
+        "where not exists (select 1 from audit.check_result as result "
+        "where result.run_id = found.run_id and not passed and severity = 'error') "
+        "group by quarter, run_id) "
+        "select quarter, count(*) as total, count(*) filter (where status = 'match') as matches, "
+        "count(*) filter (where status = 'explained') as explained "
+        "from audit.reconciliation join passed using (quarter, run_id) where place = 1 "
+        "group by quarter",
+    )
+    return {
+        row["quarter"]: GroupSummary(
+            control_group="",
+            total=row["total"],
+            match=row["matches"],
+            explained=row["explained"],
+            broken=row["total"] - row["matches"] - row["explained"],
+            blocking=0,
+        )
+        for row in rows
+    }
+
+
+def _in_order(groups: dict[str, Group], units: Iterable[Unit]) -> list[Group]:
+    """The groups that have units on the hotline: the settings' order, others by their code."""
+    used = {unit.group for unit in units if unit.hotline}
+    known = list(groups.values())
+    return [group for group in known if group in used] + sorted(
+        used - set(known), key=lambda group: group.code
+    )
+
+
+def _unit_order(home: Home, quarter: str) -> list[str]:
+    """Unit codes in the order in which the office lists its units."""
+    rows = query(
+        home,
+        "select unit_code from dimensions.dim_unit where quarter = ? "
+        "order by display_order nulls last, unit_code",
+        [quarter],
+    )
+    return [row["unit_code"] for row in rows]
+
+
+def _units(
+    marts: _Marts, groups: dict[str, Group], unit_order: list[str], item_order: list[str]
+) -> Iterable[Unit]:
+    by_unit: dict[str, dict[str, list[Row]]] = {mart: {} for mart in UNIT_MARTS}
+    for mart, found in by_unit.items():
+        for row in marts.rows(mart):
+            found.setdefault(row["unit_code"], []).append(row)
+    history: dict[str, list[Row]] = {}
+    for row in marts.history("hotline_unit_quarter"):
+        history.setdefault(row["unit_code"], []).append(row)
+    totals = marts.rows("unit_quarter")
+    names = [row["unit_name"] for row in totals]
+    for row in sorted(totals, key=lambda row: unit_order.index(row["unit_code"])):
+        code, group = row["unit_code"], row["evaluation_group"] or ""
+        hotline, components, mailbox, mailboxes, suggestion = (
+            by_unit[mart].get(code, []) for mart in UNIT_MARTS
+        )
+        yield Unit(
+            code=code,
+            name=row["unit_name"],
+            group=groups.get(group, Group(group, group)),
+            is_shared_name=names.count(row["unit_name"]) > 1,
+            total=row,
+            hotline=hotline[0] if hotline else None,
+            components=sorted(components, key=lambda one: item_order.index(one["component"])),
+            mailbox=mailbox[0] if mailbox else None,
+            mailboxes=mailboxes,
+            suggestion=suggestion[0] if suggestion else None,
+            history=[
+                past
+                for past in history.get(code, [])
+                if Quarter.parse(past["quarter"]) <= Quarter.parse(row["quarter"])
+            ],
+        )
+
+
+def _labelled(home: Home, marts: _Marts, mart: str, key: str, rest: str) -> list[Row]:
+    """A mart's rows with the labels of their codes; most tickets first, the code `rest` last."""
+    known = {
+        row[key]: row
+        for row in query(home, f"select * from dimensions.dim_{key}")  # noqa: S608 (our own names)
+    }
+    rows = [row | {"code": row[key], "label": known[row[key]]["label"]} for row in marts.rows(mart)]
+    return sorted(
+        rows,
+        key=lambda row: (
+            row[key] == rest,
+            -row["ticket_count"],
+            known[row[key]]["display_order"],
+            row[key],
+        ),
+    )

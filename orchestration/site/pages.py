@@ -1,0 +1,212 @@
+"""The pages of a quarter as text: from its figures, nothing else. Writing them is `publish`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import Any, get_args
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from orchestration.headline import percent
+from orchestration.pages.render import (
+    NOTHING,
+    Status,
+    environment,
+    reconciliation_status,
+    render,
+)
+from orchestration.site import charts
+from orchestration.site.figures import Figures, Publication, Row, Unit, shown
+from orchestration.site.interval import wilson
+from orchestration.site.pictures import draw_all, word_all
+from orchestration.site.standing import lost, ranked, standing
+from orchestration.site.words import Language, SiteSettings, Words
+
+TEMPLATES = Path(__file__).with_name("templates")
+STYLES = ("style.css", "site.css")
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+# The district's figures at the top of the quarter's page.
+HEADLINE = (
+    "due_count",
+    "completion_rate",
+    "on_time_rate",
+    "rework_rate",
+    "satisfaction_rate",
+    "composite_index",
+)
+HOTLINE_MEASURES = (
+    "due_count",
+    "handled_count",
+    "completion_rate",
+    "on_time_count",
+    "on_time_rate",
+    "rework_count",
+    "rework_rate",
+    "callback_count",
+    "dissatisfied_count",
+    "dissatisfaction_rate",
+    "composite_index",
+)
+MAILBOX_MEASURES = ("due_count", "handled_count", "on_time_count", "overdue_count")
+SUGGESTION_MEASURES = ("due_count", "on_time_count", "overdue_count")
+CHANNEL_MEASURES = (
+    "distinct_item_count",
+    "assignment_count",
+    "handled_count",
+    "on_time_count",
+    "satisfaction_rate",
+)
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the pages of one quarter are made from."""
+
+    figures: Figures
+    settings: SiteSettings
+    notices: Mapping[str, Mapping[Language, str]]
+    """What the exports say of themselves, by quarter; a quarter without a notice is left out."""
+    documents: Sequence[str] = ()
+    """Names of files in the quarter's folder that its page offers, such as bulletin.docx."""
+
+
+def build_pages(site: Site) -> Iterator[tuple[str, str]]:
+    """Every page of a quarter as (path in the folder of bulletins, text), the same each time."""
+    templates = environment(TEMPLATES)
+    templates.filters |= {"interval": _interval, "lost": lost, "points": _points}
+    templates.globals |= {
+        "standing": lambda unit: standing(unit, site.settings),
+        "shown": shown,
+        "change": _change,
+        "trend": charts.trend,
+        "colours": {
+            row["component"]: f"c{n % len(charts.PALETTE) + 1}"
+            for n, row in enumerate(site.figures.policy)
+        },
+        "figures": site.figures,
+        "settings": site.settings,
+        "HOTLINE_MEASURES": HOTLINE_MEASURES,
+        "MAILBOX_MEASURES": MAILBOX_MEASURES,
+        "SUGGESTION_MEASURES": SUGGESTION_MEASURES,
+        "CHANNEL_MEASURES": CHANNEL_MEASURES,
+        "HEADLINE": HEADLINE,
+    }
+    drawn = draw_all(site.figures, site.settings)
+    for language in LANGUAGES:
+        words = Words(language, site.settings.english)
+        builder = _Builder(site, templates, words)
+        yield builder.quarters()
+        yield builder.quarter(word_all(site.figures, drawn, words))
+        for unit in site.figures.units:
+            yield builder.unit(unit)
+
+
+@dataclass(frozen=True)
+class _Builder:
+    """Builds the pages of one language as (path, text)."""
+
+    site: Site
+    templates: Environment
+    words: Words
+
+    def quarters(self) -> tuple[str, str]:
+        """The list of quarters: its status is the newest's, its notices are all."""
+        newest = self.site.figures.publications[-1]
+        notices = self.site.notices.items()
+        return self._page(
+            "index",
+            "quarters.html.j2",
+            self.words.choose("群众诉求办理情况", "Citizens' requests"),
+            status=self._status(newest, "", f"{newest.quarter} "),
+            notice="\n".join(f"{name}　{told[self.words.language]}" for name, told in notices),
+            reconciliation=lambda one: self._status(one, ""),
+        )
+
+    def quarter(self, pictures: Mapping[str, Markup]) -> tuple[str, str]:
+        """The quarter's page with its charts."""
+        figures, settings = self.site.figures, self.site.settings
+        name = self.words.quarter(figures.quarter)
+        return self._page(
+            f"{figures.quarter}/index",
+            "quarter.html.j2",
+            self.words.choose(
+                f"{name}群众诉求办理情况", f"{name}: how citizens' requests were handled"
+            ),
+            charts=pictures,
+            documents=self.site.documents,
+            ranked={group.code: ranked(figures, settings, group) for group in figures.groups},
+        )
+
+    def unit(self, unit: Unit) -> tuple[str, str]:
+        """A unit's page."""
+        path = f"{self.site.figures.quarter}/unit/{unit.code}"
+        return self._page(path, "unit.html.j2", self._unit_label(unit), u=unit)
+
+    def _page(self, path: str, template: str, title: str, **own: Any) -> tuple[str, str]:
+        """A page; what is its `own` wins over what all pages are given."""
+        words, publication = self.words, self.site.figures.publication
+        other = Words("en" if words.language == "zh" else "zh", {})
+        context = {
+            "title": title,
+            "status": self._status(publication, "../" * path.count("/")),
+            "notice": self.site.notices.get(str(publication.quarter), {}).get(words.language, ""),
+            "language": words.language,
+            "suffix": words.suffix,
+            "other": f"{path.rpartition('/')[2]}{other.suffix}.html",
+            "t": words.choose,
+            "term": words.term,
+            "name": words.name,
+            "quarter_name": words.quarter,
+            "unit_label": self._unit_label,
+            "group_label": lambda group: words.name(group.code, group.label),
+        }
+        text = render(self.templates, template, context | own, styles=STYLES)
+        return f"{path}{words.suffix}.html", text
+
+    def _status(self, publication: Publication, up: str, about: str = "") -> Status:
+        """The reconciliation of a publication in one line; `up` leads to the bulletins' folder."""
+        held = publication.reconciliation
+        href = f"{up}../audit/{publication.quarter}/index.html"
+        tone, text, _ = reconciliation_status([held])
+        if self.words.language == "en":
+            verdict = (
+                f"Reconciliation failed: {held.broken} differ" if held.broken else "Reconciled"
+            )
+            text = (
+                f"{verdict} ({held.total} controls, {held.match} match, "
+                f"{held.explained} explained, {held.broken} unexplained)"
+            )
+        return Status(tone, about + text, href)
+
+    def _unit_label(self, unit: Unit) -> str:
+        """A unit's name; one that two units share says its group."""
+        own = self.words.name(unit.code, unit.name)
+        if not unit.is_shared_name or own != unit.name or not unit.group.label:
+            return own
+        return self.words.choose(f"{own}（{unit.group.label}）", f"{own} ({unit.group.label})")
+
+
+def _points(value: Decimal) -> str:
+    rounded = value.quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return format(rounded + 0, "f")  # never "-0.00"
+
+
+def _interval(row: Row) -> str:
+    bounds = wilson(row["dissatisfied_count"], row["callback_count"])
+    return NOTHING if bounds is None else "–".join(percent(bound) for bound in bounds)
+
+
+def _change(measure: str, now: Row, before: Row) -> str:
+    """The difference to the quarter before, signed; of rates in percentage points."""
+    if now[measure] is None or before[measure] is None:
+        return NOTHING
+    difference = now[measure] - before[measure]
+    size = abs(difference)
+    sign = "+" if difference > 0 else "−" if difference < 0 else ""
+    return sign + (
+        percent(size).removesuffix("%")
+        if measure.endswith("rate")
+        else format(size, "f" if isinstance(size, Decimal) else "d")
+    )
