@@ -23,7 +23,7 @@ from orchestration.ingest.lake import LakeFile, all_files, current_files, sha256
 from orchestration.provenance import code_version, lock_sha256
 from orchestration.quarters import Quarter
 from orchestration.settings import Home, rule_files
-from orchestration.warehouse import connect
+from orchestration.warehouse import connect, insert_rows
 
 # What tells the rows of a mart apart within a quarter; a mart has one or two of these.
 KEY_COLUMNS = ("unit_code", "mailbox", "component", "channel", "request_type", "category")
@@ -360,27 +360,15 @@ def _write_publication_tables(
     for table in ("publication", "restatement"):
         connection.execute(f"drop table if exists audit.{table}")
         connection.execute(reader_tables()["audit", table].create_statement)
-    for manifest in told:
-        columns = ("published_at", "code_version", "policy_version", "input_sha256")
-        connection.execute(
-            "insert into audit.publication values (?, ?, ?, ?, ?, ?, ?)",
-            [
-                manifest["quarter"],
-                manifest["version"],
-                *(manifest[column] for column in columns),
-                manifest["output_sha256"],
-            ],
-        )
-        for row in manifest["restatements"]:
-            connection.execute(
-                "insert into audit.restatement values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    manifest["quarter"],
-                    manifest["version"],
-                    manifest["version"] - 1,
-                    *row.values(),
-                ],
-            )
+    columns = [column.name for column in reader_tables()["audit", "publication"].columns]
+    versions = [[manifest[column] for column in columns] for manifest in told]
+    insert_rows(connection, "audit.publication", versions)
+    restatements = [
+        [manifest["quarter"], manifest["version"], manifest["version"] - 1, *row.values()]
+        for manifest in told
+        for row in manifest["restatements"]
+    ]
+    insert_rows(connection, "audit.restatement", restatements)
 
 
 def _tables(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:

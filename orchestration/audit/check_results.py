@@ -8,7 +8,7 @@ from typing import Any, Literal
 from orchestration.dictionary.tables import reader_tables
 from orchestration.provenance import code_version
 from orchestration.settings import Home
-from orchestration.warehouse import connect, is_built, query
+from orchestration.warehouse import connect, insert_rows, is_built, query
 
 Severity = Literal["error", "warn"]
 
@@ -47,10 +47,7 @@ def record(
     with connect(home) as connection:
         connection.execute("create schema if not exists audit")
         connection.execute(reader_tables()["audit", "check_result"].create_statement)
-        if rows:
-            connection.executemany(
-                "insert into audit.check_result values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
-            )
+        insert_rows(connection, "audit.check_result", rows)
 
 
 def from_dbt(run_results: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[CheckResult]:

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from orchestration.bulletin.publish import publish_bulletin
-from orchestration.defs.ingest import OWNERS
+from orchestration.defs.ingest import OWNERS, READERS
 from orchestration.defs.partitions import quarters
 from orchestration.defs.resources import Workspace
 
@@ -15,6 +15,7 @@ from orchestration.defs.resources import Workspace
     group_name="published",
     description="季度通报（docx、xlsx），数字全部取自集市；站点没有 bulletin.yml 则不生成",
     owners=OWNERS,
+    tags=READERS,
     kinds={"word", "excel"},
 )
 def published_bulletin(

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from orchestration.defs.bulletin import published_bulletin
-from orchestration.defs.ingest import OWNERS
+from orchestration.defs.ingest import OWNERS, READERS
 from orchestration.defs.partitions import quarters
 from orchestration.defs.resources import Workspace
 from orchestration.site.publish import write_site
@@ -16,6 +16,7 @@ from orchestration.site.publish import write_site
     group_name="published",
     description="季度网页（中英文）：全区、各单位、诉求类别与类型，一个单位一页；不需要服务器和网络",
     owners=OWNERS,
+    tags=READERS,
     kinds={"python"},
 )
 def published_site(

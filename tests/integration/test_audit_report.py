@@ -157,7 +157,7 @@ def test_the_workbook_holds_the_audit_tables(published_home):
         )
     ]
     header, *body = sheet(published_home, "已知差异")
-    assert len(body) == 16
+    assert len(body) == 26
     assert {row[-1] for row in body} == {"是"}
     (files,) = [sheet(published_home, "源文件")[1:]]
     assert [(row[1], row[2], row[5]) for row in files] == read(

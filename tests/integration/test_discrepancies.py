@@ -57,6 +57,10 @@ def test_from_a_changed_discrepancy_to_an_explained_one_to_an_expired_one(home, 
     assert "2022Q2-01" not in rows and ran.out.strip() == ",".join(row.values())
     assert (row["expected"], row["difference"], row["reason"]) == ("288", "19", "正文先行定稿")
     assert (row["owner"], row["recorded_on"]) == ("区热线中心数据组", str(date.today()))
+    # The bulletin's text against its own appendix is another control, with a row of its own.
+    place = ("bulletin_text", *place[1:])
+    ran = hotline("explain", "2022Q2", *place, *said, "--write", home=home, exports=exports)
+    assert ran.status == 0 and "取代其中的 2022Q2-31" in ran.err, ran.err
     ran = hotline("run", "2022Q2", home=home, exports=exports)
     assert ran.status == 0, ran.out + ran.err
     assert read(
