@@ -13,8 +13,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from orchestration.errors import InputError
 from orchestration.headline import percent
@@ -22,6 +21,7 @@ from orchestration.notice import data_notice
 from orchestration.publication import published_manifest
 from orchestration.quarters import Quarter
 from orchestration.settings import Home, bulletin_root
+from orchestration.settings_file import load_settings_file
 from orchestration.warehouse import query
 
 Kind = Literal["count", "rate", "index"]
@@ -168,16 +168,8 @@ def load_office(path: Path) -> Office | None:
     """
     if not path.is_file():
         return None
-    try:
-        return Office.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValidationError, UnicodeDecodeError) as error:
-        raise InputError(
-            code="bad_bulletin_settings",
-            file=f"{path.parent.name}/{path.name}",
-            found=f"通报设置无法读取（{error.__class__.__name__}）：{str(error)[:300]}",
-            expected="groups、listed、distribution、words，写法见项目自带的 bulletin/bulletin.yml",
-            action="改正后重新运行",
-        ) from error
+    expected = "groups、listed、distribution、words，写法见项目自带的 bulletin/bulletin.yml"
+    return load_settings_file(path, Office, "bad_bulletin_settings", expected)
 
 
 def group_labels() -> dict[str, str]:

@@ -9,28 +9,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    ValidationError,
     model_validator,
 )
 
-from orchestration.errors import InputError
-
-CHINESE = {
-    "missing": "缺少这一项",
-    "extra_forbidden": "没有这个设置",
-    "string_type": "应为文字",
-    "tuple_type": "应为列表",
-    "literal_error": "不是允许的取值",
-    "bool_parsing": "应为 true 或 false",
-    "int_parsing": "应为整数",
-    "model_type": "应为一组设置",
-}
+from orchestration.settings_file import load_settings_file
 
 
 def _compiles(pattern: str) -> str:
@@ -170,27 +157,7 @@ def load_layouts(folder: Path) -> tuple[Layout, ...]:
     Raises:
         InputError: a file isn't a layout.
     """
-    layouts = []
-    for path in sorted(folder.glob("*.yml")):
-        try:
-            layouts.append(Layout.model_validate(yaml.safe_load(path.read_text(encoding="utf-8"))))
-        except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
-            raise InputError(
-                code="bad_layout",
-                file=f"layouts/{path.name}",
-                found=f"版式无法读取：{_what_is_wrong(error)}",
-                expected="exports/layouts/README.md 所列的写法",
-                action="改正版式文件后重新运行",
-            ) from error
-    return tuple(layouts)
-
-
-def _what_is_wrong(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return f"不是 UTF-8 的 YAML（{str(error)[:200]}）"
-    found = []
-    for item in error.errors()[:5]:
-        place = ".".join(map(str, item["loc"]))
-        own = item.get("ctx", {}).get("error")
-        found.append(f"{place or '全文'} {own or CHINESE.get(item['type'], item['msg'])}")
-    return "；".join(found)
+    return tuple(
+        load_settings_file(path, Layout, "bad_layout", "exports/layouts/README.md 所列的写法")
+        for path in sorted(folder.glob("*.yml"))
+    )

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import available_timezones
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from orchestration.bulletin.layouts import Layout, load_layouts
 from orchestration.errors import InputError
+from orchestration.settings_file import load_settings_file
 
 EMPTY = ("NULL", "null", "-", "－", "无", "/", "N/A")
 NOT_RECORDS = ("合计", "总计", "小计", "注：", "注:", "备注：", "备注:", "说明：", "说明:")
@@ -128,16 +128,8 @@ def load_contracts(folder: Path) -> dict[str, Contract]:
     """
     contracts = {}
     for path in sorted(folder.glob("*.yml")):
-        try:
-            contract = Contract.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-        except (yaml.YAMLError, ValidationError) as error:
-            raise InputError(
-                code="bad_contract",
-                file=f"contracts/{path.name}",
-                found=f"契约无法读取（{error.__class__.__name__}）：{str(error)[:300]}",
-                expected="exports/contracts 下其他契约的写法",
-                action="改正契约文件后重新运行",
-            ) from error
+        expected = "exports/contracts 下其他契约的写法"
+        contract = load_settings_file(path, Contract, "bad_contract", expected)
         if contract.source == "bulletin":
             layouts = load_layouts(folder.parent / "layouts")
             contract = contract.model_copy(update={"layouts": layouts})

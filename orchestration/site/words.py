@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from orchestration.errors import InputError
 from orchestration.quarters import Quarter
+from orchestration.settings_file import load_settings_file
 
 Language = Literal["zh", "en"]
 NUMERALS = "一二三四"
@@ -79,16 +78,8 @@ def load_settings(path: Path) -> SiteSettings:
     """
     if not path.is_file():
         return SiteSettings()
-    try:
-        return SiteSettings.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except (yaml.YAMLError, ValidationError, UnicodeDecodeError) as error:
-        raise InputError(
-            code="bad_site_settings",
-            file=f"{path.parent.name}/{path.name}",
-            found=f"网页设置无法读取（{error.__class__.__name__}）：{str(error)[:300]}",
-            expected="judged_from 为正整数，english 为「代码: 英文名称」",
-            action="改正后重新运行",
-        ) from error
+    expected = "judged_from 为正整数，english 为「代码: 英文名称」"
+    return load_settings_file(path, SiteSettings, "bad_site_settings", expected)
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,7 @@ def test_a_row_opens_by_the_keyboard_and_leads_to_its_source_rows(page, publishe
     ):
         assert text in detail.inner_text()
     detail.get_by_role("link", name="源文件与行号").click()
+    page.wait_for_url("**/unit/highway_maintenance.html*")
     page.locator("[id=callback_count]").get_by_role("link", name="5 行").click()
     rows = page.locator("#t-hotline tbody tr:visible")
     found = [int(rows.nth(at).locator("td").nth(1).inner_text()) for at in range(rows.count())]
@@ -71,6 +72,7 @@ def test_a_row_opens_by_the_keyboard_and_leads_to_its_source_rows(page, publishe
         ]
     assert found == expected
     page.get_by_role("link", name="这个单位的核对明细").click()
+    page.wait_for_url("**/index.html?unit=highway_maintenance*")  # and until it is loaded
     assert shown(page) == counts(published_home, "subject = 'highway_maintenance'")
 
 

@@ -396,6 +396,7 @@ def test_walk_from_the_quarters_to_a_unit_and_into_english(page, bulletins):
     page.get_by_role("link", name="2022年第二季度").click()
     page.wait_for_url("**/2022Q2/index.html")
     page.locator("#ranking-A").get_by_role("link", name="区人社局").click()
+    page.wait_for_url("**/unit/human_resources.html")
     assert page.locator("h1").inner_text() == "区人社局"
     page.get_by_role("link", name="English").click()
     page.wait_for_url("**/unit/human_resources.en.html")

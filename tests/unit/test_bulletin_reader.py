@@ -306,7 +306,9 @@ def test_what_no_layout_knows_is_said_not_dropped(code, tmp_path):
 def test_a_layout_that_is_wrong_says_what(change, said, tmp_path):
     text = (EXPORTS / "layouts" / "bulletin.yml").read_text(encoding="utf-8")
     assert change[0] in text
-    (tmp_path / "own.yml").write_text(text.replace(*change), encoding="utf-8")
+    folder = tmp_path / "layouts"
+    folder.mkdir()
+    (folder / "own.yml").write_text(text.replace(*change), encoding="utf-8")
     with pytest.raises(InputError) as caught:
-        load_layouts(tmp_path)
+        load_layouts(folder)
     assert "layouts/own.yml" in str(caught.value) and said in str(caught.value)

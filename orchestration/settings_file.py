@@ -1,0 +1,58 @@
+"""YAML that people write for the program: read safely, checked by a model, refused in Chinese."""
+
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from orchestration.errors import InputError
+
+Model = TypeVar("Model", bound=BaseModel)
+SHOWN = 5
+"""How many mistakes of one file a message names."""
+CHINESE = {
+    "missing": "缺少这一项",
+    "extra_forbidden": "没有这个设置",
+    "string_type": "应为文字",
+    "tuple_type": "应为列表",
+    "literal_error": "不是允许的取值",
+    "bool_parsing": "应为 true 或 false",
+    "int_parsing": "应为整数",
+    "model_type": "应为一组设置",
+}
+
+
+def load_settings_file(path: Path, model: type[Model], code: str, expected: str) -> Model:
+    """Read a YAML file as a model; an empty file is one without any setting.
+
+    Args:
+        path: the file.
+        model: what it must be.
+        code: the error's, where it isn't.
+        expected: how it is written, in Chinese, for the message.
+
+    Raises:
+        InputError: no UTF-8, no YAML, or not what the model wants.
+    """
+    try:
+        return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
+        raise InputError(
+            code=code,
+            file=f"{path.parent.name}/{path.name}",
+            found=f"无法读取：{_what_is_wrong(error)}",
+            expected=expected,
+            action="改正这个文件后重新运行",
+        ) from error
+
+
+def _what_is_wrong(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return f"不是 UTF-8 的 YAML（{str(error)[:200]}）"
+    found = []
+    for item in error.errors()[:SHOWN]:
+        place = ".".join(map(str, item["loc"]))
+        own = item.get("ctx", {}).get("error")
+        found.append(f"{place or '全文'} {own or CHINESE.get(item['type'], item['msg'])}")
+    return "；".join(found)
