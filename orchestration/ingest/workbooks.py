@@ -80,11 +80,9 @@ def sheet_heads(path: Path) -> list[SheetHead]:
             continue
         if sheet.total_width > MAX_COLUMNS:
             raise too_many_columns(path)
-        first = min(sheet.start[0], HEADER_SEARCH)
-        blank: list[list[str]] = [[] for _ in range(first)]
-        rows = list(islice(_rows(sheet), HEADER_SEARCH - first))
+        rows = list(islice(_rows(sheet), HEADER_SEARCH))
         filled = sum(map(any, _rows(sheet))) if counts is None else counts[name]
-        heads.append(SheetHead(name, position, blank + rows, filled))
+        heads.append(SheetHead(name, position, rows, filled))
         _opened[_key(path, name)] = sheet
     if not heads:
         raise unreadable(path, "empty_file", "工作簿里没有内容", "列名和各行")
@@ -96,8 +94,7 @@ def sheet_table(path: Path, part: Part, rules: RowRules) -> Table:
     sheet = _opened.pop(_key(path, part.sheet), None) or _sheet(path, _open(path), part.sheet)
 
     def numbered() -> Iterator[NumberedRow]:
-        first = (sheet.start or (0, 0))[0] + 1
-        for number, cells in enumerate(_rows(sheet), start=first):
+        for number, cells in enumerate(_rows(sheet), start=1):
             if not number % BATCH:
                 progress.step(number / max(sheet.total_height, 1))
             if number > part.header_row and (defect := rules.defect(cells)) != BLANK_ROW:
@@ -163,6 +160,7 @@ def cell_text(cell: Any) -> str:
 
 
 def _rows(sheet: CalamineSheet) -> Iterator[list[str]]:
+    """A sheet's rows from row 1 on, blank ones above the first cell included."""
     for row in sheet.iter_rows():
         yield [cell if type(cell) is str else cell_text(cell) for cell in row]
 

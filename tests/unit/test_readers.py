@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
+import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rewrite import text
@@ -155,3 +156,17 @@ def test_cells_as_text():
     assert cell_text(12.0) == "12" and cell_text(2.5) == "2.5" and cell_text(True) == "TRUE"
     assert cell_text(date(2022, 4, 1)) == "2022-04-01"
     assert cell_text(datetime(2022, 4, 1, 9, 4, 59, 999_600)) == "2022-04-01 09:05:00"
+
+
+@pytest.mark.parametrize("above", [0, 1, 3])
+def test_rows_of_a_sheet_are_numbered_as_excel_shows_them(above, tmp_path):
+    path = tmp_path / "a.xlsx"
+    with xlsxwriter.Workbook(str(path)) as book:
+        sheet = book.add_worksheet()
+        for at, row in enumerate([HEADER, ["k1", "甲", "一"], ["k2", "乙", "二"]], start=above):
+            sheet.write_row(at, 1, row)
+    (part,) = find_parts(path, {"case": CONTRACT})
+    table = open_table(path, part, CONTRACT)
+    rows = pl.concat([frame.collect() for frame in table.frames]).select("row_number", "0").rows()
+    assert rows == [(above + 2, "k1"), (above + 3, "k2")]
+    assert table.counted() == 2
