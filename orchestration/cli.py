@@ -550,7 +550,7 @@ def _print_outputs(home: Home, quarter: str) -> None:
     out.print(f"  网页     {home.bulletin(quarter) / 'index.html'}", soft_wrap=True)
     out.print(f"  审计报告 {home.audit_report(quarter)}", soft_wrap=True)
     out.print(f"  版本清单 {home.version_manifest(quarter, version)}", soft_wrap=True)
-    if (bulletin := home.bulletin(quarter)).is_dir():
+    if ((bulletin := home.bulletin(quarter)) / "bulletin.docx").is_file():
         out.print(f"  通报     {bulletin}（PDF：hotline pdf {quarter}）", soft_wrap=True)
 
 
