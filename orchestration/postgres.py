@@ -306,7 +306,7 @@ def _replace_rows(connection: "Connection", place: str, source: str, key: Sequen
     same = " and ".join(f"old.{column} = new.{column}" for column in key) or "false"
     connection.execute(f"analyze {source}")
     connection.execute(
-        f"delete from {place} as old where not exists (select from {source} as new "  # noqa: S608
+        f"delete from {place} as old where not exists (select from {source} as new "  # noqa: S608 (our own names)
         f"where {same} and row(old.*) is not distinct from row(new.*))"
     )
     connection.execute(

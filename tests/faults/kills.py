@@ -26,9 +26,14 @@ PROJECT = Path(__file__).resolve().parents[2]
 RERUN_SECONDS = 300
 FORK = multiprocessing.get_context("fork")
 # What a run writes of itself, not of the quarter; everything else must be the same.
-OF_THE_RUN = (
-    *("run_id", "code_version", "checked_at", "published_at", "received_at", "superseded_by"),
-)
+OF_THE_RUN = {
+    "run_id",
+    "code_version",
+    "checked_at",
+    "published_at",
+    "received_at",
+    "superseded_by",
+}
 
 
 @dataclass
