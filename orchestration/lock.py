@@ -29,7 +29,8 @@ def writer(home: Home, run_id: str, wait_seconds: float = WAIT_SECONDS) -> Itera
     try:
         with FileLock(home.lock, timeout=wait_seconds):
             died = json.loads(note.read_text())["run_id"] if note.exists() else ""
-            note.write_text(
+            written = note.with_suffix(".tmp")
+            written.write_text(
                 json.dumps(
                     {
                         "run_id": run_id,
@@ -38,6 +39,7 @@ def writer(home: Home, run_id: str, wait_seconds: float = WAIT_SECONDS) -> Itera
                     }
                 )
             )
+            written.replace(note)  # whole or not at all: a kill leaves nothing that can't be read
             try:
                 yield died
             finally:
