@@ -8,9 +8,14 @@ from pathlib import Path
 import dagster as dg
 
 from orchestration.audit.history import restore
+from orchestration.errors import InputError, for_people
 from orchestration.ingest.contracts import Contract, load_contracts
 from orchestration.lock import writer
+from orchestration.publication import finish
 from orchestration.settings import Home, contracts_root, exports_root
+
+TRIES = 3
+WAIT_SECONDS = 5.0
 
 
 # Dagster leaves the type parameter open: the value it would name is this class itself.
@@ -25,6 +30,7 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
             shutil.rmtree(self.home.scratch, ignore_errors=True)
             self.home.scratch.mkdir(parents=True)
             restore(self.home)
+            finish(self.home)
             yield self
             shutil.rmtree(self.home.scratch)
 
@@ -42,6 +48,21 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
     def contracts(self) -> dict[str, Contract]:
         """The contracts in force."""
         return load_contracts(contracts_root())
+
+
+@contextmanager
+def retrying() -> Iterator[None]:
+    """Have the step tried again after what may pass, such as a network that is away for a moment.
+
+    What stays as it is, such as a wrong file, a full disk or a refused password, ends it at once.
+    """
+    try:
+        yield
+    except (InputError, OSError) as error:
+        told = for_people(error)
+        if told.may_pass if told else isinstance(error, OSError):
+            raise dg.RetryRequested(TRIES - 1, seconds_to_wait=WAIT_SECONDS) from error
+        raise
 
 
 def _close(instance: dg.DagsterInstance | None, run_id: str) -> None:
