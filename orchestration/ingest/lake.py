@@ -106,15 +106,7 @@ def find_exports(
     Raises:
         InputError: no folder, or a file whose header fits no contract.
     """
-    folder = exports / str(quarter)
-    if not folder.is_dir():
-        raise InputError(
-            code="missing_quarter",
-            file=f"{quarter}/",
-            found="没有这个季度的文件夹",
-            expected=f"{exports.name}/{quarter}/，内有各来源的导出文件",
-            action="建好文件夹并放入导出文件，或改正季度",
-        )
+    folder = quarter_folder(exports, quarter)
     sorted_files: dict[str, list[tuple[Path, list[Part]]]] = {}
     for path in exports_in(folder):
         parts = _parts_of(path, contracts)
@@ -124,11 +116,43 @@ def find_exports(
     return sorted_files
 
 
+def quarter_folder(exports: Path, quarter: Quarter) -> Path:
+    """Where a quarter's exports are.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    folder = exports / str(quarter)
+    if not folder.is_dir():
+        raise InputError(
+            code="missing_quarter",
+            file=f"{quarter}/",
+            found="没有这个季度的文件夹",
+            expected=f"{exports.name}/{quarter}/，内有各来源的导出文件",
+            action="建好文件夹并放入导出文件，或改正季度",
+        )
+    return folder
+
+
 def read_index(path: Path) -> list[LakeFile]:
-    """The files that one index lists, in order of arrival."""
+    """The files that one index lists, in order of arrival.
+
+    Raises:
+        InputError: it can't be read.
+    """
     if not path.exists():
         return []
-    return [LakeFile(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
+    try:
+        return [LakeFile(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            code="damaged_index",
+            file="/".join(path.parts[-4:]),
+            found="原始湖的目录已损坏，读不出来",
+            expected="接收时写下的目录",
+            action="从备份（hotline backup）中取回这一个文件后重新运行；没有备份就删去它再运行，"
+            "由现有的导出文件重新登记",
+        ) from error
 
 
 def all_files(home: Home) -> list[LakeFile]:
