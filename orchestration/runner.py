@@ -44,8 +44,9 @@ _log = logging.getLogger(__name__)
 class RunOutcome:
     """How a run ended: `input_error` is the message about unusable input, if that was the end.
 
-    `changes` says, a line a source, what files that supersede others changed. `reached_readers`:
-    the readers' copy holds this run, though Dagster couldn't write down that the step ended.
+    `changes` says, a line a source, what files that supersede others changed, and what was damaged
+    and has been mended. `reached_readers`: the readers' copy holds this run, though Dagster
+    couldn't write down that the step ended.
     """
 
     run_id: str
@@ -122,6 +123,9 @@ def run_quarter(
         reason: why the run changes what was published, if it does.
     """
     outcome = RunOutcome(run_id=str(uuid.uuid4()), succeeded=False)
+    mended = _Collector(outcome.changes)
+    logger = logging.getLogger(__package__)
+    logger.addHandler(mended)
     try:
         _run_job(home, quarter, on_stage, reason, outcome)
     except Exception as error:  # a site's rules that can't be read, a disk too full for Dagster
@@ -130,7 +134,21 @@ def run_quarter(
             raise
         outcome.input_error = str(told)
         outcome.reached_readers = holds_run(home, outcome.run_id)
+    finally:
+        logger.removeHandler(mended)
     return outcome
+
+
+class _Collector(logging.Handler):
+    """Keeps our warnings for people: what a step writes goes into Dagster's files."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the message."""
+        self._lines.append(record.getMessage())
 
 
 def _run_job(

@@ -18,7 +18,11 @@ def restore(home: Home) -> None:
         InputError: the published copy can't be read.
     """
     published = home.published / "marts.duckdb"
-    if home.warehouse.exists() or not published.exists():
+    if home.warehouse.exists():
+        return
+    # What a run that died hadn't written into the file that is gone yet: it fits no other.
+    home.warehouse.with_name(home.warehouse.name + ".wal").unlink(missing_ok=True)
+    if not published.exists():
         return
     built = home.scratch / home.warehouse.name
     path = str(published).replace("'", "''")

@@ -9,6 +9,7 @@ import pytest
 
 from orchestration.defs import resources
 from orchestration.errors import InputError, for_people, refusal
+from orchestration.runner import input_error_of
 
 
 def test_one_fault_has_one_message_whoever_met_it():
@@ -50,6 +51,30 @@ def passing() -> InputError:
     return InputError(code="postgres_busy", found="甲", expected="乙", action="丙", may_pass=True)
 
 
+@pytest.fixture
+def tried(monkeypatch):
+    """Run a step that raises an error at each try but the last of some; (result, tries)."""
+    monkeypatch.setattr(resources, "WAIT_SECONDS", 0.0)
+
+    def run(error: Exception, failures: int = 99) -> tuple[dg.ExecuteInProcessResult, int]:
+        tries = []
+
+        @dg.op
+        def step() -> None:
+            with resources.retrying():
+                tries.append(1)
+                if len(tries) <= failures:
+                    raise error
+
+        @dg.job
+        def job() -> None:
+            step()
+
+        return job.execute_in_process(raise_on_error=False), len(tries)
+
+    return run
+
+
 @pytest.mark.parametrize(
     ("error", "is_tried_again"),
     [
@@ -62,56 +87,18 @@ def passing() -> InputError:
         (ValueError("a bug"), False),
     ],
 )
-def test_only_what_may_pass_is_tried_again(error, is_tried_again, monkeypatch):
-    monkeypatch.setattr(resources, "WAIT_SECONDS", 0.0)
-    tries = []
-
-    @dg.op
-    def step() -> None:
-        with resources.retrying():
-            tries.append(1)
-            raise error
-
-    @dg.job
-    def job() -> None:
-        step()
-
-    result = job.execute_in_process(raise_on_error=False)
+def test_only_what_may_pass_is_tried_again(error, is_tried_again, tried):
+    result, tries = tried(error)
     assert not result.success
-    assert len(tries) == (resources.TRIES if is_tried_again else 1)
+    assert tries == (resources.TRIES if is_tried_again else 1)
 
 
-def test_the_last_try_says_what_to_do(monkeypatch):
-    from orchestration.runner import input_error_of
-
-    monkeypatch.setattr(resources, "WAIT_SECONDS", 0.0)
-
-    @dg.op
-    def step() -> None:
-        with resources.retrying():
-            raise passing()
-
-    @dg.job
-    def job() -> None:
-        step()
-
-    result = job.execute_in_process(raise_on_error=False)
+def test_the_last_try_says_what_to_do(tried):
+    result, _ = tried(passing())
     assert input_error_of(result.all_events) == str(passing())
 
 
-def test_what_passed_is_not_told(monkeypatch):
-    monkeypatch.setattr(resources, "WAIT_SECONDS", 0.0)
-    tries = []
-
-    @dg.op
-    def step() -> None:
-        with resources.retrying():
-            tries.append(1)
-            if len(tries) < resources.TRIES:
-                raise passing()
-
-    @dg.job
-    def job() -> None:
-        step()
-
-    assert job.execute_in_process(raise_on_error=False).success
+def test_what_passes_is_over(tried):
+    result, tries = tried(passing(), failures=2)
+    assert result.success
+    assert tries == 3
