@@ -95,9 +95,9 @@ _REFUSALS = (
             *("Input/output error", "disk I/O error", "Stale file handle"),
             *("Transport endpoint is not connected", "Host is down"),
         ),
-        "磁盘或共享文件夹读写出错",
+        "磁盘或共享文件夹读写出错（也可能是磁盘写满了）",
         "可以正常读写的磁盘",
-        "检查磁盘与网络共享后重新运行",
+        "用 hotline doctor 查看余量，检查磁盘与网络共享后重新运行",
         may_pass=True,
     ),
 )

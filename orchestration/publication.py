@@ -104,7 +104,7 @@ def publish(home: Home, drafted: Draft, run_id: str, reason: str) -> Publication
     if previous is not None and not drafted.is_new:
         manifest = previous
         _mend(drafted, versions / f"v{manifest['version']}")
-        _refresh_readers(home)
+        refresh_readers(home)
         shutil.rmtree(drafted.folder)
     else:
         manifest = _manifest(home, drafted, run_id, reason)
@@ -112,7 +112,7 @@ def publish(home: Home, drafted: Draft, run_id: str, reason: str) -> Publication
             json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
         )
         versions.mkdir(parents=True, exist_ok=True)
-        _refresh_readers(home, drafted.folder, versions / f"v{manifest['version']}")
+        refresh_readers(home, drafted.folder, versions / f"v{manifest['version']}")
     restatements = len(manifest["restatements"]) if drafted.is_new else 0
     return Publication(quarter, manifest["version"], drafted.is_new, restatements)
 
@@ -123,7 +123,7 @@ def finish(home: Home) -> None:
     if not told or told == set(_read_copy(home, "select quarter, version from audit.publication")):
         return
     if home.warehouse.exists() and all(is_built(home, f"audit.{name}") for name in APPEND_ONLY):
-        _refresh_readers(home)
+        refresh_readers(home)
 
 
 def holds_run(home: Home, run_id: str) -> bool:
@@ -375,7 +375,7 @@ def _mend(drafted: Draft, version: Path) -> None:
             (drafted.folder / path.name).replace(path)
 
 
-def _refresh_readers(home: Home, new: Path | None = None, place: Path | None = None) -> None:
+def refresh_readers(home: Home, new: Path | None = None, place: Path | None = None) -> None:
     """Make what readers see from each quarter's latest version; a new one takes its place first."""
     told = _versions(home, *([new] if new else []))
     latest = {manifest["quarter"]: folder for manifest, folder in told}

@@ -23,11 +23,18 @@ REASON_TAG = "hotline/reason"
 """A run's tag: why it changes what was published, where it does."""
 STARTED_BY = "hotline/started_by"
 """A run's tag: the command itself reports how such a run ends."""
+PROCESS = "hotline/process"
+"""A run's tag: the command's process, by which a later run sees that it is dead."""
 FILES_PUBLISHED_BY = "published__marts"
 """The step after which readers have the files."""
 DAGSTER_DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
+# Dagster would redirect a step's output into a file of the home, and where that disk is full it
+# never gives the terminal back: nobody would be told. Our steps print nothing; errors are events.
 DAGSTER_YAML = """\
 # Written by hotline: storage of Dagster's own events; one run at a time, further ones queue.
+compute_logs:
+  module: dagster.core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
 telemetry:
   enabled: false
 nux:
@@ -180,7 +187,8 @@ def _run_job(
             partition_key=quarter,
             run_id=outcome.run_id,
             raise_on_error=False,
-            tags={STARTED_BY: "command"} | ({REASON_TAG: reason} if reason else {}),
+            tags={STARTED_BY: "command", PROCESS: str(os.getpid())}
+            | ({REASON_TAG: reason} if reason else {}),
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
     outcome.succeeded = result.success

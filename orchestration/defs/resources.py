@@ -1,5 +1,6 @@
 """The workspace that steps share: exports, contracts, the home, and the hold on it."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from orchestration.errors import InputError, for_people
 from orchestration.ingest.contracts import Contract, load_contracts
 from orchestration.lock import writer
 from orchestration.publication import finish
+from orchestration.runner import PROCESS
 from orchestration.settings import Home, contracts_root, exports_root
 
 TRIES = 3
@@ -65,8 +67,24 @@ def retrying() -> Iterator[None]:
         raise
 
 
-def _close(instance: dg.DagsterInstance | None, run_id: str) -> None:
-    """End a run in Dagster's storage whose process died: it would count as running for ever."""
-    run = instance.get_run_by_id(run_id) if instance and run_id else None
-    if instance and run and not run.is_finished:
-        instance.report_run_failed(run, message="进程中断，没有走到结尾；由下一次运行登记")
+def _close(instance: dg.DagsterInstance | None, died: str) -> None:
+    """End the runs in Dagster's storage whose processes died: they would count as running for ever.
+
+    Called by the holder of the home: of the others only those that wait for it are alive.
+    """
+    if instance is None:
+        return
+    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+        if run.run_id == died or not _is_alive(run.tags.get(PROCESS)):
+            instance.report_run_failed(run, message="进程中断，没有走到结尾；由下一次运行登记")
+
+
+def _is_alive(process: str | None) -> bool:
+    """Whether the process of a run lives, as far as one can tell: Dagster's own runs name none."""
+    try:
+        os.kill(int(process or 0), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -7,17 +7,21 @@ versions that were published, afterwards.
 
 import argparse
 import hashlib
+import json
 import multiprocessing
 import os
-import re
 import shutil
+import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -194,24 +198,43 @@ def corrected_exports(place: Path, name: str) -> Path:
     return exports
 
 
-def ticks_of_dagster(home: Path, exports: Path, is_over: Callable[[], bool]) -> Iterator[str]:
-    """`hotline ui` open meanwhile, with the sensor on: what its log says went wrong."""
+def run_through_dagster(home: Path, exports: Path, longest: float) -> Counter[str]:
+    """`hotline ui` open, and a run in its queue, as the sensor puts it there: how it ended."""
     environment = os.environ | {"HOTLINE_HOME": str(home), "HOTLINE_EXPORTS": str(exports)}
-    dagster = Path(sys.executable).with_name("dagster")
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     log = home.parent / "ui.log"
     with log.open("w") as file:
-        ui = subprocess.Popen(
-            [HOTLINE, "ui", "--port", "3456"], env=environment, stdout=file, stderr=file
-        )
-        turned_on = environment | {"DAGSTER_HOME": str(home / "dagster")}
-        module = ("-m", "orchestration.definitions")
-        command = [dagster, "sensor", "start", "exports_changed", *module]
-        subprocess.run(command, env=turned_on, cwd=PROJECT, capture_output=True, check=False)
-        while not is_over():
-            time.sleep(1)
-        ui.terminate()
-        ui.wait(60)
-    yield from re.findall(r"^.*(?:Error|Traceback).*$", log.read_text(), re.MULTILINE)
+        command = [HOTLINE, "ui", "--port", str(port)]
+        ui = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
+    tags = json.dumps({"dagster/partition": QUARTER, "hotline/reason": "更正返工"})
+    launch = [HOTLINE.with_name("dagster"), "job", "launch", "-m", "orchestration.definitions"]
+    done = subprocess.run(
+        [*launch, "-j", "quarterly_load", "--tags", tags],
+        env=environment | {"DAGSTER_HOME": str(home / "dagster")},
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+    )
+    ended: Counter[str] = Counter()
+    if done.returncode != 0:
+        ended[done.stderr[-1000:]] += 1
+    until = time.monotonic() + longest
+    while done.returncode == 0 and not ended and time.monotonic() < until:
+        time.sleep(1)
+        with closing(sqlite3.connect(home / "dagster" / "history" / "runs.db", timeout=30)) as runs:
+            ended.update(
+                status
+                for (status,) in runs.execute(
+                    "select status from runs where status in ('SUCCESS', 'FAILURE', 'CANCELED') "
+                    "and run_id not in (select run_id from run_tags where key = ?)",
+                    ["hotline/started_by"],
+                )
+            )
+    ui.terminate()
+    ui.wait(60)
+    return ended
 
 
 def main() -> None:
@@ -237,21 +260,15 @@ def main() -> None:
             )
 
         processes, out = start_readers(home, stop, 4, 5)
-        trouble: list[str] = []
-        wrote: list[Wrote] = []
-        jobs = [
-            threading.Thread(target=lambda e=e, q=q: wrote.append(write_on(home, e, q, is_over)))
-            for e, q in ((exports, QUARTER), (others, QUARTER), (others, OTHER_QUARTER))
-        ]
-        jobs.append(
-            threading.Thread(
-                target=lambda: trouble.extend(ticks_of_dagster(home, exports, is_over))
-            )
-        )
-        for job in jobs:
-            job.start()
-        for job in jobs:
-            job.join()
+        with ThreadPoolExecutor() as people:
+            queued = people.submit(run_through_dagster, home, exports, 20 * arguments.seconds)
+            writing = [
+                people.submit(write_on, home, folder, quarter, lambda: is_over() and queued.done())
+                for folder, quarter in (
+                    *((exports, QUARTER), (others, QUARTER), (others, OTHER_QUARTER)),
+                )
+            ]
+            wrote = [writer.result() for writer in writing]
         stop.touch()
         seen = Seen()
         for _ in processes:
@@ -263,11 +280,14 @@ def main() -> None:
         print(f"读 {seen.reads.total()} 次：{dict(sorted(seen.reads.items()))}")
         for kind in sorted({kind for kind, found in seen.sets if found}):
             print(f"{kind} 看到的版本 {sum(name == kind for name, _ in seen.sets)} 个")
-        print(f"版本混杂 {len(mixed)}，读者出错 {len(seen.errors)}，界面出错 {len(trouble)}")
+        print(f"版本混杂 {len(mixed)}，读者出错 {len(seen.errors)}")
         ended = sum((part.ended for part in wrote), Counter())
         waited = sum(part.waited for part in wrote)
         print(f"写 {ended.total()} 次，成功 {ended[0]}，等待过 {waited}")
-        faults = [*mixed, *seen.errors[:5], *trouble[:5], *(s for w in wrote for s in w.said)]
+        print(f"hotline ui 队列中的运行：{dict(queued.result())}")
+        faults = [*mixed, *seen.errors[:5], *(said for part in wrote for said in part.said)]
+        if queued.result() != {"SUCCESS": 1}:
+            faults.append(f"hotline ui: {(place / 'ui.log').read_text()[-3000:]}")
         for fault in faults:
             print(f"✗ {fault}", file=sys.stderr)
         sys.exit(bool(faults))
