@@ -22,7 +22,7 @@ from orchestration.audit import check_results, reconciliation
 from orchestration.audit.history import APPEND_ONLY, write_control_history
 from orchestration.dictionary.tables import reader_tables
 from orchestration.errors import InputError
-from orchestration.ingest.lake import LakeFile, all_files, current_files, sha256_of
+from orchestration.ingest.lake import LakeFile, all_files, current_files, settle_on_disk, sha256_of
 from orchestration.provenance import code_version, lock_sha256
 from orchestration.quarters import Quarter
 from orchestration.settings import Home, rule_files
@@ -382,6 +382,8 @@ def refresh_readers(home: Home, new: Path | None = None, place: Path | None = No
     database = _build_duckdb(home, [manifest for manifest, _ in told], list(latest.values()))
     tree = _build_tree(home, latest)
     if new and place:
+        for path in (*new.iterdir(), new):
+            settle_on_disk(path)
         new.rename(place)
     _switch_tree(home, tree)
     database.replace(home.published / "marts.duckdb")

@@ -177,7 +177,17 @@ def write_atomically(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(text, encoding="utf-8")
+    settle_on_disk(temporary)
     temporary.replace(path)
+
+
+def settle_on_disk(path: Path) -> None:
+    """Have the disk take a file or folder before another name promises it: power may be cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _parts_of(path: Path, contracts: dict[str, Contract]) -> list[Part]:
