@@ -7,7 +7,7 @@ export HOTLINE_HOME ?= $(CURDIR)/warehouse
 
 TICKETS ?= 1000000
 
-.PHONY: quarter test test-bi test-mutation test-faults bench lint ui docs lock clean
+.PHONY: quarter test test-bi test-mutation test-faults test-load bench lint ui docs lock clean
 .DELETE_ON_ERROR:
 
 quarter: .venv/.runtime
@@ -16,9 +16,14 @@ quarter: .venv/.runtime
 test: .venv/.dev
 	$(BIN)/pytest -n auto --dist loadfile
 
-# An hour: 200 random kills and one at each step's start.
+# More than an hour: 220 random kills, one at each step's start and at each rename, and accidents.
+# In parts: FAULTS="--first 0 --count 100 --jobs 2 --results faults.jsonl --bases /tmp/bases"
 test-faults: .venv/.dev
-	$(BIN)/python tests/faults/kills.py
+	$(BIN)/python tests/faults/faults.py $(FAULTS)
+
+# Two minutes: readers without a pause while versions are published.
+test-load: .venv/.dev
+	$(BIN)/python tests/faults/load.py
 
 # make test changes 12 figures; this many take some minutes.
 MUTATIONS ?= 220

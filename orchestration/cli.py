@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from orchestration.errors import InputError
+from orchestration.errors import InputError, for_people
 from orchestration.progress import Reading, listening
 from orchestration.quarters import Quarter
 from orchestration.settings import DBT_PROJECT, PROJECT_ROOT, Home, contracts_root, exports_root
@@ -68,11 +68,14 @@ def _settle(exports: Path | None, home: Path | None) -> Home:
 
 
 def main() -> None:
-    """The command: unusable input ends with its message and the exit status for it."""
+    """The command: unusable input, or a machine that can't, ends with its message and status."""
     try:
         app()
-    except InputError as error:
-        err.print(f"[bold red]✗[/] {_plain(str(error))}", soft_wrap=True)
+    except Exception as error:
+        told = for_people(error)
+        if told is None:
+            raise
+        err.print(f"[bold red]✗[/] {_plain(str(told))}", soft_wrap=True)
         sys.exit(UNUSABLE)
 
 

@@ -4,9 +4,10 @@ Every connection is opened and closed in one `with`: while it is open no other p
 """
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from orchestration.quarters import Quarter
 from orchestration.settings import DBT_PROJECT, Home, seeds_root
 
 ROWS_A_STATEMENT = 1000
+PATIENCE_SECONDS = 3.0
+"""How long to wait for whoever has the file open."""
 # What the lake adds to the columns of a source.
 LAKE_COLUMNS = {"file_sha256": "varchar", "row_number": "bigint", "row_defect": "varchar"}
 # What tells the rows of a mart apart within a quarter; a mart has one or two of these.
@@ -38,21 +41,27 @@ def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to the working warehouse, closed at the end of the block.
 
     Raises:
-        InputError: another process has the file open.
+        InputError: another process still has the file open after `PATIENCE_SECONDS`.
     """
     home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        opened = duckdb.connect(str(home.warehouse))
-    except duckdb.IOException as error:
-        if "lock" not in str(error):
-            raise
-        raise InputError(
-            code="home_busy",
-            file=home.warehouse.name,
-            found="工作库正被另一个程序打开",
-            expected="同一时间只有一个程序打开工作库；读者用 published/marts.duckdb",
-            action="关闭打开它的程序（如 DuckDB 客户端、BI 工具），或等那次运行结束后重试",
-        ) from error
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            opened = duckdb.connect(str(home.warehouse))
+            break
+        except duckdb.IOException as error:
+            if "lock" not in str(error):
+                raise
+            if time.monotonic() < deadline:  # a command that reads has it open for a moment
+                time.sleep(0.1)
+                continue
+            raise InputError(
+                code="home_busy",
+                file=home.warehouse.name,
+                found="工作库正被另一个程序打开",
+                expected="同一时间只有一个程序打开工作库；读者用 published/marts.duckdb",
+                action="关闭打开它的程序（如 DuckDB 客户端、BI 工具），或等那次运行结束后重试",
+            ) from error
     with opened as connection:
         yield connection
 
@@ -67,13 +76,16 @@ def query(home: Home, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str
 
 def is_built(home: Home, table: str) -> bool:
     """Whether the working warehouse has a table yet, such as `audit.reconciliation`."""
-    schema, name = table.split(".")
-    found = query(
-        home,
+    with connect(home) as connection:
+        return _has(connection, table)
+
+
+def _has(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
+    found = connection.execute(
         "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
-        [schema, name],
+        table.split("."),
     )
-    return bool(found)
+    return found.fetchone() is not None
 
 
 def register_raw(
@@ -97,6 +109,7 @@ def register_raw(
     """
     files, current = all_files(home), current_files(home, str(quarter))
     with connect(home) as connection:
+        started_at = _after_the_last_run(connection, datetime.now().replace(microsecond=0))
         connection.execute("create schema if not exists raw")
         _replace_table(
             connection,
@@ -112,7 +125,7 @@ def register_raw(
                     quarter.end,
                     str(quarter.previous),
                     any(file.source == "bulletin" for file in current),
-                    datetime.now().replace(microsecond=0),
+                    started_at,
                     code_version(),
                     reason or None,
                 )
@@ -210,6 +223,18 @@ def _register_last_version(connection: duckdb.DuckDBPyConnection, marts: Sequenc
             f"{prefix}measure, value from (select * replace ({cast}) from {relation}) "
             f"unpivot (value for measure in ({', '.join(numbers)}))"
         )
+
+
+def _after_the_last_run(connection: duckdb.DuckDBPyConnection, now: datetime) -> datetime:
+    """The time of a run: later than any before it, though the clock was set back meanwhile.
+
+    Which run was a quarter's last is told by this time.
+    """
+    if not _has(connection, "audit.reconciliation"):
+        return now
+    row = connection.execute("select max(checked_at) from audit.reconciliation").fetchone()
+    last = row[0] if row else None
+    return max(now, last + timedelta(seconds=1)) if last else now
 
 
 def _bulletin_lint(

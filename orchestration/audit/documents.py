@@ -12,7 +12,7 @@ from orchestration.audit.report import TEMPLATES
 from orchestration.dbt_project import static_docs
 from orchestration.dictionary.page import dictionary_page
 from orchestration.ingest.contracts import load_contracts
-from orchestration.pages.render import PAGES, environment, render, swap_folder, write_page
+from orchestration.pages.render import PAGES, environment, render, replace_files, write_page
 from orchestration.settings import Home, contracts_root
 
 # What a Data Docs page fetches from the network, and its scripts, which are lost without that.
@@ -47,7 +47,7 @@ def write_documents(home: Home, quarter: str) -> list[Path]:
     (built / "dbt").mkdir()
     shutil.copyfile(static_docs(home), built / "dbt" / "index.html")
     write_page(built / "dictionary" / "index.html", dictionary_page())
-    swap_folder(built, home.docs)
+    replace_files(built, home.docs)
     return [home.docs / name / "index.html" for name in ("expectations", "dbt", "dictionary")]
 
 

@@ -13,6 +13,7 @@ from orchestration.defs.columns import COLUMN_SCHEMA, built_columns
 from orchestration.defs.ingest import OWNERS, READERS, TEAM
 from orchestration.defs.partitions import quarters
 from orchestration.defs.resources import Workspace
+from orchestration.errors import refusal
 from orchestration.publication import READER_SCHEMAS, input_sha256
 from orchestration.settings import DBT_PROJECT
 
@@ -64,6 +65,10 @@ def dbt_models(context: dg.AssetExecutionContext, workspace: Workspace) -> Itera
             DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
         ),
     )
+    broken = [entry for entry in result.run_results["results"] if entry["status"] == "error"]
+    said = [str(entry["message"]) for entry in broken] + [repr(result.exception)]
+    if refused := refusal("\n".join(said)):
+        raise refused
     # Before the first event that may stop this step, so that a failed test is on record too.
     record(
         home,
@@ -82,10 +87,10 @@ def dbt_models(context: dg.AssetExecutionContext, workspace: Workspace) -> Itera
             project=project,
         ):
             yield _with_columns(told, context, columns)
-    broken = [r["unique_id"] for r in result.run_results["results"] if r["status"] == "error"]
     if broken or result.exception:
+        names = "、".join(entry["unique_id"] for entry in broken)
         raise dg.Failure(
-            f"dbt 模型执行出错：{'、'.join(broken) or result.exception}；"
+            f"dbt 模型执行出错：{names or result.exception}；"
             f"详见 {home.dbt_target}/run_results.json"
         )
 
