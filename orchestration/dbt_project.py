@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 from dbt.contracts.results import RunExecutionResult
@@ -85,6 +86,8 @@ def build(
 ) -> BuildResult:
     """Build seeds, models and data tests against a home's working warehouse.
 
+    dbt keeps the warehouse open in this process, until `close_warehouse`.
+
     Args:
         home: whose warehouse is written.
         manifest: from `parse_project`.
@@ -108,6 +111,11 @@ def build(
         run_results=json.loads(artifact.read_text()) if artifact.exists() else {"results": []},
         exception=result.exception,
     )
+
+
+def close_warehouse() -> None:
+    """Let go of the working warehouse; what was written last goes from its log into the file."""
+    DuckDBConnectionManager.close_all_connections()
 
 
 def static_docs(home: Home) -> Path:
