@@ -4,7 +4,7 @@ import csv
 import os
 import sys
 import time
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,13 +88,21 @@ def _plain(text: str) -> str:
 def run(
     quarter: QuarterArgument,
     reason: Annotated[str, typer.Option(help="与上一版不同时必给：为什么更正，记入重述记录")] = "",
+    force: Annotated[bool, typer.Option("--force", help="没有任何变化也完整重跑")] = False,
     exports: ExportsOption = None,
     home: HomeOption = None,
 ) -> None:
-    """运行一个季度：接收、校验、建模、对账、关口、发布。"""
+    """运行一个季度：接收、校验、建模、对账、关口、发布；没有变化则不重跑。"""
     began = time.perf_counter()
     place = _settle(exports, home)
     Quarter.parse(quarter)
+    from orchestration import last_run
+
+    basis = last_run.basis(place)
+    run_id = None if force else last_run.unchanged_since(place, quarter, basis, date.today())
+    if run_id:
+        _print_published(place, quarter, run_id)
+        return
     with Progress(
         SpinnerColumn(),
         TextColumn("[bold]{task.description}"),
@@ -103,7 +111,6 @@ def run(
         transient=True,
     ) as progress:
         task = progress.add_task("启动")
-        from orchestration.audit import findings
         from orchestration.lock import holder
         from orchestration.runner import run_quarter
 
@@ -140,15 +147,14 @@ def run(
     total = time.perf_counter() - began
     startup = (starts[0] if starts else time.perf_counter()) - began
     _print_stages([("启动", startup), *outcome.stages], total)
-    _print_headline(place, quarter)
-    rows = _print_reconciliation(place, outcome.run_id)
     if not outcome.succeeded:
+        _print_headline(place, quarter)
+        rows = _print_reconciliation(place, outcome.run_id)
         _print_stop(place, quarter, outcome.run_id, rows, outcome.failure)
         _alert(place, quarter, outcome)
         raise typer.Exit(STOPPED)
-    for line in findings.row_findings(place, quarter):
-        out.print(_plain(line), soft_wrap=True)
-    _print_outputs(place, quarter)
+    last_run.finish(place, outcome.run_id, quarter, basis)
+    _print_published(place, quarter, outcome.run_id, is_new_run=True)
 
 
 @app.command()
@@ -544,12 +550,31 @@ def _alert(home: Home, quarter: str, outcome: "RunOutcome") -> None:
         err.print(fault, soft_wrap=True)
 
 
-def _print_outputs(home: Home, quarter: str) -> None:
-    from orchestration.postgres import READER_ROLE, postgres_url
-    from orchestration.publication import manifests
+def _print_published(home: Home, quarter: str, run_id: str, *, is_new_run: bool = False) -> None:
+    """What the run published: figures, reconciliation, rows to look at, files."""
+    from orchestration.audit.findings import row_findings
+    from orchestration.publication import published_manifest
 
-    version = max(m["version"] for m in manifests(home) if m["quarter"] == quarter)
-    out.print(f"[bold green]✓[/] 已发布 {quarter} 第 {version} 版，数据来源：{exports_root()}")
+    _print_headline(home, quarter)
+    _print_reconciliation(home, run_id)
+    for line in row_findings(home, quarter):
+        out.print(_plain(line), soft_wrap=True)
+    version = published_manifest(home, quarter)["version"]
+    if is_new_run:
+        out.print(f"[bold green]✓[/] 已发布 {quarter} 第 {version} 版，数据来源：{exports_root()}")
+    else:
+        out.print(
+            f"[bold green]✓[/] {quarter} 与第 {version} 版相同，无需重跑"
+            f"（来源、规则与程序都没有变，发布的文件完好；仍要重跑加 --force），"
+            f"数据来源：{exports_root()}",
+            soft_wrap=True,
+        )
+    _print_outputs(home, quarter, version)
+
+
+def _print_outputs(home: Home, quarter: str, version: int) -> None:
+    from orchestration.postgres import READER_ROLE, postgres_url
+
     out.print(f"  读者库   {home.published / 'marts.duckdb'}", soft_wrap=True)
     out.print(f"  Parquet  {home.published / 'parquet'}", soft_wrap=True)
     if postgres_url():

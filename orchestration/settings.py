@@ -65,6 +65,18 @@ def bulletin_root() -> Path:
     return (site_root() or PROJECT_ROOT / "exports") / "bulletin"
 
 
+def program_files() -> list[Path]:
+    """Every file that decides what a run does with the data: code, models, suites, templates."""
+    kept = [PROJECT_ROOT / "requirements.lock", *expectation_suites().values()]
+    for folder in (
+        PROJECT_ROOT / "orchestration",
+        *(DBT_PROJECT / name for name in ("macros", "models", "tests")),
+        bulletin_root(),
+    ):
+        kept += [path for path in folder.rglob("*") if "__pycache__" not in path.parts]
+    return [path for path in [*kept, *DBT_PROJECT.glob("*.yml")] if path.is_file()]
+
+
 @dataclass(frozen=True)
 class Home:
     """The folder that holds the warehouse and what it publishes (`HOTLINE_HOME`)."""
@@ -110,6 +122,11 @@ class Home:
     def lock(self) -> Path:
         """Held by the one writer."""
         return self.root / "writer.lock"
+
+    @property
+    def last_run(self) -> Path:
+        """How the last run ended."""
+        return self.root / "last-run.json"
 
     def bulletin(self, quarter: str) -> Path:
         """The folder of a quarter's bulletin, for readers."""

@@ -8,7 +8,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from orchestration.audit.check_results import from_dbt, record
-from orchestration.dbt_project import TARGET, build, parse_project
+from orchestration.dbt_project import build, parse_project
 from orchestration.defs.columns import COLUMN_SCHEMA, built_columns
 from orchestration.defs.ingest import OWNERS, READERS, TEAM
 from orchestration.defs.partitions import quarters
@@ -18,6 +18,7 @@ from orchestration.publication import READER_SCHEMAS, input_sha256
 from orchestration.settings import DBT_PROJECT
 
 MANIFEST = parse_project()
+MANIFEST_AS_WRITTEN = MANIFEST.writable_manifest().to_dict()
 
 
 class Translator(DagsterDbtTranslator):
@@ -48,7 +49,7 @@ project = DbtProject(project_dir=DBT_PROJECT)
 
 
 @dbt_assets(
-    manifest=TARGET / "manifest.json",
+    manifest=MANIFEST_AS_WRITTEN,
     project=project,
     dagster_dbt_translator=translator,
     partitions_def=quarters,
@@ -56,7 +57,7 @@ project = DbtProject(project_dir=DBT_PROJECT)
 )
 def dbt_models(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[Any]:
     """Build seeds, models and tests for the run's quarter; record every test's result."""
-    home, manifest = workspace.home, MANIFEST.writable_manifest().to_dict()
+    home = workspace.home
     events: list[DbtCoreCliEventMessage] = []
     result = build(
         home,
@@ -75,12 +76,12 @@ def dbt_models(context: dg.AssetExecutionContext, workspace: Workspace) -> Itera
         context.run.run_id,
         context.partition_key,
         input_sha256(home, context.partition_key),
-        from_dbt(result.run_results, manifest),
+        from_dbt(result.run_results, MANIFEST_AS_WRITTEN),
     )
     columns = built_columns(home)
     for event in events:
         for told in event.to_default_asset_events(
-            manifest=manifest,
+            manifest=MANIFEST_AS_WRITTEN,
             dagster_dbt_translator=translator,
             context=context,
             target_path=home.dbt_target,

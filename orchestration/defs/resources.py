@@ -8,7 +8,9 @@ from pathlib import Path
 
 import dagster as dg
 
+from orchestration import last_run
 from orchestration.audit.history import restore
+from orchestration.dbt_project import close_warehouse
 from orchestration.errors import InputError, for_people
 from orchestration.ingest.contracts import Contract, load_contracts
 from orchestration.lock import writer
@@ -28,12 +30,14 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Workspace"]:
         """Hold the home from the first step to the last; scratch starts and ends empty."""
         with writer(self.home, context.run_id or "") as died:
+            last_run.begin(self.home, context.run_id or "")
             _close(context.instance, died)
             shutil.rmtree(self.home.scratch, ignore_errors=True)
             self.home.scratch.mkdir(parents=True)
             restore(self.home)
             finish(self.home)
             yield self
+            close_warehouse()
             shutil.rmtree(self.home.scratch)
 
     @property
