@@ -541,7 +541,7 @@ def _print_outputs(home: Home, quarter: str) -> None:
     from orchestration.postgres import READER_ROLE, postgres_url
     from orchestration.publication import manifests
 
-    version = max(m["version"] for m in manifests(home) if m["quarter"] == quarter)
+    version = manifests(home, quarter)[-1]["version"]
     out.print(f"[bold green]✓[/] 已发布 {quarter} 第 {version} 版，数据来源：{exports_root()}")
     out.print(f"  读者库   {home.published / 'marts.duckdb'}", soft_wrap=True)
     out.print(f"  Parquet  {home.published / 'parquet'}", soft_wrap=True)

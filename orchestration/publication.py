@@ -151,9 +151,9 @@ def changed_files(home: Home, quarter: str) -> list[str]:
     return list(dict.fromkeys(files))  # a workbook of several sources is named once
 
 
-def manifests(home: Home) -> list[dict[str, Any]]:
-    """All manifests, by quarter and version."""
-    paths = (home.published / "versions").glob("*/v*/manifest.json")
+def manifests(home: Home, quarter: str = "*") -> list[dict[str, Any]]:
+    """The manifests of a quarter or of all, by quarter and version."""
+    paths = (home.published / "versions").glob(f"{quarter}/v*/manifest.json")
     found = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     return sorted(found, key=lambda manifest: (manifest["quarter"], manifest["version"]))
 
@@ -183,7 +183,7 @@ def readers_parquet(home: Home, quarter: str, table: str) -> Path:
 
 
 def _latest(home: Home, quarter: str) -> dict[str, Any] | None:
-    return next((m for m in reversed(manifests(home)) if m["quarter"] == quarter), None)
+    return next(reversed(manifests(home, quarter)), None)
 
 
 def export_outputs(home: Home, quarter: str, folder: Path) -> dict[str, str]:
@@ -278,8 +278,8 @@ def _previous_files(home: Home, quarter: str) -> list[LakeFile]:
         ).fetchall()
     return [
         file
-        for file in all_files(home)
-        if file.quarter == previous and (file.source, file.file_sha256) in rows
+        for file in all_files(home, previous)
+        if (file.source, file.file_sha256) in rows
     ]
 
 

@@ -10,6 +10,7 @@ import dagster as dg
 from orchestration.audit.history import restore
 from orchestration.ingest.contracts import Contract, load_contracts
 from orchestration.lock import writer
+from orchestration.retention import forget_old_runs
 from orchestration.settings import Home, contracts_root, exports_root
 
 
@@ -25,6 +26,9 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
             shutil.rmtree(self.home.scratch, ignore_errors=True)
             self.home.scratch.mkdir(parents=True)
             restore(self.home)
+            if context.instance and context.run:
+                quarter = context.run.tags["dagster/partition"]
+                forget_old_runs(self.home, context.instance, quarter)
             yield self
             shutil.rmtree(self.home.scratch)
 
