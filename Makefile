@@ -33,7 +33,7 @@ test-bi: .venv/.dev .venv-metricflow/.done .venv-superset/.done
 bench: .venv/.dev
 	@$(BIN)/python tests/benchmarks/bench_ingest.py --tickets $(TICKETS)
 
-# An hour each on 2 cores. Neither may share the machine with other work.
+# Fifteen minutes and half an hour on 2 cores; neither may share the machine with other work.
 QUARTERS ?= 40
 bench-growth: .venv/.dev
 	@$(BIN)/python tests/benchmarks/bench_growth.py --quarters $(QUARTERS)

@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 
 from orchestration.audit import check_results, reconciliation
-from orchestration.audit.history import write_control_history
+from orchestration.audit.history import APPEND_ONLY, write_control_history
 from orchestration.dictionary.tables import reader_tables
 from orchestration.errors import InputError
 from orchestration.ingest.lake import LakeFile, all_files, current_files, sha256_of
@@ -276,11 +276,7 @@ def _previous_files(home: Home, quarter: str) -> list[LakeFile]:
             "and exists (from facts.fct_ticket where quarter = $previous)",
             {"previous": previous},
         ).fetchall()
-    return [
-        file
-        for file in all_files(home, previous)
-        if (file.source, file.file_sha256) in rows
-    ]
+    return [file for file in all_files(home, previous) if (file.source, file.file_sha256) in rows]
 
 
 def _restatements(home: Home, quarter: str, reason: str) -> list[dict[str, Any]]:
@@ -337,6 +333,8 @@ def _refresh_duckdb(home: Home) -> None:
             connection.execute(f"create schema readers.{schema}")
             for table in _tables(connection, schema):
                 files = [str(version / f"{table}.parquet") for version in versions]
+                # What only grows is in order as it was written; sorting all of it each time isn't.
+                ordered = "" if table in APPEND_ONLY else "order by all"
                 rows = f"{schema}.{table}"
                 if schema == "marts":
                     connection.execute(
@@ -345,7 +343,7 @@ def _refresh_duckdb(home: Home) -> None:
                     )
                     rows = "published"
                 connection.execute(
-                    f"create table readers.{schema}.{table} as select * from {rows} order by all"  # noqa: S608 (our own names)
+                    f"create table readers.{schema}.{table} as select * from {rows} {ordered}"  # noqa: S608 (our own names)
                 )
         for entry in reader_tables().values():  # the labels, so that a BI tool can show them
             for statement in entry.comment_statements("readers"):

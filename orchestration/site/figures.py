@@ -17,6 +17,8 @@ from orchestration.settings import Home
 from orchestration.warehouse import query
 
 Row = dict[str, Any]
+SHOWN_QUARTERS = 12
+"""Of a unit's history: three years, or each quarter's pages would be larger than the last's."""
 UNIT_MARTS = (
     "hotline_unit_quarter",
     "index_component_unit_quarter",
@@ -49,7 +51,7 @@ class Unit:
     mailboxes: list[Row]
     suggestion: Row | None
     history: list[Row]
-    """Its rows of `hotline_unit_quarter` up to this quarter, the oldest first."""
+    """Its last rows of `hotline_unit_quarter` up to this quarter, the oldest first."""
 
 
 @dataclass(frozen=True)
@@ -258,7 +260,7 @@ def _units(
                 past
                 for past in history.get(code, [])
                 if Quarter.parse(past["quarter"]) <= Quarter.parse(row["quarter"])
-            ],
+            ][-SHOWN_QUARTERS:],
         )
 
 
