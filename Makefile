@@ -7,7 +7,8 @@ export HOTLINE_HOME ?= $(CURDIR)/warehouse
 
 TICKETS ?= 1000000
 
-.PHONY: quarter test test-bi test-mutation test-faults test-load bench lint ui docs lock clean
+.PHONY: quarter test test-bi test-mutation test-faults test-load bench bench-growth bench-backfill \
+	lint ui docs lock clean
 .DELETE_ON_ERROR:
 
 quarter: .venv/.runtime
@@ -37,6 +38,14 @@ test-bi: .venv/.dev .venv-metricflow/.done .venv-superset/.done
 # Some minutes on a quiet machine; results go to $(HOTLINE_HOME)/bench.
 bench: .venv/.dev
 	@$(BIN)/python tests/benchmarks/bench_ingest.py --tickets $(TICKETS)
+
+# Fifteen minutes and half an hour on 2 cores; neither may share the machine with other work.
+QUARTERS ?= 40
+bench-growth: .venv/.dev
+	@$(BIN)/python tests/benchmarks/bench_growth.py --quarters $(QUARTERS)
+
+bench-backfill: .venv/.dev
+	@$(BIN)/python tests/benchmarks/bench_backfill.py --quarters $(QUARTERS)
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

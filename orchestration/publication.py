@@ -131,7 +131,7 @@ def holds_run(home: Home, run_id: str) -> bool:
 
 def refresh_tree(home: Home) -> None:
     """Make the readers' Parquet tree anew from the versions, as after a restore."""
-    latest = {manifest["quarter"]: folder for manifest, folder in _versions(home)}
+    latest = {manifest["quarter"]: folder for manifest, folder in _versions(home, "*")}
     _switch_tree(home, _build_tree(home, latest))
 
 
@@ -183,18 +183,18 @@ def changed_files(home: Home, quarter: str) -> list[str]:
     return list(dict.fromkeys(files))  # a workbook of several sources is named once
 
 
-def manifests(home: Home) -> list[dict[str, Any]]:
-    """All manifests, by quarter and version.
+def manifests(home: Home, quarter: str = "*") -> list[dict[str, Any]]:
+    """The manifests of a quarter or of all, by quarter and version.
 
     Raises:
         InputError: one can't be read.
     """
-    return [manifest for manifest, _ in _versions(home)]
+    return [manifest for manifest, _ in _versions(home, quarter)]
 
 
-def _versions(home: Home, *more: Path) -> list[tuple[dict[str, Any], Path]]:
+def _versions(home: Home, quarter: str, *more: Path) -> list[tuple[dict[str, Any], Path]]:
     """Manifests and their folders, by quarter and version; `more` are folders not in place yet."""
-    paths = [*(home.published / "versions").glob("*/v*/manifest.json")]
+    paths = [*(home.published / "versions").glob(f"{quarter}/v*/manifest.json")]
     paths += [folder / "manifest.json" for folder in more]
     found = [(_read_manifest(path), path.parent) for path in paths]
     return sorted(found, key=lambda entry: (entry[0]["quarter"], entry[0]["version"]))
@@ -238,7 +238,7 @@ def readers_parquet(home: Home, quarter: str, table: str) -> Path:
 
 
 def _latest(home: Home, quarter: str) -> dict[str, Any] | None:
-    return next((m for m in reversed(manifests(home)) if m["quarter"] == quarter), None)
+    return next(reversed(manifests(home, quarter)), None)
 
 
 def export_outputs(home: Home, quarter: str, folder: Path) -> dict[str, str]:
@@ -331,11 +331,7 @@ def _previous_files(home: Home, quarter: str) -> list[LakeFile]:
             "and exists (from facts.fct_ticket where quarter = $previous)",
             {"previous": previous},
         ).fetchall()
-    return [
-        file
-        for file in all_files(home)
-        if file.quarter == previous and (file.source, file.file_sha256) in rows
-    ]
+    return [file for file in all_files(home, previous) if (file.source, file.file_sha256) in rows]
 
 
 def _restatements(home: Home, quarter: str, reason: str) -> list[dict[str, Any]]:
@@ -384,7 +380,7 @@ def _mend(drafted: Draft, version: Path) -> None:
 
 def refresh_readers(home: Home, new: Path | None = None, place: Path | None = None) -> None:
     """Make what readers see from each quarter's latest version; a new one takes its place first."""
-    told = _versions(home, *([new] if new else []))
+    told = _versions(home, "*", *([new] if new else []))
     latest = {manifest["quarter"]: folder for manifest, folder in told}
     database = _build_duckdb(home, [manifest for manifest, _ in told], list(latest.values()))
     tree = _build_tree(home, latest)
@@ -446,6 +442,8 @@ def _build_duckdb(home: Home, told: list[dict[str, Any]], versions: list[Path]) 
             connection.execute(f"create schema readers.{schema}")
             for table in _tables(connection, schema):
                 files = [str(version / f"{table}.parquet") for version in versions]
+                # What only grows is in order as it was written; sorting all of it each time isn't.
+                ordered = "" if table in APPEND_ONLY else "order by all"
                 rows = f"{schema}.{table}"
                 if schema == "marts":
                     connection.execute(
@@ -454,7 +452,7 @@ def _build_duckdb(home: Home, told: list[dict[str, Any]], versions: list[Path]) 
                     )
                     rows = "published"
                 connection.execute(
-                    f"create table readers.{schema}.{table} as select * from {rows} order by all"  # noqa: S608 (our own names)
+                    f"create table readers.{schema}.{table} as select * from {rows} {ordered}"  # noqa: S608 (our own names)
                 )
         for entry in reader_tables().values():  # the labels, so that a BI tool can show them
             for statement in entry.comment_statements("readers"):

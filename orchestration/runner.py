@@ -14,7 +14,8 @@ from time import perf_counter
 import dagster as dg
 from dagster import DagsterEventType
 from dagster_shared.error import SerializableErrorInfo
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
+from sqlalchemy.event import listens_for
 
 from orchestration.errors import InputError, for_people, refusal
 from orchestration.publication import holds_run
@@ -110,7 +111,7 @@ def _damaged(folder: Path) -> str:
     return ""
 
 
-@event.listens_for(Engine, "connect")
+@listens_for(Engine, "connect")
 def _sync_at_checkpoints(connection: object, _record: object) -> None:
     """Let SQLite wait for the disk at checkpoints, not at each of a run's thousand commits.
 

@@ -108,6 +108,11 @@ class Home:
         """Dagster's own storage."""
         return self.root / "dagster"
 
+    def dagster_records(self, run_id: str) -> tuple[Path, Path]:
+        """What Dagster keeps of one run alone: the file of its events, the folder of its output."""
+        events = self.dagster / "history" / "runs" / f"{run_id}.db"
+        return events, self.dagster / "storage" / run_id
+
     @property
     def dbt_target(self) -> Path:
         """Dbt's artifacts for this home."""

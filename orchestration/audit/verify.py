@@ -126,11 +126,7 @@ def _bring(
     contracts: dict[str, Contract],
 ) -> None:
     """Put a quarter's recorded inputs into the scratch lake, as its current files."""
-    known = {
-        (file.source, file.file_sha256): file
-        for file in all_files(home)
-        if file.quarter == str(quarter)
-    }
+    known = {(file.source, file.file_sha256): file for file in all_files(home, str(quarter))}
     by_source: dict[str, list[LakeFile]] = {}
     for entry in inputs:
         file = known.get((entry["source"], entry["file_sha256"]))

@@ -15,6 +15,7 @@ from orchestration.errors import InputError, for_people
 from orchestration.ingest.contracts import Contract, load_contracts
 from orchestration.lock import writer
 from orchestration.publication import finish
+from orchestration.retention import forget_old_runs
 from orchestration.runner import PROCESS
 from orchestration.settings import Home, contracts_root, exports_root
 
@@ -36,6 +37,9 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
             self.home.scratch.mkdir(parents=True)
             restore(self.home)
             finish(self.home)
+            if context.instance and context.run:
+                quarter = context.run.tags["dagster/partition"]
+                forget_old_runs(self.home, context.instance, quarter)
             yield self
             close_warehouse()
             shutil.rmtree(self.home.scratch)

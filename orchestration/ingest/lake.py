@@ -155,15 +155,15 @@ def read_index(path: Path) -> list[LakeFile]:
         ) from error
 
 
-def all_files(home: Home) -> list[LakeFile]:
-    """Every file that was ever registered, all quarters and sources, in a fixed order."""
-    indexes = sorted((home.lake / "index").glob("*/*.json"))
+def all_files(home: Home, quarter: str = "*") -> list[LakeFile]:
+    """Every file that was ever registered, of a quarter or of all, in a fixed order."""
+    indexes = sorted((home.lake / "index").glob(f"{quarter}/*.json"))
     return [file for index in indexes for file in read_index(index)]
 
 
 def current_files(home: Home, quarter: str) -> list[LakeFile]:
     """The files that a quarter's figures come from, in a fixed order."""
-    return [file for file in all_files(home) if file.quarter == quarter and not file.superseded_by]
+    return [file for file in all_files(home, quarter) if not file.superseded_by]
 
 
 def sha256_of(path: Path) -> str:

@@ -80,10 +80,10 @@ def _timed(function: Callable[..., object], arguments: tuple[Any, ...]) -> tuple
     return seconds, int(peak_kb) >> 10
 
 
-def report(name: str, title: str, results: Sequence[Result], out: Path) -> None:
-    """Print the table, and write it as `<name>.md` and all measurements as `<name>.json`."""
+def machine() -> dict[str, Any]:
+    """What the measurements were made on."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    machine = {
+    return {
         "python": platform.python_version(),
         "system": platform.platform(),
         "cores": os.cpu_count(),
@@ -91,10 +91,14 @@ def report(name: str, title: str, results: Sequence[Result], out: Path) -> None:
         "load_average": [round(load, 1) for load in os.getloadavg()],
         **{package: version(package) for package in PACKAGES},
     }
+
+
+def report(name: str, title: str, results: Sequence[Result], out: Path) -> None:
+    """Print the table, and write it as `<name>.md` and all measurements as `<name>.json`."""
     lines = [
         f"# {title}",
         "",
-        "，".join(f"{key} {value}" for key, value in machine.items()),
+        "，".join(f"{key} {value}" for key, value in machine().items()),
         "",
         "| work | median s | peak MB | of the rate of | ratio | target | |",
         "|---|---:|---:|---|---:|---:|---|",
@@ -109,6 +113,6 @@ def report(name: str, title: str, results: Sequence[Result], out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     text = "\n".join(lines) + "\n"
     (out / f"{name}.md").write_text(text, encoding="utf-8")
-    measured = {"machine": machine, "results": [asdict(result) for result in results]}
+    measured = {"machine": machine(), "results": [asdict(result) for result in results]}
     (out / f"{name}.json").write_text(json.dumps(measured, indent=1), encoding="utf-8")
     print(text)
