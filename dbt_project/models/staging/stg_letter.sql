@@ -4,11 +4,11 @@
 ] %}
 {% set rules = contract_rules('mailbox') %}
 
-with written as (
+with written as {{ not_kept() }} (
     {{ written('mailbox', columns, rules) }}
 ),
 
-typed as (
+typed as {{ not_kept() }} (
     select
         written.*,
         written.letter_id_text as letter_id,
@@ -27,7 +27,7 @@ resolved as (
     {{ resolved_units('mailbox') }}
 ),
 
-identified as (
+identified as {{ not_kept() }} (
     select
         typed.*,
         resolved.unit_code,
@@ -36,8 +36,12 @@ identified as (
     {{ join_resolved_unit() }}
 ),
 
+written_again as (
+    {{ written('mailbox', columns, rules, repeated_in='letter_id') }}
+),
+
 repeated as (
-    {{ repeated_rows(['letter_id'], columns) }}
+    {{ repeated_rows(['letter_id_text'], columns, rows='written_again') }}
 ),
 
 checked as (

@@ -6,11 +6,11 @@
 {% set codes = ['evaluation_group', 'request_type', 'category', 'is_reworked', 'callback_result'] %}
 {% set rules = contract_rules('ticket') %}
 
-with written as (
+with written as {{ not_kept() }} (
     {{ written('ticket', columns, rules) }}
 ),
 
-typed as (
+typed as {{ not_kept() }} (
     select
         written.*,
         written.work_order_id_text as work_order_id,
@@ -36,7 +36,7 @@ resolved as (
     {{ resolved_units('ticket') }}
 ),
 
-identified as (
+identified as {{ not_kept() }} (
     select
         typed.*,
         resolved.unit_code,
@@ -45,8 +45,12 @@ identified as (
     {{ join_resolved_unit() }}
 ),
 
+written_again as (
+    {{ written('ticket', columns, rules, repeated_in='work_order_id') }}
+),
+
 repeated as (
-    {{ repeated_rows(['work_order_id'], columns) }}
+    {{ repeated_rows(['work_order_id_text'], columns, rows='written_again') }}
 ),
 
 checked as (
