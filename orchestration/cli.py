@@ -16,7 +16,14 @@ from rich.table import Table
 from orchestration.errors import InputError
 from orchestration.progress import Reading, listening
 from orchestration.quarters import Quarter
-from orchestration.settings import DBT_PROJECT, PROJECT_ROOT, Home, contracts_root, exports_root
+from orchestration.settings import (
+    DBT_PROJECT,
+    PROJECT_ROOT,
+    Home,
+    contracts_root,
+    exports_root,
+    memory_limit,
+)
 
 if TYPE_CHECKING:
     from orchestration.audit.trace import Figure, RowTrace
@@ -87,10 +94,19 @@ def run(
     reason: Annotated[str, typer.Option(help="与上一版不同时必给：为什么更正，记入重述记录")] = "",
     exports: ExportsOption = None,
     home: HomeOption = None,
+    memory: Annotated[
+        str,
+        typer.Option(
+            "--memory-limit", metavar="SIZE", help="内存上限，默认 4GiB；放不下的写到磁盘，会慢些"
+        ),
+    ] = "",
 ) -> None:
     """运行一个季度：接收、校验、建模、对账、关口、发布。"""
     began = time.perf_counter()
     place = _settle(exports, home)
+    if memory:
+        os.environ["HOTLINE_MEMORY_LIMIT"] = memory
+    memory_limit()
     Quarter.parse(quarter)
     with Progress(
         SpinnerColumn(),

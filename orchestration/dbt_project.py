@@ -16,7 +16,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from orchestration.errors import InputError
-from orchestration.settings import DBT_PROJECT, Home, seeds_root, site_root
+from orchestration.settings import DBT_PROJECT, Home, duckdb_memory, seeds_root, site_root
 
 # A parse target for each site, so that two sites don't undo each other's parse.
 TARGET = DBT_PROJECT / "target"
@@ -25,7 +25,7 @@ if site := site_root():
 # dbt takes seed paths relative to its project.
 os.environ["HOTLINE_SEEDS"] = os.path.relpath(seeds_root(), DBT_PROJECT)
 QUIET = ["--quiet", "--log-level-file", "none"]
-DATABASE = "HOTLINE_DATABASE"
+DATABASE, MEMORY = "HOTLINE_DATABASE", "HOTLINE_DUCKDB_MEMORY"
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,13 @@ def parse_project() -> Manifest:
     """
     _check_seeds()
     # The same profile for every home, or dbt would take the last parse for outdated.
-    database = os.environ.pop(DATABASE, None)
+    outside = {name: os.environ.pop(name) for name in (DATABASE, MEMORY) if name in os.environ}
     TARGET.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(TARGET / ".parse.lock"):
             result = dbtRunner().invoke(["parse", *_where(TARGET), *QUIET])
     finally:
-        if database is not None:
-            os.environ[DATABASE] = database
+        os.environ |= outside
     if not isinstance(result.result, Manifest):
         raise RuntimeError(f"dbt parse: {result.exception}")
     return result.result
@@ -91,7 +90,7 @@ def build(
     def listen(message: EventMsg) -> None:
         on_event(MessageToDict(cast(Message, message), preserving_proto_field_name=True))
 
-    os.environ[DATABASE] = str(home.warehouse)
+    os.environ |= {DATABASE: str(home.warehouse), MEMORY: duckdb_memory()}
     artifact = home.dbt_target / "run_results.json"
     artifact.unlink(missing_ok=True)
     kinds = [f"--exclude-resource-type={kind}" for kind in ("unit_test", *leave_out)]

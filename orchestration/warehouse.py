@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -20,7 +21,7 @@ from orchestration.ingest.lake import LakeFile, all_files, current_files
 from orchestration.ingest.written import written_rules
 from orchestration.provenance import code_version
 from orchestration.quarters import Quarter
-from orchestration.settings import DBT_PROJECT, Home, seeds_root
+from orchestration.settings import DBT_PROJECT, Home, duckdb_memory, seeds_root
 
 ROWS_A_STATEMENT = 1000
 # What the lake adds to the columns of a source.
@@ -50,7 +51,25 @@ def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
             action="关闭打开它的程序（如 DuckDB 客户端、BI 工具），或等那次运行结束后重试",
         ) from error
     with opened as connection:
+        _limit(connection)
         yield connection
+
+
+@contextmanager
+def bare_connection(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to no database, for queries on files; it spills into the home's scratch."""
+    with duckdb.connect() as connection:
+        _limit(connection)
+        connection.execute(f"set temp_directory = '{_quoted(home.scratch)}'")
+        yield connection
+
+
+def _limit(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(f"set memory_limit = '{duckdb_memory()}'")
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
 
 
 def query(home: Home, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
@@ -218,7 +237,7 @@ def raw_rows(
     files has no rows.
     """
     columns = canonical_columns()[source]
-    paths = ["'" + str(file.parquet(home)).replace("'", "''") + "'" for file in files]
+    paths = [f"'{_quoted(file.parquet(home))}'" for file in files]
     kept = contracts[source].kept_columns if paths else []
     names = [name if name in kept else f"null::varchar as {name}" for name in columns]
     if paths:
