@@ -156,7 +156,7 @@ def main() -> None:
         "",
     ]
     measured = {}
-    use_site(options.out / "site")
+    use_site()
     with TemporaryDirectory(dir=options.out) as folder:
         # The machine is set up: the models of this site are parsed once before anything is timed.
         write_quarter(1000, Path(folder) / "first")

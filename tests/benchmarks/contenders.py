@@ -8,7 +8,7 @@ follow from some fifty rows of counts; they are worked out here once for all of 
 import csv
 import json
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ COLUMNS = {
 }
 TIMES = ("dispatched", "deadline", "finished", "called")
 Counted = Iterable[tuple[Any, ...]]
+Contender = Callable[[Path, Path], Counted]
 Mart = list[dict[str, Any]]
 
 
