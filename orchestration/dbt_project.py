@@ -16,7 +16,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from orchestration.errors import InputError
-from orchestration.settings import DBT_PROJECT, Home, duckdb_memory, seeds_root, site_root
+from orchestration.settings import DBT_PROJECT, Home, seeds_root, site_root
 
 # A parse target for each site, so that two sites don't undo each other's parse.
 TARGET = DBT_PROJECT / "target"
@@ -25,7 +25,8 @@ if site := site_root():
 # dbt takes seed paths relative to its project.
 os.environ["HOTLINE_SEEDS"] = os.path.relpath(seeds_root(), DBT_PROJECT)
 QUIET = ["--quiet", "--log-level-file", "none"]
-DATABASE, MEMORY = "HOTLINE_DATABASE", "HOTLINE_DUCKDB_MEMORY"
+# What profiles.yml takes from the environment.
+DATABASE, MEMORY, SPILL = "HOTLINE_DATABASE", "HOTLINE_DUCKDB_MEMORY", "HOTLINE_DUCKDB_SPILL"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ def parse_project() -> Manifest:
     """
     _check_seeds()
     # The same profile for every home, or dbt would take the last parse for outdated.
-    outside = {name: os.environ.pop(name) for name in (DATABASE, MEMORY) if name in os.environ}
+    profile = (DATABASE, MEMORY, SPILL)
+    outside = {name: os.environ.pop(name) for name in profile if name in os.environ}
     TARGET.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(TARGET / ".parse.lock"):
@@ -90,7 +92,7 @@ def build(
     def listen(message: EventMsg) -> None:
         on_event(MessageToDict(cast(Message, message), preserving_proto_field_name=True))
 
-    os.environ |= {DATABASE: str(home.warehouse), MEMORY: duckdb_memory()}
+    _point_profile_at(home)
     artifact = home.dbt_target / "run_results.json"
     artifact.unlink(missing_ok=True)
     kinds = [f"--exclude-resource-type={kind}" for kind in ("unit_test", *leave_out)]
@@ -108,12 +110,21 @@ def static_docs(home: Home) -> Path:
     Raises:
         RuntimeError: dbt can't make it, for instance from a warehouse without the models.
     """
-    os.environ[DATABASE] = str(home.warehouse)
+    _point_profile_at(home)
     command = ["docs", "generate", "--static", *_where(home.dbt_target), *QUIET]
     result = dbtRunner().invoke(command)
     if not result.success:
         raise RuntimeError(f"dbt docs generate: {result.exception}")
     return home.dbt_target / "static_index.html"
+
+
+def _point_profile_at(home: Home) -> None:
+    config = home.duckdb_config
+    os.environ |= {
+        DATABASE: str(home.warehouse),
+        MEMORY: config["memory_limit"],
+        SPILL: config["temp_directory"],
+    }
 
 
 def _where(target: Path) -> list[str]:

@@ -7,6 +7,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from orchestration.errors import InputError
 
@@ -91,12 +92,6 @@ def memory_limit() -> int:
     return limit
 
 
-def duckdb_memory() -> str:
-    """DuckDB's part of the limit: what Python and the readers need is set aside, at most half."""
-    limit = memory_limit()
-    return f"{(limit - min(limit // 2, OTHER_MEMORY)) >> 20}MiB"
-
-
 @dataclass(frozen=True)
 class Home:
     """The folder that holds the warehouse and what it publishes (`HOTLINE_HOME`)."""
@@ -137,6 +132,16 @@ class Home:
     def scratch(self) -> Path:
         """Temporary files; emptied at the start of a run."""
         return self.root / "scratch"
+
+    @property
+    def duckdb_config(self) -> dict[str, Any]:
+        """How every DuckDB of this home is opened: its memory, and where it spills the rest.
+
+        Of the limit what Python and the readers need is set aside, at most half.
+        """
+        limit = memory_limit()
+        own = limit - min(limit // 2, OTHER_MEMORY)
+        return {"memory_limit": f"{own >> 20}MiB", "temp_directory": str(self.scratch)}
 
     @property
     def lock(self) -> Path:

@@ -21,7 +21,7 @@ from orchestration.ingest.lake import LakeFile, all_files, current_files
 from orchestration.ingest.written import written_rules
 from orchestration.provenance import code_version
 from orchestration.quarters import Quarter
-from orchestration.settings import DBT_PROJECT, Home, duckdb_memory, seeds_root
+from orchestration.settings import DBT_PROJECT, Home, seeds_root
 
 ROWS_A_STATEMENT = 1000
 # What the lake adds to the columns of a source.
@@ -39,7 +39,7 @@ def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        opened = duckdb.connect(str(home.warehouse))
+        opened = duckdb.connect(str(home.warehouse), config=home.duckdb_config)
     except duckdb.IOException as error:
         if "lock" not in str(error):
             raise
@@ -51,21 +51,14 @@ def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
             action="关闭打开它的程序（如 DuckDB 客户端、BI 工具），或等那次运行结束后重试",
         ) from error
     with opened as connection:
-        _limit(connection)
         yield connection
 
 
 @contextmanager
 def bare_connection(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to no database, for queries on files; it spills into the home's scratch."""
-    with duckdb.connect() as connection:
-        _limit(connection)
-        connection.execute(f"set temp_directory = '{_quoted(home.scratch)}'")
+    with duckdb.connect(config=home.duckdb_config) as connection:
         yield connection
-
-
-def _limit(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute(f"set memory_limit = '{duckdb_memory()}'")
 
 
 def _quoted(path: Path) -> str:

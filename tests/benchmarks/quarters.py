@@ -47,6 +47,12 @@ def use_site() -> None:
     os.environ["HOTLINE_SITE"] = str(folder)
 
 
+def planned_quarter(tickets: int, seed: int = plan.SEED) -> plan.Plan:
+    """How many of what, per unit."""
+    contracts = load_contracts(contracts_root())
+    return plan.synthetic(tickets, str(QUARTER), seeds_root(), contracts, seed)
+
+
 def write_quarter(tickets: int, exports: Path, seed: int = plan.SEED) -> Path:
     """Write the ticket, mailbox, suggestion and bulletin files of `QUARTER`.
 
@@ -59,7 +65,7 @@ def write_quarter(tickets: int, exports: Path, seed: int = plan.SEED) -> Path:
         The ticket file.
     """
     contracts = load_contracts(contracts_root())
-    planned = plan.synthetic(tickets, str(QUARTER), seeds_root(), contracts, seed)
+    planned = planned_quarter(tickets, seed)
     folder = exports / str(QUARTER)
     folder.mkdir(parents=True)
     ticket = folder / "ticket.csv"
@@ -69,12 +75,17 @@ def write_quarter(tickets: int, exports: Path, seed: int = plan.SEED) -> Path:
     write_csv(
         rows.suggestions(planned), contracts["suggestion"], suggestion, "gb18030", SHORT_TIMES
     )
-    rules = Rules.load(seeds_root(), contracts["bulletin"], QUARTER)
-    with (folder / "bulletin.csv").open("w", encoding=EXCEL_UTF8, newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([column.label for column in contracts["bulletin"].columns])
-        writer.writerows(_bulletin(planned, rules))
+    write_bulletin(planned, folder / "bulletin.csv")
     return ticket
+
+
+def write_bulletin(planned: plan.Plan, path: Path) -> None:
+    """Write the bulletin that a plan's figures make, in the long form."""
+    contract = load_contracts(contracts_root())["bulletin"]
+    with path.open("w", encoding=EXCEL_UTF8, newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([column.label for column in contract.columns])
+        writer.writerows(_bulletin(planned, Rules.load(seeds_root(), contract, QUARTER)))
 
 
 def _as_exported(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:

@@ -4,6 +4,7 @@ dlt needs an environment of its own: `make bench` holds it to the same mart.
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import contenders
@@ -11,23 +12,38 @@ import pytest
 import quarters
 from conftest import Ran, hotline
 
+from orchestration.bulletin.command import lint_file
 from orchestration.settings import Home
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _site() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(os.environ, "HOTLINE_SITE", "")  # put back as it was, whatever is set here
+        quarters.use_site()
+        yield
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Ran]:
     """The exports' ticket file, and a home in which they were loaded with little memory."""
     folder = tmp_path_factory.mktemp("quarter")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(os.environ, "HOTLINE_SITE", "")  # put back as it was, whatever is set here
-        quarters.use_site()
-        ticket = quarters.write_quarter(1000, folder / "exports")
-        done = hotline(
-            *("run", str(quarters.QUARTER), "--memory-limit", "1GiB"),
-            home=folder / "home",
-            exports=folder / "exports",
-        )
-        yield ticket, folder / "home", done
+    ticket = quarters.write_quarter(1000, folder / "exports")
+    done = hotline(
+        *("run", str(quarters.QUARTER), "--memory-limit", "1GiB"),
+        home=folder / "home",
+        exports=folder / "exports",
+    )
+    return ticket, folder / "home", done
+
+
+def test_a_bulletin_of_ten_million_tickets_does_not_contradict_itself(tmp_path: Path) -> None:
+    """Thousands of numbers of callbacks give such a printed rate; any of them may be the one."""
+    path = tmp_path / "bulletin.csv"
+    quarters.write_bulletin(quarters.planned_quarter(10_000_000), path)
+    report = lint_file(path, str(quarters.QUARTER))
+    assert report.comparison_count > 500
+    assert not report.contradictions
 
 
 def test_the_books_close_without_an_explanation(ran: tuple[Path, Path, Ran]) -> None:

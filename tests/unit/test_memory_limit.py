@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from conftest import hotline
 
-from orchestration.settings import Home, duckdb_memory, memory_limit
+from orchestration.settings import Home, memory_limit
 from orchestration.warehouse import bare_connection, connect
 
 NAME = "HOTLINE_MEMORY_LIMIT"
@@ -14,9 +14,9 @@ NAME = "HOTLINE_MEMORY_LIMIT"
 def test_a_limit_is_for_the_whole_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, "4GiB")
     assert memory_limit() == 4 << 30
-    assert duckdb_memory() == "2560MiB"
+    assert Home(Path("/h")).duckdb_config["memory_limit"] == "2560MiB"
     monkeypatch.setenv(NAME, "1.5 GiB")
-    assert duckdb_memory() == "768MiB"
+    assert Home(Path("/h")).duckdb_config["memory_limit"] == "768MiB"
 
 
 def test_duckdb_keeps_to_its_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,6 +26,8 @@ def test_duckdb_keeps_to_its_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         with opened(home) as connection:
             (limit,) = connection.execute("select current_setting('memory_limit')").fetchone()
             assert limit == "1.0 GiB"
+            (folder,) = connection.execute("select current_setting('temp_directory')").fetchone()
+            assert folder == str(home.scratch)  # which the next run empties, whatever a kill left
 
 
 @pytest.mark.parametrize("written", ["viel", "4", "512MiB", "-1GiB"])
