@@ -1,19 +1,6 @@
 {#- What the staging models share. In them <column>_text is a cleaned written value, <column> the
-    typed one, <column>_reason the code of what is wrong with it (null: nothing). -#}
-
-{#- Before the query of a CTE that is read more than once and is cheaper to work out again for the
-    few columns that each reader takes than to keep whole: at ten million rows it needs gigabytes.
-    Engines that keep none by themselves need no hint. -#}
-{% macro not_kept() -%}
-    {{ return(adapter.dispatch('not_kept')()) }}
-{%- endmacro %}
-
-{% macro default__not_kept() -%}
-{%- endmacro %}
-
-{% macro duckdb__not_kept() -%}
-    not materialized
-{%- endmacro %}
+    typed one, <column>_reason the code of what is wrong with it (null: nothing).
+    In models of millions of rows no wide CTE is read twice: an engine would keep all of it. -#}
 
 {#- The written columns of an export, cleaned; null where the contract says that nothing is written.
     `repeated_in`: only of the rows whose value in this column occurs more than once, so that the
@@ -62,11 +49,11 @@
     {% endfor %}
 {%- endmacro %}
 
-{#- One row for each (written_name, evaluation_group, day) of CTE `typed`: how many units its
-    aliases name on that day, and which. Names match exactly but for blanks, never nearly. An alias that names the
-    group outranks one that doesn't: two bodies share a name and differ by group, and where no
-    group is written a group-less alias decides. -#}
-{% macro resolved_units(source_name, day='cast(dispatched_at as date)') -%}
+{#- One row for each (written_name, evaluation_group, day) of a CTE: how many units its aliases name
+    on that day, and which. Names match exactly but for blanks, never nearly. An alias that names the
+    group outranks one that doesn't: two bodies share a name and differ by group, and where no group
+    is written a group-less alias decides. -#}
+{% macro resolved_units(source_name, day='cast(dispatched_at as date)', rows='typed') -%}
     select
         name.written_name,
         name.evaluation_group,
@@ -84,7 +71,7 @@
             written_name,
             evaluation_group,
             {{ day }} as valid_on
-        from typed
+        from {{ rows }}
     ) as name
     left join {{ ref('unit_alias') }} as alias
         on

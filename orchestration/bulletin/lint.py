@@ -479,7 +479,7 @@ def _indexes(bulletin: Bulletin, rules: Rules) -> Iterator[Comparison]:
             continue
         counts = {measure: int(printed.value) for measure, printed in row.items()}
         if CALLBACKS not in needed:
-            options = range(1)
+            options: Sequence[int] = range(1)
         elif counts.get(DISSATISFIED):
             candidates = bulletin.callbacks(row)
             step = len(candidates) // MAX_OPTIONS + 1

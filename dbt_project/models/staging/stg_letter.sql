@@ -4,11 +4,11 @@
 ] %}
 {% set rules = contract_rules('mailbox') %}
 
-with written as {{ not_kept() }} (
+with written as (
     {{ written('mailbox', columns, rules) }}
 ),
 
-typed as {{ not_kept() }} (
+typed as (
     select
         written.*,
         written.letter_id_text as letter_id,
@@ -23,11 +23,22 @@ typed as {{ not_kept() }} (
     {{ join_codes('mailbox', ['mailbox', 'satisfaction']) }}
 ),
 
-resolved as (
-    {{ resolved_units('mailbox') }}
+-- The columns that name a unit, typed by themselves: the others aren't worked out twice.
+named as (
+    select
+        written.unit_name_text as written_name,
+        cast(null as {{ dbt.type_string() }}) as evaluation_group,
+        {{ parse_timestamp('written.dispatched_at_text', rules) }} as dispatched_at
+    from (
+        {{ written('mailbox', ['dispatched_at', 'unit_name'], rules) }}
+    ) as written
 ),
 
-identified as {{ not_kept() }} (
+resolved as (
+    {{ resolved_units('mailbox', rows='named') }}
+),
+
+identified as (
     select
         typed.*,
         resolved.unit_code,

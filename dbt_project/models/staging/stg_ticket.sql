@@ -6,11 +6,11 @@
 {% set codes = ['evaluation_group', 'request_type', 'category', 'is_reworked', 'callback_result'] %}
 {% set rules = contract_rules('ticket') %}
 
-with written as {{ not_kept() }} (
+with written as (
     {{ written('ticket', columns, rules) }}
 ),
 
-typed as {{ not_kept() }} (
+typed as (
     select
         written.*,
         written.work_order_id_text as work_order_id,
@@ -32,11 +32,23 @@ typed as {{ not_kept() }} (
     {{ join_codes('ticket', codes) }}
 ),
 
-resolved as (
-    {{ resolved_units('ticket') }}
+-- The columns that name a unit, typed by themselves: the others aren't worked out twice.
+named as (
+    select
+        written.unit_name_text as written_name,
+        evaluation_group_code.code as evaluation_group,
+        {{ parse_timestamp('written.dispatched_at_text', rules) }} as dispatched_at
+    from (
+        {{ written('ticket', ['dispatched_at', 'unit_name', 'evaluation_group'], rules) }}
+    ) as written
+    {{ join_codes('ticket', ['evaluation_group']) }}
 ),
 
-identified as {{ not_kept() }} (
+resolved as (
+    {{ resolved_units('ticket', rows='named') }}
+),
+
+identified as (
     select
         typed.*,
         resolved.unit_code,
