@@ -80,7 +80,8 @@ class _Finding:
         failing = result.result.get("unexpected_index_list") or []
         rows = sum(row.get(HELD_BY, 1) for row in failing)
         self.failing += int(rows or result.result.get("unexpected_count") or 1)
-        self.rows += [(place, int(row.get(FIRST_ROW, row.get(ROW_NUMBER)))) for row in failing]
+        numbers = (row.get(FIRST_ROW, row.get(ROW_NUMBER)) for row in failing)
+        self.rows += [(place, int(number)) for number in numbers if pd.notna(number)]
         self.rows = sorted(self.rows)[:SHOWN_ROWS]
 
 
