@@ -16,7 +16,14 @@ from rich.table import Table
 from orchestration.errors import InputError, for_people
 from orchestration.progress import Reading, listening
 from orchestration.quarters import Quarter
-from orchestration.settings import DBT_PROJECT, PROJECT_ROOT, Home, contracts_root, exports_root
+from orchestration.settings import (
+    DBT_PROJECT,
+    PROJECT_ROOT,
+    Home,
+    contracts_root,
+    exports_root,
+    memory_limit,
+)
 
 if TYPE_CHECKING:
     from orchestration.audit.trace import Figure, RowTrace
@@ -91,10 +98,19 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="没有任何变化也完整重跑")] = False,
     exports: ExportsOption = None,
     home: HomeOption = None,
+    memory: Annotated[
+        str,
+        typer.Option(
+            "--memory-limit", metavar="SIZE", help="内存上限，默认 4GiB；放不下的写到磁盘，会慢些"
+        ),
+    ] = "",
 ) -> None:
     """运行一个季度：接收、校验、建模、对账、关口、发布；没有变化则不重跑。"""
     began = time.perf_counter()
     place = _settle(exports, home)
+    if memory:
+        os.environ["HOTLINE_MEMORY_LIMIT"] = memory
+    memory_limit()
     Quarter.parse(quarter)
     from orchestration import last_run
 

@@ -30,7 +30,8 @@ QUIET = ["--quiet", "--log-level-file", "none"]
 # The manifest is handed on in memory: writing it takes a third of a second, twice a run.
 IN_MEMORY = "--no-write-json"
 RESULT_EVENTS = {"LogSeedResult", "LogModelResult", "LogTestResult"}
-DATABASE = "HOTLINE_DATABASE"
+# What profiles.yml takes from the environment.
+DATABASE, MEMORY, SPILL = "HOTLINE_DATABASE", "HOTLINE_DUCKDB_MEMORY", "HOTLINE_DUCKDB_SPILL"
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,14 @@ def parse_project() -> Manifest:
     """
     _check_seeds()
     # The same profile for every home, or dbt would take the last parse for outdated.
-    database = os.environ.pop(DATABASE, None)
+    profile = (DATABASE, MEMORY, SPILL)
+    outside = {name: os.environ.pop(name) for name in profile if name in os.environ}
     TARGET.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(TARGET / ".parse.lock"):
             result = dbtRunner().invoke(["parse", IN_MEMORY, *_where(TARGET), *QUIET])
     finally:
-        if database is not None:
-            os.environ[DATABASE] = database
+        os.environ |= outside
     if not isinstance(result.result, Manifest):
         raise RuntimeError(f"dbt parse: {result.exception}")
     return result.result
@@ -99,7 +100,7 @@ def build(
         if message.info.name in RESULT_EVENTS:
             on_event(MessageToDict(cast(Message, message), preserving_proto_field_name=True))
 
-    os.environ[DATABASE] = str(home.warehouse)
+    _point_profile_at(home)
     artifact = home.dbt_target / "run_results.json"
     artifact.unlink(missing_ok=True)
     kinds = [f"--exclude-resource-type={kind}" for kind in ("unit_test", *leave_out)]
@@ -124,12 +125,21 @@ def static_docs(home: Home) -> Path:
     Raises:
         RuntimeError: dbt can't make it, for instance from a warehouse without the models.
     """
-    os.environ[DATABASE] = str(home.warehouse)
+    _point_profile_at(home)
     command = ["docs", "generate", "--static", *_where(home.dbt_target), *QUIET]
     result = dbtRunner().invoke(command)
     if not result.success:
         raise RuntimeError(f"dbt docs generate: {result.exception}")
     return home.dbt_target / "static_index.html"
+
+
+def _point_profile_at(home: Home) -> None:
+    config = home.duckdb_config
+    os.environ |= {
+        DATABASE: str(home.warehouse),
+        MEMORY: config["memory_limit"],
+        SPILL: config["temp_directory"],
+    }
 
 
 def _where(target: Path) -> list[str]:

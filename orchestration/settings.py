@@ -4,12 +4,19 @@ No other module spells out a path inside a home.
 """
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from orchestration.errors import InputError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 CONTROLS = DBT_PROJECT / "controls" / "control.csv"
+LEAST_MEMORY = 1 << 30
+OTHER_MEMORY = 3 << 29
+"""What a run takes beside DuckDB: the packages, the readers' blocks, batches to validate."""
 
 
 def site_root() -> Path | None:
@@ -77,6 +84,26 @@ def program_files() -> list[Path]:
     return [path for path in [*kept, *DBT_PROJECT.glob("*.yml")] if path.is_file()]
 
 
+def memory_limit() -> int:
+    """Bytes that a run may take: `HOTLINE_MEMORY_LIMIT`, else 4 GiB.
+
+    Raises:
+        InputError: no size, or too little for any run.
+    """
+    written = os.environ.get("HOTLINE_MEMORY_LIMIT") or "4GiB"
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT])(i?)B", written.strip(), re.ASCII)
+    power = "KMGT".index(found[2]) + 1 if found else 0
+    limit = int(float(found[1]) * (1024 if found[3] else 1000) ** power) if found else 0
+    if limit < LEAST_MEMORY:
+        raise InputError(
+            code="bad_memory_limit",
+            found=f"内存上限写成了「{written[:20]}」",
+            expected="数字加 GiB 或 MiB，不少于 1GiB，例如 4GiB",
+            action="改正 --memory-limit 或环境变量 HOTLINE_MEMORY_LIMIT",
+        )
+    return limit
+
+
 @dataclass(frozen=True)
 class Home:
     """The folder that holds the warehouse and what it publishes (`HOTLINE_HOME`)."""
@@ -122,6 +149,16 @@ class Home:
     def scratch(self) -> Path:
         """Temporary files; emptied at the start of a run."""
         return self.root / "scratch"
+
+    @property
+    def duckdb_config(self) -> dict[str, Any]:
+        """How every DuckDB of this home is opened: its memory, and where it spills the rest.
+
+        Of the limit what Python and the readers need is set aside, at most half.
+        """
+        limit = memory_limit()
+        own = limit - min(limit // 2, OTHER_MEMORY)
+        return {"memory_limit": f"{own >> 20}MiB", "temp_directory": str(self.scratch)}
 
     @property
     def lock(self) -> Path:

@@ -47,7 +47,7 @@ def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            opened = duckdb.connect(str(home.warehouse))
+            opened = duckdb.connect(str(home.warehouse), config=home.duckdb_config)
             break
         except duckdb.IOException as error:
             if "lock" not in str(error):
@@ -64,6 +64,17 @@ def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
             ) from error
     with opened as connection:
         yield connection
+
+
+@contextmanager
+def bare_connection(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to no database, for queries on files; it spills into the home's scratch."""
+    with duckdb.connect(config=home.duckdb_config) as connection:
+        yield connection
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
 
 
 def query(home: Home, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
@@ -276,7 +287,7 @@ def raw_rows(
     files has no rows.
     """
     columns = canonical_columns()[source]
-    paths = ["'" + str(file.parquet(home)).replace("'", "''") + "'" for file in files]
+    paths = [f"'{_quoted(file.parquet(home))}'" for file in files]
     kept = contracts[source].kept_columns if paths else []
     names = [name if name in kept else f"null::varchar as {name}" for name in columns]
     if paths:

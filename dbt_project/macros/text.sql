@@ -45,12 +45,11 @@
 {%- endmacro %}
 
 {% macro duckdb__clean_text(expression) -%}
-    {#- Trimming is slow and most text begins and ends with a visible ASCII character. #}
+    {#- Trimming so many characters is ten times as slow as seeing that there is nothing to trim. #}
     case
-        when
-            {{ expression }} between '!' and '~' and right({{ expression }}, 1) between '!' and '~'
-            then {{ expression }}
-        else trim({{ expression }}, '{{ blanks() }}')
+        when regexp_matches({{ expression }}, '^[{{ blanks() }}]|[{{ blanks() }}]$')
+            then trim({{ expression }}, '{{ blanks() }}')
+        else {{ expression }}
     end
 {%- endmacro %}
 

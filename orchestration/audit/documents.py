@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from orchestration.audit.frames import MART_SUITES, RAW_SUITES, mart_frames, raw_frames
+from orchestration.audit.frames import MART_SUITES, RAW_SUITES, mart_table, raw_table
 from orchestration.audit.report import TEMPLATES
 from orchestration.dbt_project import static_docs
 from orchestration.dictionary.page import dictionary_page
@@ -76,7 +76,7 @@ def _write_expectations(home: Home, quarter: str, folder: Path) -> None:
 
 def _tables(home: Home, quarter: str) -> Iterator[tuple[str, Iterator[pd.DataFrame]]]:
     contracts = load_contracts(contracts_root())
-    for source in RAW_SUITES:
-        yield source, raw_frames(home, contracts, source, quarter)
-    for table in MART_SUITES:
-        yield table, mart_frames(home, table, quarter)
+    tables = {source: raw_table(home, contracts, source, quarter) for source in RAW_SUITES}
+    tables |= {mart: mart_table(home, mart, quarter) for mart in MART_SUITES}
+    for name, table in tables.items():
+        yield name, (batch.frame for batch in table.rows())

@@ -10,7 +10,7 @@ import dagster as dg
 from orchestration.audit import reconciliation
 from orchestration.audit.check_results import CheckResult, failures, record
 from orchestration.audit.findings import unmapped_units, write_rejected_workbook
-from orchestration.audit.frames import MART_SUITES, RAW_SUITES, mart_frames, raw_frames
+from orchestration.audit.frames import MART_SUITES, RAW_SUITES, mart_table, raw_table
 from orchestration.audit.recompute import recompute
 from orchestration.audit.report import write_report
 from orchestration.defs.resources import Workspace
@@ -37,12 +37,12 @@ def _check_op(
 
     home, quarter = workspace.home, context.run.tags["dagster/partition"]
     for suite in suites:
-        frames = (
-            raw_frames(home, workspace.contracts, suite, quarter)
+        table = (
+            raw_table(home, workspace.contracts, suite, quarter)
             if layer == "raw"
-            else mart_frames(home, suite, quarter)
+            else mart_table(home, suite, quarter)
         )
-        results = validate(suite, frames, layer)
+        results = validate(suite, table, layer)
         record(home, context.run.run_id, quarter, input_sha256(home, quarter), results)
         yield _asset_check_result("expectations", dg.AssetKey([layer, suite]), results)
 
@@ -60,10 +60,16 @@ def _asset_check_result(
         metadata={
             "checks": len(results),
             "failed": dg.MetadataValue.md(
-                "\n".join(f"- `{r.check_name}`：{r.failing_count} 处" for r in failed) or "无"
+                "\n".join(f"- `{r.check_name}`：{r.failing_count} 处{_rows(r)}" for r in failed)
+                or "无"
             ),
         },
     )
+
+
+def _rows(result: CheckResult) -> str:
+    shown = "、".join(f"{file} 第 {row} 行" for file, row in result.rows)
+    return f"（{shown}{'……' if len(result.rows) < result.failing_count else ''}）" if shown else ""
 
 
 @dg.multi_asset_check(
