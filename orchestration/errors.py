@@ -5,6 +5,8 @@ Only errors that a user can act on belong here; everything else is a bug and may
 
 from dataclasses import dataclass
 
+from orchestration.outside import one_line
+
 
 @dataclass
 class InputError(Exception):
@@ -29,7 +31,7 @@ class InputError(Exception):
             f"列「{self.column}」" if self.column else "",
         ]
         where = "，".join(part for part in place if part)
-        return (
+        return one_line(
             f"[{self.code}] {where + '：' if where else ''}{self.found}。"
             f"应为：{self.expected}。处理：{self.action}。"
         )

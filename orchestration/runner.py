@@ -2,6 +2,7 @@
 
 import os
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,11 @@ nux:
 concurrency:
   runs:
     max_concurrent_runs: 1
+python_logs:
+  dagster_handler_config:
+    handlers:
+      hotline:
+        class: orchestration.run_log.RunLog
 """
 
 
@@ -57,11 +63,13 @@ class RunOutcome:
 def dagster_instance(home: Home) -> dg.DagsterInstance:
     """Dagster's instance inside a home, made on first use."""
     home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    home.dagster.mkdir(exist_ok=True)
+    home.dagster.mkdir(exist_ok=True, mode=0o700)
     settings = home.dagster / "dagster.yaml"
     if not settings.exists() or settings.read_text(encoding="utf-8") != DAGSTER_YAML:
         settings.write_text(DAGSTER_YAML, encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(home.dagster)
+    # The one way to give a handler to every run, whoever starts it; the version is pinned.
+    warnings.filterwarnings("ignore", "Handling yaml-defined logging", dg.BetaWarning)
     return dg.DagsterInstance.from_config(str(home.dagster))
 
 

@@ -107,6 +107,11 @@ class Home:
         return self.root / "scratch"
 
     @property
+    def log(self) -> Path:
+        """What each run did, a line of JSON an event; older lines beside it as `.1` and so on."""
+        return self.root / "logs" / "hotline.jsonl"
+
+    @property
     def lock(self) -> Path:
         """Held by the one writer."""
         return self.root / "writer.lock"

@@ -9,10 +9,10 @@ from typing import Any
 
 import xlsxwriter
 
+from orchestration.outside import FORMULA_STARTS
+
 # The same bytes for the same sheets: a workbook carries its time of creation.
 CREATED = datetime(2000, 1, 1)
-# What a spreadsheet takes for the start of a formula, once the cell is edited or saved as CSV.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 MAX_WIDTH = 420  # pixels; a longer text is wrapped
 
 

@@ -10,6 +10,7 @@ from orchestration.defs.resources import Workspace
 from orchestration.ingest.arrival import wait_until_still
 from orchestration.ingest.changes import changes
 from orchestration.ingest.lake import current_files, ingest_source
+from orchestration.outside import markdown
 from orchestration.warehouse import register_raw
 
 CHANGES = "changes"
@@ -52,7 +53,7 @@ def _raw_asset(source: str, description: str) -> dg.AssetsDefinition:
             # A shared folder can be away for a moment; a wrong file (InputError) stays wrong.
             raise dg.RetryRequested(max_retries=2, seconds_to_wait=5) from error
         listing = "\n".join(
-            f"| {f.file_name} | {f.row_count} | {f.encoding} | `{f.file_sha256[:12]}` |"
+            f"| {markdown(f.file_name)} | {f.row_count} | {f.encoding} | `{f.file_sha256[:12]}` |"
             for f in files
         )
         changed = changes(home, contracts[source], before, files)

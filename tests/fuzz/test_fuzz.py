@@ -84,6 +84,10 @@ def read_contracts(path):
         written_rules(contract)
 
 
+def read_layouts(path):
+    load_layouts(path.parent)
+
+
 def read_settings(path):
     (load_office if path.name == "bulletin.yml" else load_settings)(path)
 
@@ -93,11 +97,9 @@ TARGETS = {
     "workbook": (files(WORKBOOKS), read_export),
     "bulletin": (files(DOCUMENTS), read_bulletin),
     "contract": (settings(samples(*(EXPORTS / "contracts").glob("*.yml"))), read_contracts),
-    "layout": (
-        settings(samples(*(EXPORTS / "layouts").glob("*.yml"))), lambda path: load_layouts(path.parent),
-    ),
+    "layout": (settings(samples(*(EXPORTS / "layouts").glob("*.yml"))), read_layouts),
     "settings": (settings(samples(*(EXPORTS / "bulletin").glob("*.yml"))), read_settings),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("target", TARGETS)
