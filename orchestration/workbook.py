@@ -40,6 +40,11 @@ def write_workbook(path: Path, sheets: Mapping[str, Sheet]) -> None:
             _write_sheet(workbook.add_worksheet(title), sheet, styles)
 
 
+def inert(text: str) -> dict[str, bool]:
+    """The format that keeps a text cell from becoming a formula when somebody edits it."""
+    return {"quote_prefix": True} if text.startswith(FORMULA_STARTS) else {}
+
+
 class _Styles:
     """The formats of one workbook, each made once."""
 
@@ -86,6 +91,4 @@ def _write_cell(
     elif isinstance(value, int | Decimal):
         target.write_number(row, column, value, styles(num_format=number_format or "0"))
     else:
-        is_inert = not value.startswith(FORMULA_STARTS)
-        more = {} if is_inert else {"quote_prefix": True}
-        target.write_string(row, column, value, styles(text_wrap=True, **more))
+        target.write_string(row, column, value, styles(text_wrap=True, **inert(value)))

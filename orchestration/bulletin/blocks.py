@@ -88,12 +88,17 @@ def word_blocks(path: Path) -> list[Block]:
     try:
         with zipfile.ZipFile(path) as archive:
             check_archive(path, archive)
-        # The parts of another kind of document have no body.
-        body = getattr(docx.Document(str(path)).element, "body", None)
+        body = docx.Document(str(path)).element.body
         if body is None:
             raise broken
+    # The library meets an element of another kind than it looks for with the last two.
+    except (
+        *DAMAGE, PackageNotFoundError, InvalidXmlError, etree.LxmlError, AttributeError, TypeError,
+    ) as error:  # fmt: skip
+        raise broken from error
+    try:
         return _word_blocks(path, body)
-    except (*DAMAGE, PackageNotFoundError, InvalidXmlError, etree.LxmlError) as error:
+    except (InvalidXmlError, ValueError) as error:  # a number that is none
         raise broken from error
 
 
