@@ -7,8 +7,8 @@ export HOTLINE_HOME ?= $(CURDIR)/warehouse
 
 TICKETS ?= 1000000
 
-.PHONY: quarter test test-bi test-mutation test-faults test-load bench bench-growth bench-backfill \
-	lint ui docs lock clean
+.PHONY: quarter test test-bi test-mutation test-faults test-load test-fuzz bench bench-growth \
+	bench-backfill sbom lint ui docs lock clean
 .DELETE_ON_ERROR:
 
 quarter: .venv/.runtime
@@ -30,6 +30,15 @@ test-load: .venv/.dev
 MUTATIONS ?= 220
 test-mutation: .venv/.dev
 	$(BIN)/pytest tests/mutation --mutations $(MUTATIONS)
+
+# make test tries 60 inputs for each reader; 10,000 take half an hour on a quiet machine.
+FUZZ_INPUTS ?= 10000
+test-fuzz: .venv/.dev
+	$(BIN)/pytest tests/fuzz --inputs $(FUZZ_INPUTS) -n auto
+
+# The bill of materials (CycloneDX) of what a run is made of.
+sbom: .venv/.dev
+	@$(BIN)/python tests/sbom.py $(HOTLINE_HOME)/sbom.json
 
 # Slow: dbt's MetricFlow and Apache Superset, each in an environment of its own.
 test-bi: .venv/.dev .venv-metricflow/.done .venv-superset/.done

@@ -1,12 +1,14 @@
 """Running dbt in this process: one import and one parse serve Dagster's graph and the build."""
 
+import csv
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
@@ -18,6 +20,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from orchestration.errors import InputError
+from orchestration.outside import one_line
 from orchestration.settings import DBT_PROJECT, Home, seeds_root, site_root
 
 # A parse target for each site, so that two sites don't undo each other's parse.
@@ -77,6 +80,36 @@ def _check_seeds() -> None:
             expected="每个业务规则一个 .csv，列与 dbt_project/seeds 中的相同；没有内容的只留列名",
             action="补上文件，或改正 HOTLINE_SITE",
         )
+    for name in sorted(needed):
+        _check_texts(seeds / name)
+
+
+def _check_texts(seed: Path) -> None:
+    """Rules name pages, files and rows of documents: all of it can be printed, codes are plain."""
+
+    def refuse(found: str, row: int | None = None, column: str = "") -> NoReturn:
+        raise InputError(
+            code="bad_seed",
+            file=f"seeds/{seed.name}",
+            row=row,
+            column=column,
+            found=found,
+            expected="UTF-8 编码的 CSV；文字没有控制符、换行、改变书写方向的符号；"
+            "单位代码只用字母、数字、_、-",
+            action="改正这一格后重新运行",
+        )
+
+    try:
+        with seed.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file, restkey="", restval=""))
+    except (UnicodeDecodeError, csv.Error):
+        refuse("无法读取")
+    for number, row in enumerate(rows, start=2):
+        for column, text in row.items():
+            if column and one_line(text) != text:
+                refuse("有不能印出的符号", number, column)
+            if column == "unit_code" and not re.fullmatch("[A-Za-z0-9_-]*", text):
+                refuse(f"代码 {text[:40]} 含有别的字符", number, column)
 
 
 def build(

@@ -8,6 +8,8 @@ import re
 import traceback
 from dataclasses import dataclass
 
+from orchestration.outside import one_line
+
 
 @dataclass
 class InputError(Exception):
@@ -33,7 +35,7 @@ class InputError(Exception):
             f"列「{self.column}」" if self.column else "",
         ]
         where = "，".join(part for part in place if part)
-        return (
+        return one_line(
             f"[{self.code}] {where + '：' if where else ''}{self.found}。"
             f"应为：{self.expected}。处理：{self.action}。"
         )

@@ -19,6 +19,8 @@ WAIT_SECONDS = 600.0
 def writer(home: Home, run_id: str, wait_seconds: float = WAIT_SECONDS) -> Iterator[str]:
     """Hold a home for a run; the operating system lets go of it if the process dies.
 
+    Whatever is written meanwhile, a backup too, is for the one who writes it and nobody else.
+
     Yields:
         The run that held the home before and died with it in hand, or nothing.
 
@@ -27,6 +29,7 @@ def writer(home: Home, run_id: str, wait_seconds: float = WAIT_SECONDS) -> Itera
     """
     home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
     note = home.lock.with_suffix(".json")
+    before = os.umask(0o077)
     try:
         with FileLock(home.lock, timeout=wait_seconds):
             died = _entry(note).get("run_id", "")
@@ -50,6 +53,8 @@ def writer(home: Home, run_id: str, wait_seconds: float = WAIT_SECONDS) -> Itera
             expected="同一数据目录同时只有一次运行",
             action="等那次运行结束后重新运行",
         ) from error
+    finally:
+        os.umask(before)
 
 
 def holder(home: Home) -> str:

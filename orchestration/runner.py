@@ -4,6 +4,7 @@ import logging
 import os
 import sqlite3
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -44,6 +45,11 @@ nux:
 concurrency:
   runs:
     max_concurrent_runs: 1
+python_logs:
+  dagster_handler_config:
+    handlers:
+      hotline:
+        class: orchestration.run_log.RunLog
 """
 
 _log = logging.getLogger(__name__)
@@ -86,11 +92,13 @@ def dagster_instance(home: Home) -> dg.DagsterInstance:
             damaged,
             aside.name,
         )
-    home.dagster.mkdir(exist_ok=True)
+    home.dagster.mkdir(exist_ok=True, mode=0o700)
     settings = home.dagster / "dagster.yaml"
     if not settings.exists() or settings.read_text(encoding="utf-8") != DAGSTER_YAML:
         settings.write_text(DAGSTER_YAML, encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(home.dagster)
+    # The one way to give a handler to every run, whoever starts it; the version is pinned.
+    warnings.filterwarnings("ignore", "Handling yaml-defined logging", dg.BetaWarning)
     return dg.DagsterInstance.from_config(str(home.dagster))
 
 

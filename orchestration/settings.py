@@ -161,6 +161,11 @@ class Home:
         return {"memory_limit": f"{own >> 20}MiB", "temp_directory": str(self.scratch)}
 
     @property
+    def log(self) -> Path:
+        """What each run did, a line of JSON an event; older lines beside it as `.1` and so on."""
+        return self.root / "logs" / "hotline.jsonl"
+
+    @property
     def lock(self) -> Path:
         """Held by the one writer."""
         return self.root / "writer.lock"

@@ -167,3 +167,4 @@ def page(browser: "Browser") -> Iterator["Page"]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-snapshot", action="store_true", help="accept the asset graph")
     parser.addoption("--mutations", type=int, default=12, help="figures to change, one at a time")
+    parser.addoption("--inputs", type=int, default=60, help="inputs for each fuzzed reader")

@@ -14,6 +14,7 @@ from orchestration.audit.frames import MART_SUITES, RAW_SUITES, mart_table, raw_
 from orchestration.audit.recompute import recompute
 from orchestration.audit.report import write_report
 from orchestration.defs.resources import Workspace
+from orchestration.outside import markdown
 from orchestration.publication import input_sha256
 from orchestration.quarters import Quarter
 
@@ -162,8 +163,8 @@ def reconciliation_gate(
 def _evidence(rows: list[dict[str, object]]) -> dict[str, dg.MetadataValue]:
     shown = rows[:20]
     lines = [
-        f"| {r['control_id']} | {r['subject']} | {r['measure']} | {r['expected']} | {r['actual']} "
-        f"| {r['status']} |"
+        f"| {r['control_id']} | {markdown(str(r['subject']))} | {markdown(str(r['measure']))} "
+        f"| {r['expected']} | {r['actual']} | {r['status']} |"
         for r in shown
     ]
     head = (

@@ -10,6 +10,7 @@ from orchestration.defs.resources import Workspace, retrying
 from orchestration.ingest.arrival import wait_until_still
 from orchestration.ingest.changes import changes
 from orchestration.ingest.lake import current_files, ingest_source
+from orchestration.outside import markdown
 from orchestration.publication import last_version_marts
 from orchestration.runner import REASON_TAG
 from orchestration.warehouse import register_raw
@@ -58,7 +59,7 @@ def _raw_asset(source: str, description: str) -> dg.AssetsDefinition:
             wait_until_still(workspace.exports / str(quarter))
             files = ingest_source(home, workspace.exports, quarter, contracts, source)
         listing = "\n".join(
-            f"| {f.file_name} | {f.row_count} | {f.encoding} | `{f.file_sha256[:12]}` |"
+            f"| {markdown(f.file_name)} | {f.row_count} | {f.encoding} | `{f.file_sha256[:12]}` |"
             for f in files
         )
         changed = changes(home, contracts[source], before, files)
