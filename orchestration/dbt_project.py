@@ -16,7 +16,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from orchestration.errors import InputError
-from orchestration.settings import DBT_PROJECT, Home, seeds_root, site_root
+from orchestration.settings import DBT_PROJECT, Engine, Home, seeds_root, site_root
 
 # A parse target for each site, so that two sites don't undo each other's parse.
 TARGET = DBT_PROJECT / "target"
@@ -36,7 +36,12 @@ class BuildResult:
     exception: BaseException | None
 
 
-def parse_project() -> Manifest:
+def target_folder(engine: Engine = "duckdb") -> Path:
+    """Where the project's parse for an engine is kept."""
+    return TARGET if engine == "duckdb" else TARGET / engine
+
+
+def parse_project(engine: Engine = "duckdb") -> Manifest:
     """Parse the project (only what changed since the last time); writes `target/manifest.json`.
 
     Raises:
@@ -46,10 +51,11 @@ def parse_project() -> Manifest:
     _check_seeds()
     # The same profile for every home, or dbt would take the last parse for outdated.
     database = os.environ.pop(DATABASE, None)
-    TARGET.mkdir(parents=True, exist_ok=True)
+    target = target_folder(engine)
+    target.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(TARGET / ".parse.lock"):
-            result = dbtRunner().invoke(["parse", *_where(TARGET), *QUIET])
+        with FileLock(target / ".parse.lock"):
+            result = dbtRunner().invoke(["parse", *_where(target, engine), *QUIET])
     finally:
         if database is not None:
             os.environ[DATABASE] = database
@@ -78,14 +84,16 @@ def build(
     manifest: Manifest,
     on_event: Callable[[dict[str, Any]], None],
     leave_out: Sequence[str] = (),
+    engine: Engine = "duckdb",
 ) -> BuildResult:
-    """Build seeds, models and data tests against a home's working warehouse.
+    """Build seeds, models and data tests: against a home's working warehouse, or on Spark.
 
     Args:
         home: whose warehouse is written.
         manifest: from `parse_project`.
         on_event: called with each of dbt's structured log events, as its JSON form.
         leave_out: kinds of resources that aren't built, such as `seed`; unit tests never are.
+        engine: which of the profile's targets; the manifest must be parsed for it.
     """
 
     def listen(message: EventMsg) -> None:
@@ -95,12 +103,37 @@ def build(
     artifact = home.dbt_target / "run_results.json"
     artifact.unlink(missing_ok=True)
     kinds = [f"--exclude-resource-type={kind}" for kind in ("unit_test", *leave_out)]
-    command = ["build", *kinds, *_where(home.dbt_target), *QUIET]
+    command = ["build", *kinds, *_where(home.dbt_target, engine), *QUIET]
     result = dbtRunner(manifest=manifest, callbacks=[listen]).invoke(command)
     return BuildResult(
         run_results=json.loads(artifact.read_text()) if artifact.exists() else {"results": []},
         exception=result.exception,
     )
+
+
+def run_operation(
+    home: Home, manifest: Manifest, macro: str, arguments: dict[str, Any], engine: Engine
+) -> str:
+    """Run a macro on an engine; what it logged last.
+
+    Raises:
+        RuntimeError: the macro failed.
+    """
+    logged, errors = [""], [""]
+
+    def listen(message: EventMsg) -> None:
+        if message.info.name == "JinjaLogInfo":
+            logged.append(message.data.msg)
+        elif message.info.level == "error":
+            errors.append(message.info.msg)
+
+    command = ["run-operation", macro, "--args", json.dumps(arguments, ensure_ascii=False)]
+    # A folder of its own, or its artifact would stand for the build's.
+    where = _where(home.dbt_target / "operation", engine)
+    result = dbtRunner(manifest=manifest, callbacks=[listen]).invoke([*command, *where, *QUIET])
+    if not result.success:
+        raise RuntimeError(f"dbt run-operation {macro}: {result.exception or errors[-1]}")
+    return logged[-1]
 
 
 def static_docs(home: Home) -> Path:
@@ -117,9 +150,10 @@ def static_docs(home: Home) -> Path:
     return home.dbt_target / "static_index.html"
 
 
-def _where(target: Path) -> list[str]:
+def _where(target: Path, engine: Engine = "duckdb") -> list[str]:
     project = str(DBT_PROJECT)
     return [
+        *("--target", engine),
         *("--project-dir", project, "--profiles-dir", project),
         *("--target-path", str(target), "--log-path", str(target)),
     ]

@@ -6,6 +6,11 @@ No other module spells out a path inside a home.
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
+
+from orchestration.errors import InputError
+
+Engine = Literal["duckdb", "spark"]
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
@@ -65,6 +70,24 @@ def bulletin_root() -> Path:
     return (site_root() or PROJECT_ROOT / "exports") / "bulletin"
 
 
+def engine() -> Engine:
+    """What builds the models: `HOTLINE_ENGINE`, else DuckDB.
+
+    Raises:
+        InputError: no such engine.
+    """
+    named = os.environ.get("HOTLINE_ENGINE") or "duckdb"
+    for known in get_args(Engine):
+        if named == known:
+            return known
+    raise InputError(
+        code="unknown_engine",
+        found=f"HOTLINE_ENGINE 为 {named}",
+        expected="、".join(get_args(Engine)),
+        action="改正环境变量 HOTLINE_ENGINE，或去掉它（用 duckdb）",
+    )
+
+
 @dataclass(frozen=True)
 class Home:
     """The folder that holds the warehouse and what it publishes (`HOTLINE_HOME`)."""
@@ -100,6 +123,11 @@ class Home:
     def dbt_target(self) -> Path:
         """Dbt's artifacts for this home."""
         return self.root / "dbt" / "target"
+
+    @property
+    def spark(self) -> Path:
+        """What Spark reads and writes, where no other store is named; its catalogue."""
+        return self.root / "spark"
 
     @property
     def scratch(self) -> Path:

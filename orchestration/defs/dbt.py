@@ -8,15 +8,17 @@ from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from orchestration.audit.check_results import from_dbt, record
-from orchestration.dbt_project import TARGET, build, parse_project
+from orchestration import spark
+from orchestration.dbt_project import build, parse_project, target_folder
 from orchestration.defs.columns import COLUMN_SCHEMA, built_columns
 from orchestration.defs.ingest import OWNERS, READERS, TEAM
 from orchestration.defs.partitions import quarters
 from orchestration.defs.resources import Workspace
 from orchestration.publication import READER_SCHEMAS, input_sha256
-from orchestration.settings import DBT_PROJECT
+from orchestration.settings import DBT_PROJECT, engine
 
-MANIFEST = parse_project()
+ENGINE = engine()
+MANIFEST = parse_project(ENGINE)
 
 
 class Translator(DagsterDbtTranslator):
@@ -42,12 +44,13 @@ class Translator(DagsterDbtTranslator):
         return READERS if dbt_resource_props["schema"] in READER_SCHEMAS else TEAM
 
 
+BUILD = {"duckdb": build, "spark": spark.build}
 translator = Translator()
-project = DbtProject(project_dir=DBT_PROJECT)
+project = DbtProject(project_dir=DBT_PROJECT, target=ENGINE)
 
 
 @dbt_assets(
-    manifest=TARGET / "manifest.json",
+    manifest=target_folder(ENGINE) / "manifest.json",
     project=project,
     dagster_dbt_translator=translator,
     partitions_def=quarters,
@@ -57,7 +60,7 @@ def dbt_models(context: dg.AssetExecutionContext, workspace: Workspace) -> Itera
     """Build seeds, models and tests for the run's quarter; record every test's result."""
     home, manifest = workspace.home, MANIFEST.writable_manifest().to_dict()
     events: list[DbtCoreCliEventMessage] = []
-    result = build(
+    result = BUILD[ENGINE](
         home,
         MANIFEST,
         lambda event: events.append(
