@@ -1,6 +1,7 @@
 """Running dbt in this process: one import and one parse serve Dagster's graph and the build."""
 
 import hashlib
+import importlib.util
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -45,10 +46,11 @@ def parse_project(engine: Engine = "duckdb") -> Manifest:
     """Parse the project (only what changed since the last time); writes `target/manifest.json`.
 
     Raises:
-        InputError: the site lacks a seed that the models read.
+        InputError: the site lacks a seed that the models read, or the engine isn't installed.
         RuntimeError: dbt can't parse the project.
     """
     _check_seeds()
+    _check_adapter(engine)
     # The same profile for every home, or dbt would take the last parse for outdated.
     database = os.environ.pop(DATABASE, None)
     target = target_folder(engine)
@@ -79,6 +81,16 @@ def _check_seeds() -> None:
         )
 
 
+def _check_adapter(engine: Engine) -> None:
+    if importlib.util.find_spec(f"dbt.adapters.{engine}") is None:
+        raise InputError(
+            code="no_engine",
+            found=f"没有安装 dbt-{engine}",
+            expected=f"HOTLINE_ENGINE={engine} 时装有它；Spark 的会话方式还要 pyspark 和 Java 17",
+            action=f"安装 hotline-warehouse[{engine}]，或去掉 HOTLINE_ENGINE",
+        )
+
+
 def build(
     home: Home,
     manifest: Manifest,
@@ -95,16 +107,13 @@ def build(
         leave_out: kinds of resources that aren't built, such as `seed`; unit tests never are.
         engine: which of the profile's targets; the manifest must be parsed for it.
     """
-
-    def listen(message: EventMsg) -> None:
-        on_event(MessageToDict(cast(Message, message), preserving_proto_field_name=True))
-
     os.environ[DATABASE] = str(home.warehouse)
     artifact = home.dbt_target / "run_results.json"
     artifact.unlink(missing_ok=True)
     kinds = [f"--exclude-resource-type={kind}" for kind in ("unit_test", *leave_out)]
     command = ["build", *kinds, *_where(home.dbt_target, engine), *QUIET]
-    result = dbtRunner(manifest=manifest, callbacks=[listen]).invoke(command)
+    listen = [lambda message: on_event(_as_json(message))]
+    result = dbtRunner(manifest=manifest, callbacks=listen).invoke(command)
     return BuildResult(
         run_results=json.loads(artifact.read_text()) if artifact.exists() else {"results": []},
         exception=result.exception,
@@ -122,10 +131,11 @@ def run_operation(
     logged, errors = [""], [""]
 
     def listen(message: EventMsg) -> None:
-        if message.info.name == "JinjaLogInfo":
-            logged.append(message.data.msg)
-        elif message.info.level == "error":
-            errors.append(message.info.msg)
+        event = _as_json(message)
+        if event["info"]["name"] == "JinjaLogInfo":
+            logged.append(event["data"]["msg"])
+        elif event["info"]["level"] == "error":
+            errors.append(event["info"]["msg"])
 
     command = ["run-operation", macro, "--args", json.dumps(arguments, ensure_ascii=False)]
     # A folder of its own, or its artifact would stand for the build's.
@@ -148,6 +158,10 @@ def static_docs(home: Home) -> Path:
     if not result.success:
         raise RuntimeError(f"dbt docs generate: {result.exception}")
     return home.dbt_target / "static_index.html"
+
+
+def _as_json(message: EventMsg) -> dict[str, Any]:
+    return MessageToDict(cast(Message, message), preserving_proto_field_name=True)
 
 
 def _where(target: Path, engine: Engine = "duckdb") -> list[str]:
