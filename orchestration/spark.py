@@ -82,7 +82,8 @@ def build(
     statements += _raw_views(home, store)
     run_operation(home, manifest, "run_statements", {"statements": statements}, "spark")
     told = run_operation(home, manifest, "list_tables", {"schemas": schemas}, "spark")
-    store.remove_leftovers(json.loads(told))
+    incremental = {n.name for n in _built_nodes(manifest) if n.config.materialized == "incremental"}
+    store.remove_leftovers(json.loads(told), incremental)
     result = dbt_build(home, manifest, on_event, engine="spark")
     _check_resources(result)
     wanted = [
@@ -137,13 +138,18 @@ class _Store:
         self.files.makedirs(self.path, exist_ok=True)
         self.files.put(str(folder), target, recursive=True)
 
-    def remove_leftovers(self, tables: Mapping[str, list[str]]) -> None:
-        """Remove folders that no table has: what a build wrote that was cut off."""
+    def remove_leftovers(self, tables: Mapping[str, list[str]], incremental: set[str]) -> None:
+        """Remove folders that no table has: what a build wrote that was cut off.
+
+        Whole ones of incremental tables stay, though, and stop the run: they hold other quarters.
+        """
         for schema, known in tables.items():
             place = f"{self.path}/tables/{schema}"
             folders = self.files.ls(place, detail=False) if self.files.exists(place) else []
             for folder in folders:
-                if folder.rstrip("/").rpartition("/")[2] not in known:
+                name = folder.rstrip("/").rpartition("/")[2]
+                is_whole = name in incremental and self.files.exists(f"{folder}/_SUCCESS")
+                if name not in known and not is_whole:
                     self.files.rm(folder, recursive=True)
 
     def parquet(self, schema: str, table: str) -> list[str]:

@@ -6,6 +6,7 @@ Usage: build_quarter.py HOME EXPORTS QUARTER
 
 import sys
 import time
+import uuid
 from pathlib import Path
 
 from orchestration import spark
@@ -23,7 +24,7 @@ def main(home: Home, exports: Path, quarter: Quarter) -> None:
     home.scratch.mkdir(parents=True, exist_ok=True)
     for source in contracts:
         ingest_source(home, exports, quarter, contracts, source)
-    register_raw(home, quarter, "build", contracts)
+    register_raw(home, quarter, str(uuid.uuid4()), contracts)
     manifest = parse_project(engine())
     started = time.perf_counter()
     result = {"duckdb": build, "spark": spark.build}[engine()](home, manifest, lambda _: None)

@@ -100,10 +100,14 @@ def build_on_duckdb(home: Path, exports: Path) -> None:
 
 
 def test_many_tickets_and_a_worker_lost_while_they_are_counted_again(cluster, million, tmp_path):
-    """The second build has no letters any more, and loses a worker in its middle."""
-    one, other = tmp_path / "duckdb", tmp_path / "spark"
+    """The second build has no letters any more, and loses a worker in its middle.
+
+    Spark's tables stand elsewhere than in the home: they are reached by a URL.
+    """
+    one, other, store = tmp_path / "duckdb", tmp_path / "spark", tmp_path / "store"
+    elsewhere = {"HOTLINE_SPARK_STORE": f"file://{store}"}
     build_on_duckdb(one, million)
-    first = on_spark(cluster, "python", BUILD, other, million, "2022Q2")
+    first = on_spark(cluster, "python", BUILD, other, million, "2022Q2", **elsewhere)
     assert first.returncode == 0, first.stdout + first.stderr[-3000:]
     print(first.stdout)
     assert assert_same_tables(one, other) > 400
@@ -111,20 +115,20 @@ def test_many_tickets_and_a_worker_lost_while_they_are_counted_again(cluster, mi
     letters = million / "2022Q2" / "mailbox.csv"
     letters.write_bytes(letters.read_bytes().splitlines(keepends=True)[0])
     build_on_duckdb(one, million)
-    killer = threading.Thread(target=kill_after_staging, args=(cluster, other))
+    killer = threading.Thread(target=kill_after_staging, args=(cluster, store))
     killer.start()
-    again = on_spark(cluster, "python", BUILD, other, million, "2022Q2")
+    again = on_spark(cluster, "python", BUILD, other, million, "2022Q2", **elsewhere)
     killer.join()
     assert len([p for p in cluster.processes if p.poll() is None]) == 2, "no worker was lost"
     assert again.returncode == 0, again.stdout + again.stderr[-3000:]
     print(again.stdout)
     assert assert_same_tables(one, other) > 400
-    assert not list((other / "spark" / "tables" / "facts" / "fct_letter").glob("quarter=*"))
+    assert not list((store / "tables" / "facts" / "fct_letter").glob("quarter=*"))
 
 
-def kill_after_staging(cluster: Cluster, home: Path) -> None:
+def kill_after_staging(cluster: Cluster, store: Path) -> None:
     """Kill a worker once the tickets are staged anew: their facts and marts are still to come."""
-    staged, started = home / "spark" / "tables" / "staging" / "stg_ticket" / "_SUCCESS", time.time()
+    staged, started = store / "tables" / "staging" / "stg_ticket" / "_SUCCESS", time.time()
     while not (staged.exists() and staged.stat().st_mtime > started):
         if time.time() > started + 1800:
             return
