@@ -7,8 +7,8 @@ export HOTLINE_HOME ?= $(CURDIR)/warehouse
 
 TICKETS ?= 1000000
 
-.PHONY: quarter test test-bi test-mutation test-faults test-load test-fuzz bench bench-growth \
-	bench-backfill sbom lint ui docs lock clean
+.PHONY: quarter test test-bi test-spark test-mutation test-faults test-load test-fuzz bench \
+	bench-growth bench-backfill sbom lint ui docs lock clean
 .DELETE_ON_ERROR:
 
 quarter: .venv/.runtime
@@ -43,6 +43,10 @@ sbom: .venv/.dev
 # Slow: dbt's MetricFlow and Apache Superset, each in an environment of its own.
 test-bi: .venv/.dev .venv-metricflow/.done .venv-superset/.done
 	$(BIN)/pytest tests/bi
+
+# Slow: a Spark cluster of three processes on this machine. Needs Java 17.
+test-spark: .venv/.dev .venv-spark/.done
+	TICKETS=$(TICKETS) $(BIN)/pytest -s tests/spark
 
 # An hour on a quiet machine, most of it at ten million tickets; SIZES="10000 100000" takes minutes.
 # Results go to $(HOTLINE_HOME)/bench. dlt has an environment of its own and is left out without it.
@@ -81,6 +85,7 @@ lock:
 	$(UV_COMPILE) tests/bi/metricflow.in -o tests/bi/metricflow.lock
 	$(UV_COMPILE) tests/bi/superset.in -o tests/bi/superset.lock
 	$(UV_COMPILE) tests/benchmarks/dlt.in -o tests/benchmarks/dlt.lock
+	$(UV_COMPILE) pyproject.toml --extra spark -c requirements-dev.lock -o tests/spark/spark.lock
 
 clean:
 	rm -rf .venv .venv-* dbt_project/target
@@ -95,6 +100,12 @@ clean:
 
 .venv/.dev: requirements-dev.lock .venv/.runtime
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
+.venv-spark/.done: tests/spark/spark.lock pyproject.toml
+	@$(PYTHON) -m venv .venv-spark
+	@.venv-spark/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@.venv-spark/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv-%/.done: tests/bi/%.lock

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -21,7 +22,7 @@ from google.protobuf.message import Message
 
 from orchestration.errors import InputError
 from orchestration.outside import one_line
-from orchestration.settings import DBT_PROJECT, Home, seeds_root, site_root
+from orchestration.settings import DBT_PROJECT, Engine, Home, seeds_root, site_root
 
 # A parse target for each site, so that two sites don't undo each other's parse.
 TARGET = DBT_PROJECT / "target"
@@ -45,21 +46,24 @@ class BuildResult:
     exception: BaseException | None
 
 
-def parse_project() -> Manifest:
-    """Parse the project (only what changed since the last time).
+def parse_project(engine: Engine = "duckdb") -> Manifest:
+    """Parse the project for an engine (only what changed since the last time).
 
     Raises:
-        InputError: the site lacks a seed that the models read.
+        InputError: the site lacks a seed that the models read, or the engine isn't installed.
         RuntimeError: dbt can't parse the project.
     """
     _check_seeds()
+    _check_adapter(engine)
     # The same profile for every home, or dbt would take the last parse for outdated.
     profile = (DATABASE, MEMORY, SPILL)
     outside = {name: os.environ.pop(name) for name in profile if name in os.environ}
-    TARGET.mkdir(parents=True, exist_ok=True)
+    # A folder for each engine, so that two don't undo each other's parse.
+    target = TARGET if engine == "duckdb" else TARGET / engine
+    target.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(TARGET / ".parse.lock"):
-            result = dbtRunner().invoke(["parse", IN_MEMORY, *_where(TARGET), *QUIET])
+        with FileLock(target / ".parse.lock"):
+            result = dbtRunner().invoke(["parse", IN_MEMORY, *_where(target, engine), *QUIET])
     finally:
         os.environ |= outside
     if not isinstance(result.result, Manifest):
@@ -112,13 +116,24 @@ def _check_texts(seed: Path) -> None:
                 refuse(f"代码 {text[:40]} 含有别的字符", number, column)
 
 
+def _check_adapter(engine: Engine) -> None:
+    if importlib.util.find_spec(f"dbt.adapters.{engine}") is None:
+        raise InputError(
+            code="no_engine",
+            found=f"没有安装 dbt-{engine}",
+            expected=f"HOTLINE_ENGINE={engine} 时装有它；Spark 的会话方式还要 pyspark 和 Java 17",
+            action=f"安装 hotline-warehouse[{engine}]，或去掉 HOTLINE_ENGINE",
+        )
+
+
 def build(
     home: Home,
     manifest: Manifest,
     on_event: Callable[[dict[str, Any]], None],
     leave_out: Sequence[str] = (),
+    engine: Engine = "duckdb",
 ) -> BuildResult:
-    """Build seeds, models and data tests against a home's working warehouse.
+    """Build seeds, models and data tests: against a home's working warehouse, or on Spark.
 
     dbt keeps the warehouse open in this process, until `close_warehouse`.
 
@@ -127,17 +142,18 @@ def build(
         manifest: from `parse_project`.
         on_event: called with dbt's log event on each node's result, in its JSON form.
         leave_out: kinds of resources that aren't built, such as `seed`; unit tests never are.
+        engine: which of the profile's targets; the manifest must be parsed for it.
     """
 
     def listen(message: EventMsg) -> None:
         if message.info.name in RESULT_EVENTS:
-            on_event(MessageToDict(cast(Message, message), preserving_proto_field_name=True))
+            on_event(_as_json(message))
 
     _point_profile_at(home)
     artifact = home.dbt_target / "run_results.json"
     artifact.unlink(missing_ok=True)
     kinds = [f"--exclude-resource-type={kind}" for kind in ("unit_test", *leave_out)]
-    command = ["build", *kinds, IN_MEMORY, *_where(home.dbt_target), *QUIET]
+    command = ["build", *kinds, IN_MEMORY, *_where(home.dbt_target, engine), *QUIET]
     result = dbtRunner(manifest=manifest, callbacks=[listen]).invoke(command)
     if isinstance(result.result, RunExecutionResult):
         result.result.write(str(artifact))
@@ -150,6 +166,32 @@ def build(
 def close_warehouse() -> None:
     """Let go of the working warehouse; what was written last goes from its log into the file."""
     DuckDBConnectionManager.close_all_connections()
+
+
+def run_operation(
+    home: Home, manifest: Manifest, macro: str, arguments: dict[str, Any], engine: Engine
+) -> str:
+    """Run a macro on an engine; what it logged last.
+
+    Raises:
+        RuntimeError: the macro failed.
+    """
+    logged, errors = [""], [""]
+
+    def listen(message: EventMsg) -> None:
+        event = _as_json(message)
+        if event["info"]["name"] == "JinjaLogInfo":
+            logged.append(event["data"]["msg"])
+        elif event["info"]["level"] == "error":
+            errors.append(event["info"]["msg"])
+
+    command = ["run-operation", macro, "--args", json.dumps(arguments, ensure_ascii=False)]
+    # A folder of its own, or its artifact would stand for the build's.
+    where = _where(home.dbt_target / "operation", engine)
+    result = dbtRunner(manifest=manifest, callbacks=[listen]).invoke([*command, *where, *QUIET])
+    if not result.success:
+        raise RuntimeError(f"dbt run-operation {macro}: {result.exception or errors[-1]}")
+    return logged[-1]
 
 
 def static_docs(home: Home) -> Path:
@@ -175,9 +217,14 @@ def _point_profile_at(home: Home) -> None:
     }
 
 
-def _where(target: Path) -> list[str]:
+def _as_json(message: EventMsg) -> dict[str, Any]:
+    return MessageToDict(cast(Message, message), preserving_proto_field_name=True)
+
+
+def _where(target: Path, engine: Engine = "duckdb") -> list[str]:
     project = str(DBT_PROJECT)
     return [
+        *("--target", engine),
         *("--project-dir", project, "--profiles-dir", project),
         *("--target-path", str(target), "--log-path", str(target)),
     ]

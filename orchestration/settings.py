@@ -7,9 +7,11 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from orchestration.errors import InputError
+
+Engine = Literal["duckdb", "spark"]
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
@@ -104,6 +106,25 @@ def memory_limit() -> int:
     return limit
 
 
+def engine() -> Engine:
+    """What builds the models: `HOTLINE_ENGINE`, else DuckDB.
+
+    Raises:
+        InputError: no such engine.
+    """
+    named = os.environ.get("HOTLINE_ENGINE") or "duckdb"
+    if named == "duckdb":
+        return "duckdb"
+    if named == "spark":
+        return "spark"
+    raise InputError(
+        code="unknown_engine",
+        found=f"HOTLINE_ENGINE 为 {named}",
+        expected="duckdb 或 spark",
+        action="改正环境变量 HOTLINE_ENGINE，或去掉它（用 duckdb）",
+    )
+
+
 @dataclass(frozen=True)
 class Home:
     """The folder that holds the warehouse and what it publishes (`HOTLINE_HOME`)."""
@@ -144,6 +165,11 @@ class Home:
     def dbt_target(self) -> Path:
         """Dbt's artifacts for this home."""
         return self.root / "dbt" / "target"
+
+    @property
+    def spark(self) -> Path:
+        """What Spark reads and writes, where no other store is named; its catalogue."""
+        return self.root / "spark"
 
     @property
     def scratch(self) -> Path:

@@ -22,7 +22,7 @@ from orchestration.ingest.lake import LakeFile, all_files, current_files
 from orchestration.ingest.written import written_rules
 from orchestration.provenance import code_version
 from orchestration.quarters import Quarter
-from orchestration.settings import DBT_PROJECT, Home, seeds_root
+from orchestration.settings import DBT_PROJECT, Engine, Home, seeds_root
 
 ROWS_A_STATEMENT = 1000
 PATIENCE_SECONDS = 3.0
@@ -97,6 +97,26 @@ def _has(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
         table.split("."),
     )
     return found.fetchone() is not None
+
+
+def check_engine(home: Home, engine: Engine) -> None:
+    """Refuse to build a home with another engine than before: its facts stand elsewhere.
+
+    Raises:
+        InputError: the home's facts are tables of DuckDB, or views on Spark's, and not as meant.
+    """
+    kinds = query(
+        home, "select distinct table_type from information_schema.tables where table_schema='facts'"
+    )
+    before = {"VIEW": "spark", "BASE TABLE": "duckdb"}
+    if others := {before[row["table_type"]] for row in kinds} - {engine}:
+        raise InputError(
+            code="other_engine",
+            file=home.warehouse.name,
+            found=f"这个数据文件夹以前用 {'、'.join(others)} 建，这次要用 {engine}",
+            expected="一个数据文件夹只用一种引擎，各季度的事实表才在一处",
+            action="改正 HOTLINE_ENGINE，或用 --home 另建数据文件夹，把各季度重新装载",
+        )
 
 
 def register_raw(

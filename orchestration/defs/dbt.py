@@ -1,6 +1,6 @@
 """The dbt models as Dagster assets, their tests as asset checks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -8,16 +8,18 @@ from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from orchestration.audit.check_results import from_dbt, record
-from orchestration.dbt_project import build, parse_project
+from orchestration.dbt_project import BuildResult, build, parse_project
 from orchestration.defs.columns import COLUMN_SCHEMA, built_columns
 from orchestration.defs.ingest import OWNERS, READERS, TEAM
 from orchestration.defs.partitions import quarters
 from orchestration.defs.resources import Workspace
 from orchestration.errors import refusal
 from orchestration.publication import READER_SCHEMAS, input_sha256
-from orchestration.settings import DBT_PROJECT
+from orchestration.settings import DBT_PROJECT, engine
+from orchestration.warehouse import check_engine
 
-MANIFEST = parse_project()
+ENGINE = engine()
+MANIFEST = parse_project(ENGINE)
 MANIFEST_AS_WRITTEN = MANIFEST.writable_manifest().to_dict()
 
 
@@ -45,7 +47,7 @@ class Translator(DagsterDbtTranslator):
 
 
 translator = Translator()
-project = DbtProject(project_dir=DBT_PROJECT)
+project = DbtProject(project_dir=DBT_PROJECT, target=ENGINE)
 
 
 @dbt_assets(
@@ -59,7 +61,8 @@ def dbt_models(context: dg.AssetExecutionContext, workspace: Workspace) -> Itera
     """Build seeds, models and tests for the run's quarter; record every test's result."""
     home = workspace.home
     events: list[DbtCoreCliEventMessage] = []
-    result = build(
+    check_engine(home, ENGINE)
+    result = _builder()(
         home,
         MANIFEST,
         lambda event: events.append(
@@ -94,6 +97,14 @@ def dbt_models(context: dg.AssetExecutionContext, workspace: Workspace) -> Itera
             f"dbt 模型执行出错：{names or result.exception}；"
             f"详见 {home.dbt_target}/run_results.json"
         )
+
+
+def _builder() -> Callable[..., BuildResult]:
+    if ENGINE == "spark":
+        from orchestration.spark import build as build_on_spark  # the default doesn't wait for it
+
+        return build_on_spark
+    return build
 
 
 def _with_columns(
