@@ -10,9 +10,9 @@ from pathlib import Path
 from time import perf_counter
 
 import dagster as dg
+import sqlalchemy as sa
 from dagster import DagsterEventType
 from dagster_shared.error import SerializableErrorInfo
-from sqlalchemy import Engine, event
 
 from orchestration.errors import InputError
 from orchestration.settings import Home
@@ -68,7 +68,7 @@ def dagster_instance(home: Home) -> dg.DagsterInstance:
     return dg.DagsterInstance.from_config(str(home.dagster))
 
 
-@event.listens_for(Engine, "connect")
+@sa.event.listens_for(sa.Engine, "connect")
 def _sync_at_checkpoints(connection: object, _record: object) -> None:
     """Let SQLite wait for the disk at checkpoints, not at each of a run's thousand commits.
 

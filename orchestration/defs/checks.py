@@ -4,6 +4,7 @@ dbt's own tests become checks with the models. Every result also goes to `audit.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import dagster as dg
 
@@ -13,6 +14,7 @@ from orchestration.audit.findings import unmapped_units, write_rejected_workbook
 from orchestration.audit.frames import MART_SUITES, RAW_SUITES, mart_frames, raw_frames
 from orchestration.audit.recompute import recompute
 from orchestration.audit.report import write_report
+from orchestration.audit.validator import validate
 from orchestration.defs.resources import Workspace
 from orchestration.publication import input_sha256
 from orchestration.quarters import Quarter
@@ -32,15 +34,13 @@ def _check_op(
     suites: tuple[str, ...],
 ) -> Iterator[dg.AssetCheckResult]:
     """Run suites on their tables; record every expectation, then report one check a table."""
-    # Great Expectations takes two seconds to import: only a run that validates pays for it.
-    from orchestration.audit.expectations import validate
-
     home, quarter = workspace.home, context.run.tags["dagster/partition"]
     for suite in suites:
         frames = (
-            raw_frames(home, workspace.contracts, suite, quarter)
+            partial(raw_frames, home, workspace.contracts, suite, quarter)
             if layer == "raw"
-            else mart_frames(home, suite, quarter)
+            # Read here: dbt still has the working warehouse open, in this process.
+            else partial(list, [*mart_frames(home, suite, quarter)])
         )
         results = validate(suite, frames, layer)
         record(home, context.run.run_id, quarter, input_sha256(home, quarter), results)

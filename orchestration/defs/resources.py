@@ -9,7 +9,6 @@ import dagster as dg
 
 from orchestration import last_run
 from orchestration.audit.history import restore
-from orchestration.dbt_project import close_warehouse
 from orchestration.ingest.contracts import Contract, load_contracts
 from orchestration.lock import writer
 from orchestration.settings import Home, contracts_root, exports_root
@@ -29,6 +28,9 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
             self.home.scratch.mkdir(parents=True)
             restore(self.home)
             yield self
+            # Not before dagster_dbt, which takes away the log handler that importing dbt adds.
+            from orchestration.dbt_project import close_warehouse
+
             close_warehouse()
             shutil.rmtree(self.home.scratch)
 
