@@ -130,7 +130,7 @@ def _bring(
     by_source: dict[str, list[LakeFile]] = {}
     for entry in inputs:
         file = known.get((entry["source"], entry["file_sha256"]))
-        if file and file.parquet(home).exists():
+        if file and file.is_sound(home):
             target = file.parquet(scratch)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file.parquet(home), target)

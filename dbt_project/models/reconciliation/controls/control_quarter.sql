@@ -178,7 +178,7 @@ jump as (
             when this.control_id = 'jump_count'
                 then round(
                     cast(
-                        cast(this.value - previous.value as decimal(38, 6))
+                        cast(this.value - previous.value as decimal(18, 6))
                         / greatest(least(this.value, previous.value), 10)
                         as decimal(18, 9)
                     ),
