@@ -55,11 +55,11 @@ def raw_table(home: Home, contracts: Mapping[str, Contract], source: str, quarte
     """The source's current readable rows, a place a file."""
     contract = contracts.get(source)
     repeating = {*contract.kept_columns, "file_sha256"} - {*contract.identity} if contract else ()
-    files = {
-        file.file_name: raw_rows(home, source, contracts, [file])
+    files = [
+        (file.file_name, raw_rows(home, source, contracts, [file]))
         for file in current_files(home, quarter)
         if file.source == source
-    }
+    ]
     return Table(partial(_query_files, home, files), frozenset(repeating))
 
 
@@ -73,9 +73,9 @@ def mart_table(home: Home, name: str, quarter: str) -> Table:
         return Table(partial(_query_frame, connection.execute(rows, [quarter]).df()))
 
 
-def _query_files(home: Home, files: Mapping[str, str], sql: str) -> Iterator[Batch]:
+def _query_files(home: Home, files: Sequence[tuple[str, str]], sql: str) -> Iterator[Batch]:
     """SQL on the rows of each file, given its name and the SQL that reads it."""
-    for name, rows in files.items():
+    for name, rows in files:
         with bare_connection(home) as connection:
             connection.execute(f"with rows as ({rows} where row_defect is null) {sql}")
             while len(frame := connection.fetch_df_chunk(BATCH_VECTORS)):
