@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,7 @@ def build(
     manifest: Manifest,
     on_event: Callable[[dict[str, Any]], None],
     leave_out: Sequence[str] = (),
+    exclude: Sequence[str] = (),
 ) -> BuildResult:
     """Build seeds, models and data tests against a home's working warehouse.
 
@@ -86,6 +88,7 @@ def build(
         manifest: from `parse_project`.
         on_event: called with each of dbt's structured log events, as its JSON form.
         leave_out: kinds of resources that aren't built, such as `seed`; unit tests never are.
+        exclude: names of models that aren't built.
     """
 
     def listen(message: EventMsg) -> None:
@@ -95,8 +98,14 @@ def build(
     artifact = home.dbt_target / "run_results.json"
     artifact.unlink(missing_ok=True)
     kinds = [f"--exclude-resource-type={kind}" for kind in ("unit_test", *leave_out)]
-    command = ["build", *kinds, *_where(home.dbt_target), *QUIET]
-    result = dbtRunner(manifest=manifest, callbacks=[listen]).invoke(command)
+    without = ["--exclude", *exclude] if exclude else []
+    command = ["build", *kinds, *without, *_where(home.dbt_target), *QUIET]
+    # dbt copies the command line into its artifact: a command may be given people's numbers.
+    own, sys.argv = sys.argv, sys.argv[:1]
+    try:
+        result = dbtRunner(manifest=manifest, callbacks=[listen]).invoke(command)
+    finally:
+        sys.argv = own
     return BuildResult(
         run_results=json.loads(artifact.read_text()) if artifact.exists() else {"results": []},
         exception=result.exception,

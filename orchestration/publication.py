@@ -8,6 +8,7 @@ the versions' manifests, so that a run that was cut off leaves nothing half-told
 import hashlib
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -215,13 +216,32 @@ def export_readers_marts(home: Home, quarter: str, folder: Path) -> dict[str, st
 
 def _export(connection: duckdb.DuckDBPyConnection, schema: str, quarter: str, folder: Path) -> None:
     for table in _tables(connection, schema):
-        connection.execute(
-            f"create or replace temp table export as select * from {schema}.{table} "  # noqa: S608 (our own names)
-            "where quarter = ? order by all",
-            [quarter],
-        )
-        target = _quoted(folder / f"{table}.parquet")
-        connection.execute(f"copy export to '{target}' (format parquet, compression zstd)")
+        rows = f"from {schema}.{table} where quarter = ?"
+        write_parquet(connection, rows, folder / f"{table}.parquet", [quarter])
+
+
+def write_parquet(
+    connection: duckdb.DuckDBPyConnection, rows: str, target: Path, parameters: Sequence[Any] = ()
+) -> None:
+    """Write the rows of a query in a total order: the same rows give the same bytes."""
+    connection.execute(
+        f"create or replace temp table export as select * from ({rows}) order by all",  # noqa: S608 (our own names)
+        list(parameters),
+    )
+    connection.execute(f"copy export to '{_quoted(target)}' (format parquet, compression zstd)")
+
+
+def refresh_readers(home: Home) -> None:
+    """Make every copy for readers anew from each quarter's latest version."""
+    for manifest in {entry["quarter"]: entry for entry in manifests(home)}.values():
+        quarter = manifest["quarter"]
+        _refresh_parquet(home, quarter, home.version_manifest(quarter, manifest["version"]).parent)
+    _refresh_duckdb(home)
+
+
+def digest_of(outputs: dict[str, str]) -> str:
+    """One hash over all outputs of a version."""
+    return _digest(outputs)
 
 
 def _hashes(folder: Path) -> dict[str, str]:
@@ -253,7 +273,7 @@ def _manifest(home: Home, drafted: Draft, run_id: str, reason: str) -> dict[str,
         "previous_inputs": [_input(file) for file in _previous_files(home, quarter)],
         "input_sha256": input_sha256(home, quarter),
         "outputs": drafted.outputs,
-        "output_sha256": _digest(drafted.outputs),
+        "output_sha256": digest_of(drafted.outputs),
         "checks": check_results.counts(home, run_id),
         "controls": {
             group.control_group: {"match": group.match, "explained": group.explained}

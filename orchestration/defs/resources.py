@@ -7,7 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from orchestration.audit.history import restore
+from orchestration.forget import settle
 from orchestration.ingest.contracts import Contract, load_contracts
 from orchestration.lock import writer
 from orchestration.settings import Home, contracts_root, exports_root
@@ -24,7 +24,7 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
             _close(context.instance, died)
             shutil.rmtree(self.home.scratch, ignore_errors=True)
             self.home.scratch.mkdir(parents=True)
-            restore(self.home)
+            settle(self.home, self.contracts)
             yield self
             shutil.rmtree(self.home.scratch)
 

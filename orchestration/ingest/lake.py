@@ -1,17 +1,19 @@
 """The raw lake: one immutable Parquet file of text a source file, named by its SHA-256.
 
 An index per quarter and source (`index/<quarter>/<source>.json`) says which files arrived, in
-order, and which superseded which; the warehouse's list of files is rebuilt from it.
+order, and which superseded which; the warehouse's list of files is rebuilt from it. What was
+forgotten (`erasure`) is left out of every file that is written here.
 """
 
 import hashlib
 import hmac
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,6 +24,7 @@ from orchestration import progress
 from orchestration.errors import InputError
 from orchestration.ingest.arrival import exports_in
 from orchestration.ingest.contracts import Column, Contract, hash_key
+from orchestration.ingest.erasure import read_erasures, rule_for
 from orchestration.ingest.readers import find_parts, open_table
 from orchestration.ingest.tables import BLANKS, ROW_DEFECT, ROW_NUMBER, Part
 from orchestration.quarters import Quarter
@@ -178,6 +181,8 @@ def _store(
         for part, table in zip(parts, tables, strict=True)
         for frame in table.frames
     )
+    if rule := rule_for(read_erasures(home), contract.source, str(quarter)):
+        frames = (rule.erase(frame, contract) for frame in frames)
     target = home.lake / contract.source / f"{sha256}.parquet"
     with progress.reading(path.name, before.st_size):
         row_count = _write_rows(frames, contract, target, home.scratch)
@@ -211,7 +216,7 @@ def _kept(frame: pl.LazyFrame, part: Part, contract: Contract, sha256: str) -> p
         present = [position[text] for text in column.headers if text in position]
         written = pl.col(present[0]) if present else pl.lit(None, pl.String)
         if column.personal == "pseudonymise":
-            written = written.map_elements(_pseudonym(hash_key()), return_dtype=pl.String)
+            written = written.map_elements(partial(pseudonym, hash_key()), return_dtype=pl.String)
         return written.alias(column.name)
 
     return frame.select(
@@ -255,17 +260,13 @@ def _write_rows(
     return int(pl.scan_parquet(target).select(pl.len()).collect().item())
 
 
-def _pseudonym(key: bytes) -> Callable[[str], str | None]:
+def pseudonym(key: bytes, value: str) -> str | None:
     """A keyed hash: the same person has the same pseudonym, which nobody without the key can try.
 
     Blanks around a value don't make another person of it.
     """
-
-    def pseudonym(value: str) -> str | None:
-        text = value.strip(BLANKS)
-        return hmac.digest(key, text.encode(), "sha256").hex() if text else None
-
-    return pseudonym
+    text = value.strip(BLANKS)
+    return hmac.digest(key, text.encode(), "sha256").hex() if text else None
 
 
 def _made_by(contract: Contract) -> str:
