@@ -22,7 +22,7 @@ import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -54,7 +54,7 @@ from orchestration.ingest.lake import (
 )
 from orchestration.ingest.tables import BLANKS
 from orchestration.lock import writer
-from orchestration.privacy import load_privacy_settings
+from orchestration.privacy import PrivacySettings, load_privacy_settings
 from orchestration.publication import digest_of, manifests, refresh_readers, write_parquet
 from orchestration.quarters import Quarter
 from orchestration.rebuild import prepare, set_aside
@@ -108,30 +108,26 @@ def forget(
             number (told by its place in the list), no key, or a home that is held.
     """
     asked = list(dict.fromkeys(number.strip(BLANKS) for number in numbers if number.strip(BLANKS)))
-    _check_request(contracts, source, asked, reason, operator)
-    Quarter.parse(quarter)
+    _check_request(home, contracts, quarter, source, asked, reason, operator)
     asked = [_in_lake(contracts[source], number) for number in asked]
     marks = {number: tombstone(source, number) for number in asked}
-    with writer(home, "forget", WAIT_SECONDS):
-        home.scratch.mkdir(parents=True, exist_ok=True)
+    with writer(home, "forget", WAIT_SECONDS), _scratch(home):
         settle(home, contracts)
         found = _count_rows(home, contracts[source], {*marks, *marks.values()})
-        _check_known(found, quarter, marks)
-        counts = {
-            number: sum(counted[number] for counted in found.values())
-            for number in asked
-            if any(counted[number] for counted in found.values())
-        }
-        entries = [
-            _entry(source, reason, operator, count, tombstone=marks[number])
-            for number, count in counts.items()
-        ]
-        _append(home, entries)
+        _check_known(found.get(quarter, Counter()), quarter, marks)
+        counts = {number: sum(rows[number] for rows in found.values()) for number in asked}
+        new = {number: count for number, count in counts.items() if count}
+        _append(
+            home,
+            [
+                _entry(source, reason, operator, count, tombstone=marks[number])
+                for number, count in new.items()
+            ],
+        )
         settle(home, contracts)
         _sweep_dagster(home, marks)
-        shutil.rmtree(home.scratch)
-    touched = sorted(q for q, counted in found.items() if any(counted[n] for n in counts))
-    return Forgotten(len(counts), len(asked) - len(counts), sum(counts.values()), tuple(touched))
+    touched = sorted(quarter for quarter, rows in found.items() if rows.keys() & new.keys())
+    return Forgotten(len(new), len(asked) - len(new), sum(new.values()), tuple(touched))
 
 
 def read_numbers(path: Path) -> list[str]:
@@ -158,25 +154,40 @@ def settle(home: Home, contracts: dict[str, Contract]) -> None:
     Raises:
         InputError: no key, another key than the list's, or a quarter that can't be rebuilt.
     """
-    _append(home, list(_expired(home, contracts)))
-    if _is_due(home):
-        set_aside(home)  # until all is done; it holds numbers
-        erasures = read_erasures(home)
-        for file in all_files(home):
-            _erase_lake_file(home, file, contracts, erasures)
-        for manifest in manifests(home):
-            _finish_moves(home.version_manifest(manifest["quarter"], manifest["version"]).parent)
-        for manifest in manifests(home):
-            _erase_version(home, manifest, contracts, erasures)
+    settings = load_privacy_settings()
+    _append(home, list(expired(home, contracts, settings, date.today())))
+    if not _is_due(home):
         prepare(home, contracts)
-        _renew_what_readers_see(home)
-        write_atomically(_done(home), _list_sha256(home))
-    else:
-        prepare(home, contracts)
+        return
+    erasures = read_erasures(home)
+    rules = [(file, rule_for(erasures, file.source, file.quarter)) for file in all_files(home)]
+    set_aside(home)  # until all is done; it holds numbers, too
+    for file, rule in rules:
+        if rule and file.source in contracts and file.parquet(home).exists():
+            _erase_lake_file(home, file, contracts[file.source], rule)
+    for manifest in manifests(home):
+        _finish_moves(home.version_manifest(manifest["quarter"], manifest["version"]).parent)
+    for manifest in manifests(home):  # again, as the moves may have changed them
+        _erase_version(home, manifest, contracts, erasures)
+    prepare(home, contracts)
+    _renew_what_readers_see(home)
+    write_atomically(_done(home), _list_sha256(home))
+
+
+@contextmanager
+def _scratch(home: Home) -> Iterator[None]:
+    """The home's folder for temporary files, empty at the end."""
+    home.scratch.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        shutil.rmtree(home.scratch)
 
 
 def _check_request(
+    home: Home,
     contracts: Mapping[str, Contract],
+    quarter: str,
     source: str,
     asked: Sequence[str],
     reason: str,
@@ -205,6 +216,15 @@ def _check_request(
             expected="写在季度后面的编号，或 --file 一行一个编号的文本文件",
             action="给出编号后重新运行",
         )
+    Quarter.parse(quarter)
+    loaded = sorted({file.quarter for file in all_files(home) if file.source == source})
+    if quarter not in loaded:
+        raise InputError(
+            code="unknown_quarter",
+            found=f"原始湖里没有 {quarter} 的这个来源",
+            expected=f"装载过的季度：{'、'.join(loaded) or '（还没有）'}",
+            action="改正季度、--source 或 --home 后重新运行",
+        )
 
 
 def _in_lake(contract: Contract, number: str) -> str:
@@ -213,20 +233,12 @@ def _in_lake(contract: Contract, number: str) -> str:
     return pseudonym(hash_key(), number) or number if column.personal else number
 
 
-def _check_known(found: Mapping[str, Counter[str]], quarter: str, marks: Mapping[str, str]) -> None:
-    """Refuse the whole request where a number, or the quarter, isn't in the lake."""
-    if quarter not in found:
-        raise InputError(
-            code="unknown_quarter",
-            found=f"原始湖里没有 {quarter} 的这个来源",
-            expected=f"装载过的季度：{'、'.join(sorted(found)) or '（还没有）'}",
-            action="改正季度、--source 或 --home 后重新运行",
-        )
-    here = found[quarter]
+def _check_known(rows: Counter[str], quarter: str, marks: Mapping[str, str]) -> None:
+    """Refuse the whole request where a number isn't in the quarter, forgotten or not."""
     unknown = [
         str(place)
         for place, (number, mark) in enumerate(marks.items(), start=1)
-        if not here[number] and not here[mark]
+        if not rows[number] and not rows[mark]
     ]
     if unknown:
         raise InputError(
@@ -274,12 +286,13 @@ def _append(home: Home, entries: Sequence[Erasure]) -> None:
         write_atomically(home.erasures, as_text([*read_erasures(home), *entries]))
 
 
-def _expired(home: Home, contracts: Mapping[str, Contract]) -> Iterator[Erasure]:
+def expired(
+    home: Home, contracts: Mapping[str, Contract], settings: PrivacySettings, today: date
+) -> Iterator[Erasure]:
     """An entry for each source of a quarter whose time by the retention rule is over."""
-    months = load_privacy_settings().retention_months
+    months = settings.retention_months
     if months is None:
         return
-    today = date.today()
     reached = today.year * 12 + today.month - months
     listed = {(entry.source, entry.quarter) for entry in read_erasures(home)}
     rows: Counter[tuple[str, str]] = Counter()
@@ -308,15 +321,11 @@ def _is_due(home: Home) -> bool:
     return done != _list_sha256(home)
 
 
-def _erase_lake_file(
-    home: Home, file: LakeFile, contracts: Mapping[str, Contract], erasures: Sequence[Erasure]
-) -> None:
-    rule, path = rule_for(erasures, file.source, file.quarter), file.parquet(home)
-    if rule is None or file.source not in contracts or not path.exists():
-        return
+def _erase_lake_file(home: Home, file: LakeFile, contract: Contract, rule: Rule) -> None:
+    path = file.parquet(home)
     with TemporaryDirectory(dir=home.scratch) as folder:
         written = Path(folder) / path.name
-        rule.erase(pl.scan_parquet(path), contracts[file.source]).sink_parquet(
+        rule.erase(pl.scan_parquet(path), contract).sink_parquet(
             written, compression="zstd", compression_level=1, maintain_order=True
         )
         written.replace(path)

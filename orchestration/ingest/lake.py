@@ -1,4 +1,4 @@
-"""The raw lake: one immutable Parquet file of text a source file, named by its SHA-256.
+"""The raw lake: one Parquet file of text a source file, named by its SHA-256, written once.
 
 An index per quarter and source (`index/<quarter>/<source>.json`) says which files arrived, in
 order, and which superseded which; the warehouse's list of files is rebuilt from it. What was

@@ -3,7 +3,9 @@
 import json
 import sqlite3
 import zipfile
-from contextlib import closing
+from contextlib import closing, nullcontext
+from dataclasses import replace
+from datetime import date
 
 import duckdb
 import polars as pl
@@ -12,6 +14,16 @@ from conftest import EXPORTS, hashes, hotline
 from filelock import FileLock
 from rewrite import rows_of
 
+from orchestration.errors import InputError
+from orchestration.forget import expired, forget
+from orchestration.ingest.contracts import load_contracts
+from orchestration.ingest.erasure import Erasure, as_text, key_mark, read_erasures, tombstone
+from orchestration.ingest.lake import ingest_source
+from orchestration.privacy import PrivacySettings
+from orchestration.quarters import Quarter
+from orchestration.settings import Home
+
+CONTRACTS = load_contracts(EXPORTS / "contracts")
 KEY = "a key of thirty-two characters.."
 WHO = ("--reason", "当事人要求", "--operator", "王科长")
 
@@ -55,6 +67,12 @@ def contents(path):
                 archive.read(name).decode("utf-8", "ignore") for name in archive.namelist()
             )
     return ""
+
+
+def entry(source, number):
+    when = "2022-10-01 09:00:00"
+    mark = tombstone(source, number)
+    return Erasure(source, mark, "", when, "王科长", "当事人要求", 1, key_mark())
 
 
 def marts(home):
@@ -117,96 +135,103 @@ def test_a_work_order_is_gone_from_everything_and_stays_gone(home, tmp_path):
     assert (ran.status, "1 个编号此前已经遗忘" in ran.out) == (0, True), ran.out + ran.err
 
 
-def test_an_older_backup_takes_the_list_over(home, published_home, tmp_path):
-    number = number_at(2, "mailbox")
-    source = ("--source", "mailbox")
-    listed = tmp_path / "numbers.txt"
-    listed.write_text(f"\ufeff{number}\n\n", encoding="utf-8")
-    ran = hotline("forget", "2022Q2", "--file", listed, *source, *WHO, home=home)
-    assert ran.status == 0, ran.out + ran.err
+def test_an_older_backup_takes_the_list_over_and_the_retention_rule_forgets_quarters(
+    published_home, exports, tmp_path
+):
+    """One run does both; it then stops, as there are no exports of its quarter."""
     archive, old = tmp_path / "before.tar.gz", tmp_path / "old"
     assert hotline("backup", archive, home=published_home).status == 0
     assert hotline("restore", archive, home=old).status == 0
-    assert holders(old, number) != []
-    (old / "lake" / "erasures.json").write_bytes((home / "lake" / "erasures.json").read_bytes())
-    # Any run does what the list asks for first; this one finds no exports of its quarter.
-    ran = hotline("run", "2030Q1", home=old)
+    letter, figures = number_at(2, "mailbox"), marts(old)
+    numbers = [number_at(2), number_at(2000), letter, number_at(3, "suggestion")]
+    assert all(holders(old / "published", number) for number in numbers)
+    listed = replace(entry("mailbox", letter), row_count=1)
+    (old / "lake" / "erasures.json").write_text(as_text([listed]), encoding="utf-8")
+    (exports / "privacy.yml").write_text("retention_months: 3\n", encoding="utf-8")
+
+    ran = hotline("run", "2030Q1", home=old, exports=exports)
     assert (ran.status, "missing_quarter" in ran.err) == (2, True), ran.out + ran.err
-    assert holders(old, number) == []
-    assert manifest(old)["outputs"] == manifest(home)["outputs"]
-    assert hotline("verify", "2022Q2", home=old).status == 0
-
-
-def refusals(published_home):
-    good = number_at(123)
-    return {
-        "unknown_quarter": (["2022Q1", good, *WHO], {}),
-        "bad_quarter": (["2022-2", good, *WHO], {}),
-        "unknown_number": (["2022Q2", good, "YX1", *WHO], {}),
-        "unknown_source": (["2022Q2", good, *WHO, "--source", "bulletin"], {}),
-        "missing_reason": (["2022Q2", good, "--operator", "王科长"], {}),
-        "missing_operator": (["2022Q2", good, "--reason", "当事人要求"], {}),
-        "missing_number": (["2022Q2", *WHO], {}),
-        "bad_numbers": (["2022Q2", "--file", published_home / "none.txt", *WHO], {}),
-        "missing_hash_key": (["2022Q2", good, *WHO], {"HOTLINE_HASH_KEY": ""}),
-        "weak_hash_key": (["2022Q2", good, *WHO], {"HOTLINE_HASH_KEY": "short"}),
+    assert [holders(old, number) for number in numbers] == [[], [], [], []]
+    assert marts(old) == figures
+    first, *rest = read_erasures(Home(old))
+    assert first == listed
+    assert {(e.source, e.quarter, e.operator, e.row_count) for e in rest} == {
+        ("ticket", "2022Q2", "retention", 2174),
+        ("mailbox", "2022Q2", "retention", 61),
+        ("suggestion", "2022Q2", "retention", 31),
+    }
+    assert set(manifest(old)["erasures"][0]["tables"]) == {
+        *("fct_ticket", "fct_callback", "fct_letter", "fct_suggestion_assignment")
     }
 
 
-def test_a_request_that_cannot_be_met_changes_nothing(home, published_home, monkeypatch):
-    before = hashes(home)
-    for code, (arguments, variables) in refusals(published_home).items():
-        with monkeypatch.context() as patch:
-            for name, value in variables.items():
-                patch.setenv(name, value)
-            ran = hotline("forget", *arguments, home=home)
-        assert (ran.status, f"[{code}]" in ran.err) == (2, True), code + ran.out + ran.err
-        assert number_at(123) not in ran.err and "YX1" not in ran.err
-    after = {path: sha for path, sha in hashes(home).items() if not path.startswith("writer")}
-    assert after == {path: sha for path, sha in before.items() if not path.startswith("writer")}
+def test_the_retention_rule_waits_until_its_months_are_over(published_home):
+    for today, is_over in ((date(2022, 12, 31), False), (date(2023, 1, 1), True)):
+        settings = PrivacySettings(retention_months=6)
+        assert bool(list(expired(Home(published_home), CONTRACTS, settings, today))) is is_over
+    off = PrivacySettings()
+    assert not list(expired(Home(published_home), CONTRACTS, off, date(2099, 7, 1)))
 
 
-def test_a_home_in_use_is_left_alone(home):
-    with FileLock(home / "writer.lock"):
-        (home / "writer.json").write_text('{"run_id": "r", "pid": 1, "since": "2022-07-05"}')
-        ran = hotline("forget", "2022Q2", number_at(123), *WHO, home=home)
-    assert ran.status == 2
-    assert "home_busy" in ran.err and "2022-07-05" in ran.err
-    assert not (home / "lake" / "erasures.json").exists()
+@pytest.mark.parametrize(
+    ("code", "change"),
+    [
+        ("unknown_quarter", {"quarter": "2022Q1"}),
+        ("bad_quarter", {"quarter": "2022-2"}),
+        ("unknown_number", {"numbers": [number_at(123), "YX1"]}),
+        ("unknown_source", {"source": "bulletin"}),
+        ("missing_reason", {"reason": " "}),
+        ("missing_operator", {"operator": ""}),
+        ("missing_number", {"numbers": [" "]}),
+        ("missing_hash_key", {"HOTLINE_HASH_KEY": ""}),
+        ("weak_hash_key", {"HOTLINE_HASH_KEY": "short"}),
+        ("home_busy", {}),
+    ],
+)
+def test_a_request_that_cannot_be_met_changes_nothing(code, change, home, monkeypatch):
+    request = {
+        "quarter": "2022Q2",
+        "source": "ticket",
+        "numbers": [number_at(123)],
+        "reason": "当事人要求",
+        "operator": "王科长",
+    } | change
+    monkeypatch.setenv("HOTLINE_HASH_KEY", request.pop("HOTLINE_HASH_KEY", KEY))
+    monkeypatch.setattr("orchestration.forget.WAIT_SECONDS", 0.1)
+    before = content(home)
+    held = FileLock(home / "writer.lock") if code == "home_busy" else nullcontext()
+    with held, pytest.raises(InputError, match=rf"\[{code}\]") as refused:
+        forget(Home(home), CONTRACTS, **request)
+    assert number_at(123) not in str(refused.value) and "YX1" not in str(refused.value)
+    assert content(home) == before
 
 
-def test_the_list_needs_the_key_that_it_was_made_with(home, monkeypatch):
-    assert hotline("forget", "2022Q2", number_at(123), *WHO, home=home).status == 0
+def content(home):
+    """All that is worth keeping of a home."""
+    return hashes(home / "lake") | hashes(home / "published")
+
+
+def test_the_command_says_what_is_missing(published_home, tmp_path):
+    none = tmp_path / "none.txt"
+    ran = hotline("forget", "2022Q2", "--file", none, *WHO, home=published_home)
+    assert (ran.status, "bad_numbers" in ran.err) == (2, True), ran.out + ran.err
+    wrong = tmp_path / "wrong"
+    ran = hotline("forget", "2022Q2", number_at(123), *WHO, home=wrong)
+    assert (ran.status, "unknown_quarter" in ran.err) == (2, True), ran.out + ran.err
+    assert not wrong.exists(), "a mistyped home isn't made"
+
+
+def test_another_key_rather_stops_than_brings_the_person_back(home, exports, monkeypatch):
+    (home / "lake" / "erasures.json").write_text(
+        as_text([entry("ticket", number_at(123))]), encoding="utf-8"
+    )
+    (lake_file,) = (home / "lake" / "ticket").iterdir()
+    lake_file.unlink()
     monkeypatch.setenv("HOTLINE_HASH_KEY", KEY[::-1])
-    for path in (home / "lake" / "ticket").iterdir():
-        path.unlink()
-    ran = hotline("run", "2022Q2", home=home)
-    assert (ran.status, "wrong_hash_key" in ran.err) == (2, True), ran.out + ran.err
-    assert not list((home / "lake" / "ticket").iterdir()), "rather nothing than the person again"
-
-
-def test_the_retention_rule_forgets_a_whole_quarter(home, exports):
-    figures = marts(home)
-    numbers = [number_at(2), number_at(2000), number_at(2, "mailbox"), number_at(3, "suggestion")]
-    settings = exports / "privacy.yml"
-    settings.write_text("retention_months: 1200\n", encoding="utf-8")
-    ran = hotline("run", "2030Q1", home=home, exports=exports)  # any run; this one finds no exports
-    assert "missing_quarter" in ran.err
-    assert all(holders(home / "lake", number) for number in numbers), "not yet"
-    settings.write_text("retention_months: 3\n", encoding="utf-8")
-    ran = hotline("run", "2030Q1", home=home, exports=exports)
-    assert "missing_quarter" in ran.err, ran.out + ran.err
-    assert [holders(home, number) for number in numbers] == [[], [], [], []]
-    assert marts(home) == figures
-    entries = json.loads((home / "lake" / "erasures.json").read_text(encoding="utf-8"))
-    told = {entry["source"]: (entry["quarter"], entry["row_count"]) for entry in entries}
-    assert told == {
-        "ticket": ("2022Q2", 2174),
-        "mailbox": ("2022Q2", 61),
-        "suggestion": ("2022Q2", 31),
-    }
-    ran = hotline("verify", "2022Q2", home=home, exports=exports)
-    assert ran.status == 0, ran.out + ran.err
-    settings.write_text("retention_months: 0\n", encoding="utf-8")
-    ran = hotline("run", "2030Q1", home=home, exports=exports)
-    assert (ran.status, "bad_privacy" in ran.err) == (2, True), ran.out + ran.err
+    with pytest.raises(InputError, match="wrong_hash_key"):
+        ingest_source(Home(home), exports, Quarter(2022, 2), CONTRACTS, "ticket")
+    assert not lake_file.exists()
+    monkeypatch.setenv("HOTLINE_HASH_KEY", KEY)
+    ingest_source(Home(home), exports, Quarter(2022, 2), CONTRACTS, "ticket")
+    assert tombstone("ticket", number_at(123)) in contents(lake_file)
+    assert number_at(123) not in contents(lake_file)
