@@ -24,10 +24,8 @@ from orchestration.ingest.lake import LakeFile, all_files, current_files, sha256
 from orchestration.provenance import code_version, lock_sha256
 from orchestration.quarters import Quarter
 from orchestration.settings import Home, rule_files
-from orchestration.warehouse import connect, insert_rows
+from orchestration.warehouse import KEY_COLUMNS, connect, insert_rows
 
-# What tells the rows of a mart apart within a quarter; a mart has one or two of these.
-KEY_COLUMNS = ("unit_code", "mailbox", "component", "channel", "request_type", "category")
 # The check that a changed version comes with a reason.
 UNREASONED = "restated_without_reason"
 READER_SCHEMAS = ("marts", "audit")
@@ -142,6 +140,15 @@ def changed_figures(home: Home, quarter: str) -> list[dict[str, str | None]]:
                 if old.get((unit_code, measure)) != new.get((unit_code, measure))
             ]
     return changed
+
+
+def last_version_marts(home: Home, quarter: str) -> list[Path]:
+    """The marts' Parquet files of a quarter's last version; none where it was never published."""
+    previous = _latest(home, quarter)
+    if previous is None:
+        return []
+    folder = home.version_manifest(quarter, previous["version"]).parent
+    return [p for p in sorted(folder.glob("*.parquet")) if not p.stem.startswith(FACT_PREFIX)]
 
 
 def changed_files(home: Home, quarter: str) -> list[str]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -23,6 +24,9 @@ from orchestration.quarters import Quarter
 from orchestration.settings import Home, seeds_root
 
 ROWS_A_STATEMENT = 1000
+# What tells the rows of a mart apart within a quarter; a mart has one or two of these.
+KEY_COLUMNS = ("unit_code", "mailbox", "component", "channel", "request_type", "category")
+NUMBER_TYPES = ("BIGINT", "INTEGER", "DECIMAL")
 
 
 @contextmanager
@@ -81,11 +85,17 @@ def is_built(home: Home, table: str) -> bool:
 
 
 def register_raw(
-    home: Home, quarter: Quarter, run_id: str, contracts: dict[str, Contract]
+    home: Home,
+    quarter: Quarter,
+    run_id: str,
+    contracts: dict[str, Contract],
+    last_version: Sequence[Path] = (),
+    reason: str = "",
 ) -> dict[str, int]:
     """Make schema `raw` for a run: its scope, the list of files, code values, views on the lake.
 
-    Also what the quarter's bulletin says of itself (`bulletin_lint`).
+    Also what the quarter's bulletin says of itself (`bulletin_lint`), and the figures of its last
+    published version (`last_version_figure`), if `last_version` names the marts' Parquet files.
 
     dbt reads the quarter from `raw.run_scope`, not from a var, because a changed var makes dbt
     parse the whole project again.
@@ -101,7 +111,7 @@ def register_raw(
             "run_scope",
             "run_id varchar, quarter varchar, quarter_start date, quarter_end date, "
             "previous_quarter varchar, has_bulletin boolean, started_at timestamp, "
-            "code_version varchar",
+            "code_version varchar, reason varchar",
             [
                 (
                     run_id,
@@ -112,6 +122,7 @@ def register_raw(
                     any(file.source == "bulletin" for file in current),
                     datetime.now().replace(microsecond=0),
                     code_version(),
+                    reason or None,
                 )
             ],
         )
@@ -181,10 +192,32 @@ def register_raw(
             "value decimal(18, 6)",
             _bulletin_lint(connection, quarter, contracts),
         )
+        _register_last_version(connection, last_version)
     return {
         source: sum(file.row_count for file in current if file.source == source)
         for source in contracts
     }
+
+
+def _register_last_version(connection: duckdb.DuckDBPyConnection, marts: Sequence[Path]) -> None:
+    """The numbers of published marts in long form, named as by the macro `mart_rows`."""
+    connection.execute(
+        "create or replace table raw.last_version_figure (mart varchar, quarter varchar, "
+        "subject varchar, measure varchar, value decimal(18, 6))"
+    )
+    for path in marts:
+        relation = f"read_parquet('{str(path).replace(chr(39), chr(39) * 2)}')"
+        described = connection.execute(f"describe from {relation}").fetchall()
+        types = {name: kind.split("(")[0] for name, kind, *_ in described}
+        prefix = "".join(f"{key} || '.' || " for key in types if key in KEY_COLUMNS[1:])
+        subject = "unit_code" if "unit_code" in types else "'district'"
+        numbers = [name for name, kind in types.items() if kind in NUMBER_TYPES]
+        cast = ", ".join(f"{name}::decimal(18, 6) as {name}" for name in numbers)
+        connection.execute(
+            f"insert into raw.last_version_figure select '{path.stem}', quarter, {subject}, "  # noqa: S608 (our own names)
+            f"{prefix}measure, value from (select * replace ({cast}) from {relation}) "
+            f"unpivot (value for measure in ({', '.join(numbers)}))"
+        )
 
 
 def _bulletin_lint(
