@@ -4,19 +4,28 @@ import csv
 import os
 import sys
 import time
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from orchestration.errors import InputError
+from orchestration.console import err, out
+from orchestration.errors import InputError, for_people
+from orchestration.outside import csv_cell, one_line
 from orchestration.progress import Reading, listening
 from orchestration.quarters import Quarter
-from orchestration.settings import DBT_PROJECT, PROJECT_ROOT, Home, contracts_root, exports_root
+from orchestration.settings import (
+    DBT_PROJECT,
+    PROJECT_ROOT,
+    Home,
+    contracts_root,
+    exports_root,
+    memory_limit,
+)
 
 if TYPE_CHECKING:
     from orchestration.audit.trace import Figure, RowTrace
@@ -49,9 +58,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-# A table in a pipe or a file is for grep and reading later: wide, never folded to 80 columns.
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-err = Console(stderr=True, highlight=False)
 
 QuarterArgument = Annotated[str, typer.Argument(metavar="QUARTER", help="季度，例如 2022Q2")]
 ExportsOption = Annotated[Path | None, typer.Option("--exports", help="导出文件所在的文件夹")]
@@ -68,30 +74,50 @@ def _settle(exports: Path | None, home: Path | None) -> Home:
 
 
 def main() -> None:
-    """The command: unusable input ends with its message and the exit status for it."""
+    """The command: unusable input, or a machine that can't, ends with its message and status."""
     try:
         app()
-    except InputError as error:
-        err.print(f"[bold red]✗[/] {_plain(str(error))}", soft_wrap=True)
+    except Exception as error:
+        told = for_people(error)
+        if told is None:
+            raise
+        err.print(f"[bold red]✗[/] {_plain(str(told))}", soft_wrap=True)
         sys.exit(UNUSABLE)
 
 
 def _plain(text: str) -> str:
-    """Text that rich must not read as markup."""
-    return text.replace("[", "\\[")
+    """Text from outside on one line, which rich must not read as markup."""
+    return escape(one_line(text))
 
 
 @app.command()
 def run(
     quarter: QuarterArgument,
     reason: Annotated[str, typer.Option(help="与上一版不同时必给：为什么更正，记入重述记录")] = "",
+    force: Annotated[bool, typer.Option("--force", help="没有任何变化也完整重跑")] = False,
     exports: ExportsOption = None,
     home: HomeOption = None,
+    memory: Annotated[
+        str,
+        typer.Option(
+            "--memory-limit", metavar="SIZE", help="内存上限，默认 4GiB；放不下的写到磁盘，会慢些"
+        ),
+    ] = "",
 ) -> None:
-    """运行一个季度：接收、校验、建模、对账、关口、发布。"""
+    """运行一个季度：接收、校验、建模、对账、关口、发布；没有变化则不重跑。"""
     began = time.perf_counter()
     place = _settle(exports, home)
+    if memory:
+        os.environ["HOTLINE_MEMORY_LIMIT"] = memory
+    memory_limit()
     Quarter.parse(quarter)
+    from orchestration import last_run
+
+    basis = last_run.basis(place)
+    run_id = None if force else last_run.unchanged_since(place, quarter, basis, date.today())
+    if run_id:
+        _print_published(place, quarter, run_id)
+        return
     with Progress(
         SpinnerColumn(),
         TextColumn("[bold]{task.description}"),
@@ -100,7 +126,6 @@ def run(
         transient=True,
     ) as progress:
         task = progress.add_task("启动")
-        from orchestration.audit import findings
         from orchestration.lock import holder
         from orchestration.rebuild import why_rebuild
         from orchestration.runner import run_quarter
@@ -140,15 +165,14 @@ def run(
     total = time.perf_counter() - began
     startup = (starts[0] if starts else time.perf_counter()) - began
     _print_stages([("启动", startup), *outcome.stages], total)
-    _print_headline(place, quarter)
-    rows = _print_reconciliation(place, outcome.run_id)
     if not outcome.succeeded:
+        _print_headline(place, quarter)
+        rows = _print_reconciliation(place, outcome.run_id)
         _print_stop(place, quarter, outcome.run_id, rows, outcome.failure)
         _alert(place, quarter, outcome)
         raise typer.Exit(STOPPED)
-    for line in findings.row_findings(place, quarter):
-        out.print(_plain(line), soft_wrap=True)
-    _print_outputs(place, quarter)
+    last_run.finish(place, outcome.run_id, quarter, basis)
+    _print_published(place, quarter, outcome.run_id, is_new_run=True)
 
 
 @app.command()
@@ -207,12 +231,12 @@ def explain(
         evidence,
         expires.date() if expires else None,
     )
-    print(discrepancies.as_csv(row))
+    print(one_line(discrepancies.as_csv(row)))
     old = discrepancies.superseded(row)
     replacing = f"，取代其中的 {old}" if old else ""
     if write:
         path = discrepancies.write(row)
-        err.print(f"已写入 {path}{replacing}。重新运行 hotline run {quarter} 后生效。")
+        err.print(f"已写入 {_plain(str(path))}{replacing}。重新运行 hotline run {quarter} 后生效。")
     else:
         err.print(f"核对后加入 {discrepancies.SEED}{replacing}；或加 --write 写入。")
 
@@ -324,7 +348,10 @@ def lint_bulletin(
             ("control_id", "subject", "measure", "expected", "actual", "difference", "place")
         )
         writer.writerows(
-            (row.control_id, row.subject, row.measure, *row.figures, row.place)
+            [
+                csv_cell(str(cell))
+                for cell in (row.control_id, row.subject, row.measure, *row.figures, row.place)
+            ]
             for row in report.contradictions
         )
     else:
@@ -336,9 +363,9 @@ def lint_bulletin(
             table.add_row(
                 f"{report.compares[row.control_id]} {row.control_id}",
                 about,
-                row.measure,
+                _plain(row.measure),
                 *figures,
-                row.place,
+                _plain(row.place),
             )
         if report.contradictions:
             out.print(table)
@@ -362,7 +389,10 @@ def pdf(quarter: QuarterArgument, home: HomeOption = None) -> None:
 
     with err.status("正在由 LibreOffice 生成 PDF……"):
         path, is_new = print_bulletin(place, quarter)
-    out.print(f"{path}（{'已生成' if is_new else '通报没有变化，沿用已有的'}）", soft_wrap=True)
+    out.print(
+        f"{_plain(str(path))}（{'已生成' if is_new else '通报没有变化，沿用已有的'}）",
+        soft_wrap=True,
+    )
 
 
 @app.command()
@@ -380,7 +410,7 @@ def docs(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOpti
             pages = write_documents(place, quarter)
             report = write_report(place, quarter, exports_root())
     for page in filter(None, [*pages, report]):
-        out.print(str(page), soft_wrap=True)
+        out.print(_plain(str(page)), soft_wrap=True)
 
 
 @app.command()
@@ -401,7 +431,7 @@ def sample(
         reconstruct(bulletin, seeds, contracts_root(), out_dir)
     else:
         synthesise(tickets, str(Quarter.parse(quarter)), seeds, contracts_root(), out_dir, seed)
-    out.print(f"样例已写入 {out_dir}（虚构数据，仅供试用）")
+    out.print(f"样例已写入 {_plain(str(out_dir))}（虚构数据，仅供试用）")
 
 
 @app.command()
@@ -441,7 +471,8 @@ def restore(
 
     place = _settle(None, home)
     count = bring_back(archive, place)
-    out.print(f"[bold green]✓[/] {count} 个文件已恢复到 {place.root}，哈希全部相符", soft_wrap=True)
+    where = _plain(str(place.root))
+    out.print(f"[bold green]✓[/] {count} 个文件已恢复到 {where}，哈希全部相符", soft_wrap=True)
     out.print("再运行 hotline verify <季度> 可由原始层重建核对。")
 
 
@@ -566,9 +597,11 @@ def _print_stop(
         err.print(f"……另有 {len(blocking) - 40} 项，见 hotline reconcile {quarter}")
     report = home.audit_report(quarter, is_published=False)
     if rows and report.exists():
-        err.print(f"审计报告（为什么停下）：{report}", soft_wrap=True)
+        err.print(f"审计报告（为什么停下）：{_plain(str(report))}", soft_wrap=True)
     if not rows:
-        err.print(_plain(f"对账没有执行到：{failure}"), soft_wrap=True)
+        first, *more = failure.splitlines() or [""]
+        for line in (f"对账没有执行到：{first}", *(f"  {line}" for line in more)):
+            err.print(_plain(line), soft_wrap=True)
 
 
 def _alert(home: Home, quarter: str, outcome: "RunOutcome") -> None:
@@ -588,21 +621,46 @@ def _alert(home: Home, quarter: str, outcome: "RunOutcome") -> None:
         err.print(fault, soft_wrap=True)
 
 
-def _print_outputs(home: Home, quarter: str) -> None:
-    from orchestration.postgres import READER_ROLE, postgres_url
-    from orchestration.publication import manifests
+def _print_published(home: Home, quarter: str, run_id: str, *, is_new_run: bool = False) -> None:
+    """What the run published: figures, reconciliation, rows to look at, files."""
+    from orchestration.audit.findings import row_findings
+    from orchestration.publication import published_manifest
 
-    version = max(m["version"] for m in manifests(home) if m["quarter"] == quarter)
-    out.print(f"[bold green]✓[/] 已发布 {quarter} 第 {version} 版，数据来源：{exports_root()}")
-    out.print(f"  读者库   {home.published / 'marts.duckdb'}", soft_wrap=True)
-    out.print(f"  Parquet  {home.published / 'parquet'}", soft_wrap=True)
+    _print_headline(home, quarter)
+    _print_reconciliation(home, run_id)
+    for line in row_findings(home, quarter):
+        out.print(_plain(line), soft_wrap=True)
+    version = published_manifest(home, quarter)["version"]
+    source = _plain(str(exports_root()))
+    if is_new_run:
+        out.print(f"[bold green]✓[/] 已发布 {quarter} 第 {version} 版，数据来源：{source}")
+    else:
+        out.print(
+            f"[bold green]✓[/] {quarter} 与第 {version} 版相同，无需重跑"
+            f"（来源、规则与程序都没有变，发布的文件完好；仍要重跑加 --force），"
+            f"数据来源：{source}",
+            soft_wrap=True,
+        )
+    _print_outputs(home, quarter, version)
+
+
+def _print_outputs(home: Home, quarter: str, version: int) -> None:
+    from orchestration.postgres import READER_ROLE, postgres_url
+
+    places = {
+        "读者库  ": home.published / "marts.duckdb",
+        "Parquet ": home.published / "parquet",
+        "网页    ": home.bulletin(quarter) / "index.html",
+        "审计报告": home.audit_report(quarter),
+        "版本清单": home.version_manifest(quarter, version),
+    }
+    for label, path in places.items():
+        out.print(f"  {label} {_plain(str(path))}", soft_wrap=True)
     if postgres_url():
         out.print(f"  PostgreSQL  marts、audit，角色 {READER_ROLE} 只读")
-    out.print(f"  网页     {home.bulletin(quarter) / 'index.html'}", soft_wrap=True)
-    out.print(f"  审计报告 {home.audit_report(quarter)}", soft_wrap=True)
-    out.print(f"  版本清单 {home.version_manifest(quarter, version)}", soft_wrap=True)
     if ((bulletin := home.bulletin(quarter)) / "bulletin.docx").is_file():
-        out.print(f"  通报     {bulletin}（PDF：hotline pdf {quarter}）", soft_wrap=True)
+        where = _plain(str(bulletin))
+        out.print(f"  通报     {where}（PDF：hotline pdf {quarter}）", soft_wrap=True)
 
 
 def _print_figure(quarter: str, figure: "Figure") -> None:
@@ -614,7 +672,7 @@ def _print_figure(quarter: str, figure: "Figure") -> None:
         table = _folding("评分项", "分子", "分母", "权重", "得分")
         for item in figure.components:
             table.add_row(
-                item.name,
+                _plain(item.name),
                 *(f"{name} {counts[name]}" for name in (item.numerator, item.denominator)),
                 _number(item.weight),
                 _number(item.published[-1] if item.published else None),
@@ -654,7 +712,7 @@ def _print_row_trace(home: Home, quarter: str, traced: "RowTrace") -> None:
         table = _folding("季度", "集市表", "对象", "指标", "数值", "经由的计数")
         for cell in traced.cells:
             value = _figure(cell.measure, cell.value)
-            table.add_row(*cell[:4], value, "、".join(cell.counts))
+            table.add_row(*map(_plain, cell[:4]), value, _plain("、".join(cell.counts)))
         out.print(table)
     elif traced.reasons:
         out.print(f"这一行被拒，没有进入任何数字：{'；'.join(traced.reasons)}", soft_wrap=True)
@@ -673,7 +731,9 @@ def _write_csv(figure: "Figure") -> None:
     header = ("file_name", "file_sha256", "row_number", "business_id")
     writer.writerow(header if is_single else (*header, "count"))
     for part in figure.parts:
-        writer.writerows(row if is_single else (*row, part.count) for row in part.rows)
+        for row in part.rows:
+            cells = [csv_cell(str(cell)) for cell in row]
+            writer.writerow(cells if is_single else (*cells, part.count))
 
 
 def _folding(*headers: str, title: str | None = None) -> Table:

@@ -48,6 +48,7 @@ from orchestration.ingest.erasure import (
 from orchestration.ingest.lake import (
     LakeFile,
     all_files,
+    prove_again,
     pseudonym,
     sha256_of,
     write_atomically,
@@ -55,10 +56,16 @@ from orchestration.ingest.lake import (
 from orchestration.ingest.tables import BLANKS
 from orchestration.lock import writer
 from orchestration.privacy import PrivacySettings, load_privacy_settings
-from orchestration.publication import digest_of, manifests, refresh_readers, write_parquet
+from orchestration.publication import (
+    digest_of,
+    manifests,
+    refresh_readers,
+    refresh_tree,
+    write_parquet,
+)
 from orchestration.quarters import Quarter
 from orchestration.rebuild import prepare, set_aside
-from orchestration.settings import Home, exports_root
+from orchestration.settings import Home, engine, exports_root
 from orchestration.warehouse import insert_rows
 
 WAIT_SECONDS = 10.0
@@ -159,6 +166,13 @@ def settle(home: Home, contracts: dict[str, Contract]) -> None:
     if not _is_due(home):
         prepare(home, contracts)
         return
+    if engine() == "spark":
+        raise InputError(
+            code="forget_on_spark",
+            found="这个数据目录由 Spark 建，它的事实表在别处，这里改不到",
+            expected="由 DuckDB 建的数据目录",
+            action="去掉 HOTLINE_ENGINE，在由 DuckDB 建的数据目录里遗忘",
+        )
     erasures = read_erasures(home)
     rules = [(file, rule_for(erasures, file.source, file.quarter)) for file in all_files(home)]
     set_aside(home)  # until all is done; it holds numbers, too
@@ -176,7 +190,8 @@ def settle(home: Home, contracts: dict[str, Contract]) -> None:
 
 @contextmanager
 def _scratch(home: Home) -> Iterator[None]:
-    """The home's folder for temporary files, empty at the end."""
+    """The home's folder for temporary files, empty at first and gone at the end."""
+    shutil.rmtree(home.scratch, ignore_errors=True)
     home.scratch.mkdir(parents=True, exist_ok=True)
     try:
         yield
@@ -322,13 +337,17 @@ def _is_due(home: Home) -> bool:
 
 
 def _erase_lake_file(home: Home, file: LakeFile, contract: Contract, rule: Rule) -> None:
-    path = file.parquet(home)
+    path, column = file.parquet(home), number_column(contract)
+    numbers = pl.scan_parquet(path).select(pl.col(column).drop_nulls().unique()).collect()[column]
+    if not rule.is_whole and not any(rule(number) for number in numbers):
+        return
     with TemporaryDirectory(dir=home.scratch) as folder:
         written = Path(folder) / path.name
         rule.erase(pl.scan_parquet(path), contract).sink_parquet(
             written, compression="zstd", compression_level=1, maintain_order=True
         )
         written.replace(path)
+    prove_again(home, file)
 
 
 def _erase_version(
@@ -417,6 +436,7 @@ def _renew_what_readers_see(home: Home) -> None:
 
     if manifests(home):
         refresh_readers(home)
+        refresh_tree(home)  # once more: the tree before the last stays for readers
     for quarter in {file.quarter for file in all_files(home)}:
         remove_stopped(home, quarter)
     for quarter in {manifest["quarter"] for manifest in manifests(home)}:

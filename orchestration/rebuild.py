@@ -17,7 +17,7 @@ from orchestration.errors import InputError
 from orchestration.ingest.contracts import Contract
 from orchestration.ingest.lake import all_files, current_files
 from orchestration.quarters import Quarter
-from orchestration.settings import DBT_PROJECT, Home, rule_files
+from orchestration.settings import DBT_PROJECT, Home, engine, rule_files
 from orchestration.warehouse import connect, register_raw
 
 LAYOUT = 1
@@ -50,6 +50,8 @@ def why_rebuild(home: Home) -> str:
 
     One that can't be opened just now is not judged: whoever needs it finds out why.
     """
+    if engine() == "spark":  # whose tables stand elsewhere, and are brought home by its runs
+        return ""
     if home.set_aside.exists():
         return "上一次重建没有完成"
     if not home.warehouse.exists():
@@ -70,15 +72,17 @@ def prepare(home: Home, contracts: dict[str, Contract]) -> None:
     Raises:
         InputError: a quarter can't be built from the lake.
     """
-    if not why_rebuild(home):
-        if not home.warehouse.exists():
-            _record(home)
-        return
-    set_aside(home)
+    why = why_rebuild(home)
+    if why:
+        set_aside(home)
+    is_new = not home.warehouse.exists()
     restore(home)
-    _build_quarters(home, contracts)
-    _record(home)
-    home.set_aside.unlink(missing_ok=True)
+    if why:
+        _build_quarters(home, contracts)
+    if is_new:
+        _record(home)
+    for path in (home.set_aside, home.set_aside.with_name(f"{home.set_aside.name}.wal")):
+        path.unlink(missing_ok=True)
 
 
 def set_aside(home: Home) -> None:
@@ -97,7 +101,7 @@ def set_aside(home: Home) -> None:
 
 def _build_quarters(home: Home, contracts: dict[str, Contract]) -> None:
     """Build every quarter that the lake has whole, oldest first: each is compared with the last."""
-    from orchestration.dbt_project import build, parse_project  # takes seconds to import
+    from orchestration.dbt_project import build, close_warehouse, parse_project  # slow to import
 
     quarters = sorted({file.quarter for file in all_files(home)})
     whole = [
@@ -120,6 +124,7 @@ def _build_quarters(home: Home, contracts: dict[str, Contract]) -> None:
                 expected="这一版程序能读的原始层与业务规则",
                 action="改正后重新运行；旧的工作库和已发布的版本都还在",
             )
+    close_warehouse()
 
 
 def _record(home: Home) -> None:

@@ -4,9 +4,10 @@ Every connection is opened and closed in one `with`: while it is open no other p
 """
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ from orchestration.ingest.lake import LakeFile, all_files, current_files
 from orchestration.ingest.written import written_rules
 from orchestration.provenance import code_version
 from orchestration.quarters import Quarter
-from orchestration.settings import Home, seeds_root
+from orchestration.settings import Engine, Home, seeds_root
 
 ROWS_A_STATEMENT = 1000
+PATIENCE_SECONDS = 3.0
+"""How long to wait for whoever has the file open."""
 # What tells the rows of a mart apart within a quarter; a mart has one or two of these.
 KEY_COLUMNS = ("unit_code", "mailbox", "component", "channel", "request_type", "category")
 NUMBER_TYPES = ("BIGINT", "INTEGER", "DECIMAL")
@@ -34,35 +37,40 @@ def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to the working warehouse, closed at the end of the block.
 
     Raises:
-        InputError: another process has the file open.
+        InputError: another process still has the file open after `PATIENCE_SECONDS`.
     """
     home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        opened = duckdb.connect(str(home.warehouse))
-    except duckdb.IOException as error:
-        if "lock" not in str(error):
-            raise
-        raise InputError(
-            code="home_busy",
-            file=home.warehouse.name,
-            found="工作库正被另一个程序打开",
-            expected="同一时间只有一个程序打开工作库；读者用 published/marts.duckdb",
-            action="关闭打开它的程序（如 DuckDB 客户端、BI 工具），或等那次运行结束后重试",
-        ) from error
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            opened = duckdb.connect(str(home.warehouse), config=home.duckdb_config)
+            break
+        except duckdb.IOException as error:
+            if "lock" not in str(error):
+                raise
+            if time.monotonic() < deadline:  # a command that reads has it open for a moment
+                time.sleep(0.1)
+                continue
+            raise InputError(
+                code="home_busy",
+                file=home.warehouse.name,
+                found="工作库正被另一个程序打开",
+                expected="同一时间只有一个程序打开工作库；读者用 published/marts.duckdb",
+                action="关闭打开它的程序（如 DuckDB 客户端、BI 工具），或等那次运行结束后重试",
+            ) from error
     with opened as connection:
         yield connection
 
 
 @contextmanager
-def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """All of the block's statements, or none of them."""
-    connection.begin()
-    try:
-        yield
-    except BaseException:
-        connection.rollback()
-        raise
-    connection.commit()
+def bare_connection(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to no database, for queries on files; it spills into the home's scratch."""
+    with duckdb.connect(config=home.duckdb_config) as connection:
+        yield connection
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
 
 
 def query(home: Home, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
@@ -75,13 +83,36 @@ def query(home: Home, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str
 
 def is_built(home: Home, table: str) -> bool:
     """Whether the working warehouse has a table yet, such as `audit.reconciliation`."""
-    schema, name = table.split(".")
-    found = query(
-        home,
+    with connect(home) as connection:
+        return _has(connection, table)
+
+
+def _has(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
+    found = connection.execute(
         "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
-        [schema, name],
+        table.split("."),
     )
-    return bool(found)
+    return found.fetchone() is not None
+
+
+def check_engine(home: Home, engine: Engine) -> None:
+    """Refuse to build a home with another engine than before: its facts stand elsewhere.
+
+    Raises:
+        InputError: the home's facts are tables of DuckDB, or views on Spark's, and not as meant.
+    """
+    kinds = query(
+        home, "select distinct table_type from information_schema.tables where table_schema='facts'"
+    )
+    before = {"VIEW": "spark", "BASE TABLE": "duckdb"}
+    if others := {before[row["table_type"]] for row in kinds} - {engine}:
+        raise InputError(
+            code="other_engine",
+            file=home.warehouse.name,
+            found=f"这个数据文件夹以前用 {'、'.join(others)} 建，这次要用 {engine}",
+            expected="一个数据文件夹只用一种引擎，各季度的事实表才在一处",
+            action="改正 HOTLINE_ENGINE，或用 --home 另建数据文件夹，把各季度重新装载",
+        )
 
 
 def register_raw(
@@ -105,6 +136,7 @@ def register_raw(
     """
     files, current = all_files(home), current_files(home, str(quarter))
     with connect(home) as connection:
+        started_at = _after_the_last_run(connection, datetime.now().replace(microsecond=0))
         connection.execute("create schema if not exists raw")
         _replace_table(
             connection,
@@ -120,7 +152,7 @@ def register_raw(
                     quarter.end,
                     str(quarter.previous),
                     any(file.source == "bulletin" for file in current),
-                    datetime.now().replace(microsecond=0),
+                    started_at,
                     code_version(),
                     reason or None,
                 )
@@ -220,6 +252,18 @@ def _register_last_version(connection: duckdb.DuckDBPyConnection, marts: Sequenc
         )
 
 
+def _after_the_last_run(connection: duckdb.DuckDBPyConnection, now: datetime) -> datetime:
+    """The time of a run: later than any before it, though the clock was set back meanwhile.
+
+    Which run was a quarter's last is told by this time.
+    """
+    if not _has(connection, "audit.reconciliation"):
+        return now
+    row = connection.execute("select max(checked_at) from audit.reconciliation").fetchone()
+    last = row[0] if row else None
+    return max(now, last + timedelta(seconds=1)) if last else now
+
+
 def _bulletin_lint(
     connection: duckdb.DuckDBPyConnection, quarter: Quarter, contracts: Mapping[str, Contract]
 ) -> list[tuple[Any, ...]]:
@@ -243,7 +287,7 @@ def raw_rows(
     without files has no rows.
     """
     columns = canonical_columns()[source]
-    paths = ["'" + str(file.parquet(home)).replace("'", "''") + "'" for file in files]
+    paths = [f"'{_quoted(file.parquet(home))}'" for file in files]
     # Files that an older contract made may lack what the present one keeps.
     written = {name for file in files for name in pl.read_parquet_schema(file.parquet(home))}
     kept = written.intersection(contracts[source].kept_columns) if paths else written

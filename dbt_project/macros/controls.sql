@@ -58,11 +58,12 @@
 {%- endmacro %}
 
 {#- The rates of the marts by another road than the marts' integers: decimals, as all engines round
-    them half up. 0 where nothing is divided, null with no denominator. -#}
+    them half up. 0 where nothing is divided, null with no denominator. A wider numerator would leave Spark's quotient
+    six decimals. -#}
 {% macro checked_rate(numerator, denominator) -%}
     round(
         cast(
-            cast({{ numerator }} as decimal(38, 6)) / nullif({{ denominator }}, 0)
+            cast({{ numerator }} as decimal(18, 6)) / nullif({{ denominator }}, 0)
             as decimal(18, 9)
         ),
         4

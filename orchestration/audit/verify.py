@@ -164,15 +164,11 @@ def _bring(
     contracts: dict[str, Contract],
 ) -> None:
     """Put a quarter's recorded inputs into the scratch lake, as its current files."""
-    known = {
-        (file.source, file.file_sha256): file
-        for file in all_files(home)
-        if file.quarter == str(quarter)
-    }
+    known = {(file.source, file.file_sha256): file for file in all_files(home, str(quarter))}
     by_source: dict[str, list[LakeFile]] = {}
     for entry in inputs:
         file = known.get((entry["source"], entry["file_sha256"]))
-        if file and file.parquet(home).exists():
+        if file and file.is_sound(home):
             target = file.parquet(scratch)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file.parquet(home), target)

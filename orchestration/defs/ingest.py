@@ -6,10 +6,11 @@ import dagster as dg
 
 from orchestration.defs.columns import COLUMN_SCHEMA, built_columns, declared_columns
 from orchestration.defs.partitions import quarter_of, quarters
-from orchestration.defs.resources import Workspace
+from orchestration.defs.resources import Workspace, retrying
 from orchestration.ingest.arrival import wait_until_still
 from orchestration.ingest.changes import changes
 from orchestration.ingest.lake import current_files, ingest_source
+from orchestration.outside import markdown
 from orchestration.publication import last_version_marts
 from orchestration.runner import REASON_TAG
 from orchestration.warehouse import register_raw
@@ -54,14 +55,11 @@ def _raw_asset(source: str, description: str) -> dg.AssetsDefinition:
             return dg.MaterializeResult(metadata={"dagster/row_count": 0})
         quarter = quarter_of(context)
         before = [file for file in current_files(home, str(quarter)) if file.source == source]
-        try:
+        with retrying():
             wait_until_still(workspace.exports / str(quarter))
             files = ingest_source(home, workspace.exports, quarter, contracts, source)
-        except OSError as error:
-            # A shared folder can be away for a moment; a wrong file (InputError) stays wrong.
-            raise dg.RetryRequested(max_retries=2, seconds_to_wait=5) from error
         listing = "\n".join(
-            f"| {f.file_name} | {f.row_count} | {f.encoding} | `{f.file_sha256[:12]}` |"
+            f"| {markdown(f.file_name)} | {f.row_count} | {f.encoding} | `{f.file_sha256[:12]}` |"
             for f in files
         )
         changed = changes(home, contracts[source], before, files)

@@ -16,6 +16,8 @@ from orchestration.settings_file import load_settings_file
 EMPTY = ("NULL", "null", "-", "－", "无", "/", "N/A")
 SHORTEST_KEY = 16
 NOT_RECORDS = ("合计", "总计", "小计", "注：", "注:", "备注：", "备注:", "说明：", "说明:")
+IDENTIFIER = "^[a-z_][a-z0-9_]*$"
+"""A source is also a folder's name, and a column is one in SQL."""
 # Year first only: 4/1/2022 is April in one office and January in another.
 TIMESTAMP_FORMATS = (
     *(
@@ -36,7 +38,7 @@ class Column(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str
+    name: str = Field(pattern=IDENTIFIER)
     label: str
     type: Literal["text", "integer", "timestamp", "code"]
     aliases: tuple[str, ...] = ()
@@ -55,7 +57,7 @@ class Contract(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    source: str
+    source: str = Field(pattern=IDENTIFIER)
     label: str
     identity: tuple[str, ...]
     columns: tuple[Column, ...]
