@@ -133,10 +133,13 @@ def run(
 
         validator.started()
         from orchestration.lock import holder
+        from orchestration.rebuild import why_rebuild
         from orchestration.runner import run_quarter
 
         if who := holder(place):
             err.print(f"数据目录正被占用（{_plain(who)}），等待中……")
+        elif why := why_rebuild(place):
+            err.print(f"{why}：先由原始层重建各季度的工作库，已发布的版本不变……", soft_wrap=True)
         starts: list[float] = []
 
         def on_stage(step: str) -> None:
@@ -314,6 +317,14 @@ def verify(
             err.print(f"  发布 {row.readers_copy or '找不到'}", soft_wrap=True)
         if row.readers_table not in (None, row.recorded):
             err.print(f"[bold red]✗[/] {row.table}：marts.duckdb 中的与记录的不同", soft_wrap=True)
+    for erasure in outcome.erasures:
+        out.print(
+            f"{erasure['erased_at']} 按遗忘名单改写过明细 {'、'.join(erasure['tables'])}，"
+            "改写前后的哈希见版本清单；集市表不变",
+            soft_wrap=True,
+        )
+    for upgrade in outcome.upgrades:
+        err.print(f"这一版由结构不同的版本发布，列有变化。{upgrade}", soft_wrap=True)
     if outcome.rules_changed:
         err.print("业务规则（seeds 或契约）在这一版发布之后改过，重建用的是现在的规则。")
     for name in outcome.broken:
@@ -469,6 +480,42 @@ def restore(
     where = _plain(str(place.root))
     out.print(f"[bold green]✓[/] {count} 个文件已恢复到 {where}，哈希全部相符", soft_wrap=True)
     out.print("再运行 hotline verify <季度> 可由原始层重建核对。")
+
+
+@app.command()
+def forget(
+    quarter: QuarterArgument,
+    numbers: Annotated[
+        list[str] | None, typer.Argument(metavar="NUMBER", help="工单、信件或建议的编号")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="编号的文本文件，一行一个；不在命令历史里留下编号")
+    ] = None,
+    source: Annotated[str, typer.Option(help="来源：ticket、mailbox、suggestion")] = "ticket",
+    reason: Annotated[str, typer.Option(help="必给：为什么遗忘，记入日志")] = "",
+    operator: Annotated[str, typer.Option(help="必给：谁来办，记入日志")] = "",
+    home: HomeOption = None,
+) -> None:
+    """按请求遗忘：编号换成密钥哈希，个人信息与文字清空；已发布的数字一个不变。"""
+    place = _settle(None, home)
+    with err.status("遗忘，并由原始层重建工作库……"):
+        from orchestration.forget import forget as forget_numbers
+        from orchestration.forget import read_numbers
+        from orchestration.ingest.contracts import load_contracts
+
+        listed = [*(numbers or []), *(read_numbers(file) if file else [])]
+        contracts = load_contracts(contracts_root())
+        done = forget_numbers(place, contracts, quarter, source, listed, reason, operator)
+    if done.new:
+        out.print(
+            f"[bold green]✓[/] 已遗忘 {done.new} 个编号，原始层 {done.row_count} 行"
+            f"（{'、'.join(done.quarters)}）；已发布的数字不变",
+            soft_wrap=True,
+        )
+        out.print(f"  日志 {place.erasures}（只有密钥哈希）", soft_wrap=True)
+        out.print("  原始导出文件和以前的备份不在本程序管辖之内，处理办法见运行手册。")
+    if done.earlier:
+        out.print(f"{done.earlier} 个编号此前已经遗忘")
 
 
 @app.command()

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,6 +132,7 @@ def build(
     manifest: Manifest,
     on_event: Callable[[dict[str, Any]], None],
     leave_out: Sequence[str] = (),
+    exclude: Sequence[str] = (),
     engine: Engine = "duckdb",
 ) -> BuildResult:
     """Build seeds, models and data tests: against a home's working warehouse, or on Spark.
@@ -142,6 +144,7 @@ def build(
         manifest: from `parse_project`.
         on_event: called with dbt's log event on each node's result, in its JSON form.
         leave_out: kinds of resources that aren't built, such as `seed`; unit tests never are.
+        exclude: names of models that aren't built.
         engine: which of the profile's targets; the manifest must be parsed for it.
     """
 
@@ -153,8 +156,14 @@ def build(
     artifact = home.dbt_target / "run_results.json"
     artifact.unlink(missing_ok=True)
     kinds = [f"--exclude-resource-type={kind}" for kind in ("unit_test", *leave_out)]
-    command = ["build", *kinds, IN_MEMORY, *_where(home.dbt_target, engine), *QUIET]
-    result = dbtRunner(manifest=manifest, callbacks=[listen]).invoke(command)
+    without = ["--exclude", *exclude] if exclude else []
+    command = ["build", *kinds, *without, IN_MEMORY, *_where(home.dbt_target, engine), *QUIET]
+    # dbt copies the command line into its artifact: a command may be given people's numbers.
+    own, sys.argv = sys.argv, sys.argv[:1]
+    try:
+        result = dbtRunner(manifest=manifest, callbacks=[listen]).invoke(command)
+    finally:
+        sys.argv = own
     if isinstance(result.result, RunExecutionResult):
         result.result.write(str(artifact))
     return BuildResult(

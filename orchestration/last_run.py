@@ -19,7 +19,13 @@ from orchestration.ingest.arrival import exports_in
 from orchestration.ingest.lake import current_files, sha256_of, write_atomically
 from orchestration.notice import NOTICE, NOTICE_ENGLISH
 from orchestration.postgres import postgres_url
-from orchestration.settings import Home, exports_root, program_files, rule_files
+from orchestration.settings import (
+    Home,
+    exports_root,
+    privacy_settings,
+    program_files,
+    rule_files,
+)
 from orchestration.warehouse import query
 
 ENVIRONMENT = "HOTLINE_"
@@ -35,6 +41,7 @@ def basis(home: Home) -> str:
     exports = exports_root()
     notices = [path for name in (NOTICE, NOTICE_ENGLISH) for path in exports.glob(f"*/{name}")]
     files = {*rule_files(), *program_files(), *notices}
+    files |= {path for path in [privacy_settings()] if path.is_file()}
     packages = Path(sysconfig.get_path("purelib")).glob("*.dist-info")
     told = {
         "home": str(home.root),

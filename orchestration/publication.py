@@ -270,13 +270,24 @@ def export_readers_marts(home: Home, quarter: str, folder: Path) -> dict[str, st
 
 def _export(connection: duckdb.DuckDBPyConnection, schema: str, quarter: str, folder: Path) -> None:
     for table in _tables(connection, schema):
-        connection.execute(
-            f"create or replace temp table export as select * from {schema}.{table} "  # noqa: S608 (our own names)
-            "where quarter = ? order by all",
-            [quarter],
-        )
-        target = _quoted(folder / f"{table}.parquet")
-        connection.execute(f"copy export to '{target}' (format parquet, compression zstd)")
+        rows = f"from {schema}.{table} where quarter = ?"
+        write_parquet(connection, rows, folder / f"{table}.parquet", [quarter])
+
+
+def write_parquet(
+    connection: duckdb.DuckDBPyConnection, rows: str, target: Path, parameters: Sequence[Any] = ()
+) -> None:
+    """Write the rows of a query in a total order: the same rows give the same bytes."""
+    connection.execute(
+        f"create or replace temp table export as select * from ({rows}) order by all",  # noqa: S608 (our own names)
+        list(parameters),
+    )
+    connection.execute(f"copy export to '{_quoted(target)}' (format parquet, compression zstd)")
+
+
+def digest_of(outputs: dict[str, str]) -> str:
+    """One hash over all outputs of a version."""
+    return _digest(outputs)
 
 
 def _hashes(folder: Path) -> dict[str, str]:
@@ -308,7 +319,7 @@ def _manifest(home: Home, drafted: Draft, run_id: str, reason: str) -> dict[str,
         "previous_inputs": [_input(file) for file in _previous_files(home, quarter)],
         "input_sha256": input_sha256(home, quarter),
         "outputs": drafted.outputs,
-        "output_sha256": _digest(drafted.outputs),
+        "output_sha256": digest_of(drafted.outputs),
         "checks": check_results.counts(home, run_id),
         "controls": {
             group.control_group: {"match": group.match, "explained": group.explained}

@@ -74,6 +74,11 @@ def bulletin_root() -> Path:
     return (site_root() or PROJECT_ROOT / "exports") / "bulletin"
 
 
+def privacy_settings() -> Path:
+    """The site's `privacy.yml`, beside the contracts; it need not be there."""
+    return contracts_root().parent / "privacy.yml"
+
+
 def program_files() -> list[Path]:
     """Every file that decides what a run does with the data: code, models, suites, templates."""
     kept = [PROJECT_ROOT / "requirements.lock", *expectation_suites().values()]
@@ -142,9 +147,19 @@ class Home:
         return self.root / "hotline.duckdb"
 
     @property
+    def set_aside(self) -> Path:
+        """The working warehouse that is being replaced; gone once the new one is whole."""
+        return self.root / "hotline.duckdb.old"
+
+    @property
     def lake(self) -> Path:
         """The raw lake: Parquet files named by their export's SHA-256, and their index."""
         return self.root / "lake"
+
+    @property
+    def erasures(self) -> Path:
+        """What was forgotten: the list that every reading of an export honours, and its log."""
+        return self.lake / "erasures.json"
 
     @property
     def published(self) -> Path:

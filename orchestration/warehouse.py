@@ -8,32 +8,28 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import yaml
+import polars as pl
 
 from orchestration.bulletin.lint import Rules, control_rows
 from orchestration.errors import InputError
+from orchestration.ingest.columns import FILE_ORDER, LAKE_COLUMNS, canonical_columns
 from orchestration.ingest.contracts import Contract
 from orchestration.ingest.lake import LakeFile, all_files, current_files
 from orchestration.ingest.written import written_rules
 from orchestration.provenance import code_version
 from orchestration.quarters import Quarter
-from orchestration.settings import DBT_PROJECT, Engine, Home, seeds_root
+from orchestration.settings import Engine, Home, seeds_root
 
 ROWS_A_STATEMENT = 1000
 PATIENCE_SECONDS = 3.0
 """How long to wait for whoever has the file open."""
-# What the lake adds to the columns of a source.
-LAKE_COLUMNS = {"file_sha256": "varchar", "row_number": "bigint", "row_defect": "varchar"}
 # What tells the rows of a mart apart within a quarter; a mart has one or two of these.
 KEY_COLUMNS = ("unit_code", "mailbox", "component", "channel", "request_type", "category")
 NUMBER_TYPES = ("BIGINT", "INTEGER", "DECIMAL")
-FILE_ORDER = "file_order"
-"""Which of a source's files came first: in order of arrival, of those of one run by name."""
 
 
 @contextmanager
@@ -282,36 +278,22 @@ def _bulletin_lint(
     return list(control_rows(records, rules, quarter))
 
 
-@cache
-def canonical_columns() -> dict[str, list[str]]:
-    """The columns of each source that the models read, as dbt's sources declare them."""
-    path = DBT_PROJECT / "models" / "staging" / "_sources.yml"
-    (raw,) = yaml.safe_load(path.read_text(encoding="utf-8"))["sources"]
-    tables = {
-        table["name"]: [column["name"] for column in table.get("columns", [])]
-        for table in raw["tables"]
-    }
-    return {
-        name: [column for column in columns if column not in (*LAKE_COLUMNS, FILE_ORDER)]
-        for name, columns in tables.items()
-        if "row_defect" in columns
-    }
-
-
 def raw_rows(
     home: Home, source: str, contracts: Mapping[str, Contract], files: Sequence[LakeFile]
 ) -> str:
     """SQL for a source's rows in lake files, always with the canonical columns.
 
-    A column that the site's contract lacks is null, and a source without a contract or without
-    files has no rows.
+    A column that the site's contract or the files lack is null, and a source without a contract or
+    without files has no rows.
     """
     columns = canonical_columns()[source]
     paths = [f"'{_quoted(file.parquet(home))}'" for file in files]
-    kept = contracts[source].kept_columns if paths else []
+    # Files that an older contract made may lack what the present one keeps.
+    written = {name for file in files for name in pl.read_parquet_schema(file.parquet(home))}
+    kept = written.intersection(contracts[source].kept_columns) if paths else written
     names = [name if name in kept else f"null::varchar as {name}" for name in columns]
     if paths:
-        body = f"from read_parquet([{', '.join(paths)}])"
+        body = f"from read_parquet([{', '.join(paths)}], union_by_name = true)"
         return f"select {', '.join([*names, *LAKE_COLUMNS])} {body}"
     names += [f"null::{kind} as {name}" for name, kind in LAKE_COLUMNS.items()]
     return f"select {', '.join(names)} where false"

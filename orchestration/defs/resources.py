@@ -9,8 +9,8 @@ from pathlib import Path
 import dagster as dg
 
 from orchestration import last_run
-from orchestration.audit.history import restore
 from orchestration.errors import InputError, for_people
+from orchestration.forget import settle
 from orchestration.ingest.contracts import Contract, load_contracts
 from orchestration.lock import writer
 from orchestration.publication import finish
@@ -34,7 +34,7 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
             _close(context.instance, died)
             shutil.rmtree(self.home.scratch, ignore_errors=True)
             self.home.scratch.mkdir(parents=True)
-            restore(self.home)
+            settle(self.home, self.contracts)
             finish(self.home)
             if context.instance and context.run:
                 quarter = context.run.tags["dagster/partition"]

@@ -1,7 +1,8 @@
-"""The raw lake: one immutable Parquet file of text a source file, named by its SHA-256.
+"""The raw lake: one Parquet file of text a source file, named by its SHA-256, written once.
 
 An index per quarter and source (`index/<quarter>/<source>.json`) says which files arrived, in
-order, and which superseded which; the warehouse's list of files is rebuilt from it.
+order, and which superseded which; the warehouse's list of files is rebuilt from it. What was
+forgotten (`erasure`) is left out of every file that is written here.
 """
 
 import hashlib
@@ -25,6 +26,7 @@ from orchestration import progress
 from orchestration.errors import InputError
 from orchestration.ingest.arrival import exports_in
 from orchestration.ingest.contracts import Column, Contract, hash_key
+from orchestration.ingest.erasure import read_erasures, rule_for
 from orchestration.ingest.readers import find_parts, open_table
 from orchestration.ingest.tables import BLANKS, ROW_DEFECT, ROW_NUMBER, Part
 from orchestration.quarters import Quarter
@@ -155,6 +157,17 @@ def read_index(path: Path) -> list[LakeFile]:
         ) from error
 
 
+def prove_again(home: Home, file: LakeFile) -> None:
+    """Record the hash of a lake file's rows anew, after what was forgotten was taken out."""
+    index = home.lake / "index" / file.quarter / f"{file.source}.json"
+    proof = sha256_of(file.parquet(home))
+    entries = [
+        replace(entry, parquet_sha256=proof) if entry.file_sha256 == file.file_sha256 else entry
+        for entry in read_index(index)
+    ]
+    _write_entries(index, entries)
+
+
 def all_files(home: Home, quarter: str = "*") -> list[LakeFile]:
     """Every file that was ever registered, of a quarter or of all, in a fixed order."""
     indexes = sorted((home.lake / "index").glob(f"{quarter}/*.json"))
@@ -225,6 +238,8 @@ def _store(
         for part, table in zip(parts, tables, strict=True)
         for frame in table.frames
     )
+    if rule := rule_for(read_erasures(home), contract.source, str(quarter)):
+        frames = (rule.erase(frame, contract) for frame in frames)
     target = home.lake / contract.source / f"{sha256}.parquet"
     prove = partial(_prove_unchanged, path, before)
     with progress.reading(path.name, before.st_size):
@@ -266,7 +281,7 @@ def _kept(frame: pl.LazyFrame, part: Part, contract: Contract, sha256: str) -> p
         present = [position[text] for text in column.headers if text in position]
         written = pl.col(present[0]) if present else pl.lit(None, pl.String)
         if column.personal == "pseudonymise":
-            written = written.map_elements(_pseudonym(hash_key()), return_dtype=pl.String)
+            written = written.map_elements(partial(pseudonym, hash_key()), return_dtype=pl.String)
         return written.alias(column.name)
 
     return frame.select(
@@ -315,17 +330,13 @@ def _write_rows(
     return int(pl.scan_parquet(target).select(pl.len()).collect().item())
 
 
-def _pseudonym(key: bytes) -> Callable[[str], str | None]:
+def pseudonym(key: bytes, value: str) -> str | None:
     """A keyed hash: the same person has the same pseudonym, which nobody without the key can try.
 
     Blanks around a value don't make another person of it.
     """
-
-    def pseudonym(value: str) -> str | None:
-        text = value.strip(BLANKS)
-        return hmac.digest(key, text.encode(), "sha256").hex() if text else None
-
-    return pseudonym
+    text = value.strip(BLANKS)
+    return hmac.digest(key, text.encode(), "sha256").hex() if text else None
 
 
 def _made_by(contract: Contract) -> str:
@@ -356,5 +367,9 @@ def _write_index(path: Path, known: dict[str, LakeFile], current: Sequence[LakeF
         else replace(file, superseded_by=by_name.get(file.file_name, fallback))
         for sha, file in known.items()
     } | {file.file_sha256: file for file in current}
-    text = json.dumps([asdict(file) for file in entries.values()], ensure_ascii=False, indent=1)
+    _write_entries(path, list(entries.values()))
+
+
+def _write_entries(path: Path, entries: Sequence[LakeFile]) -> None:
+    text = json.dumps([asdict(file) for file in entries], ensure_ascii=False, indent=1)
     write_atomically(path, text + "\n")
