@@ -115,7 +115,7 @@ def build(
 
 def close_warehouse() -> None:
     """Let go of the working warehouse; what was written last goes from its log into the file."""
-    DuckDBConnectionManager.close_all_connections()
+    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]  # dbt's
 
 
 def static_docs(home: Home) -> Path:

@@ -3,10 +3,11 @@
 dbt's own tests become checks with the models. Every result also goes to `audit.check_result`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 import dagster as dg
+import pandas as pd
 
 from orchestration.audit import reconciliation
 from orchestration.audit.check_results import CheckResult, failures, record
@@ -36,12 +37,11 @@ def _check_op(
     """Run suites on their tables; record every expectation, then report one check a table."""
     home, quarter = workspace.home, context.run.tags["dagster/partition"]
     for suite in suites:
-        frames = (
-            partial(raw_frames, home, workspace.contracts, suite, quarter)
-            if layer == "raw"
-            # Read here: dbt still has the working warehouse open, in this process.
-            else partial(list, [*mart_frames(home, suite, quarter)])
-        )
+        frames: Callable[[], Iterable[pd.DataFrame]]
+        if layer == "raw":
+            frames = partial(raw_frames, home, workspace.contracts, suite, quarter)
+        else:  # read here: dbt still has the working warehouse open, in this process
+            frames = partial(iter, [*mart_frames(home, suite, quarter)])
         results = validate(suite, frames, layer)
         record(home, context.run.run_id, quarter, input_sha256(home, quarter), results)
         yield _asset_check_result("expectations", dg.AssetKey([layer, suite]), results)
