@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
-from dbt.contracts.results import RunExecutionResult
 from dbt_common.events.base_types import EventMsg
 from filelock import FileLock
 from google.protobuf.json_format import MessageToDict
