@@ -4,7 +4,6 @@ import base64
 from typing import Any
 
 import dagster as dg
-import pandas as pd
 
 from orchestration.audit import reconciliation
 from orchestration.audit.check_results import CheckResult, record
@@ -18,6 +17,7 @@ from orchestration.outside import one_line
 from orchestration.publication import UNREASONED, draft, input_sha256, publish
 from orchestration.runner import REASON_TAG
 from orchestration.settings import Home
+from orchestration.site.charts import SCHEMA
 from orchestration.warehouse import query
 
 _DATA = "data:image/png;base64,"
@@ -72,22 +72,28 @@ def published_marts(
 
 def _index_plot(home: Home, quarter: str) -> str:
     """The rated units' index as a small histogram, an inline image for Dagster's page."""
-    import altair as alt  # only needed here, and not by the command's start
-    import vl_convert
+    import vl_convert  # only needed here, and not by the command's start
 
     rows: list[dict[str, Any]] = query(
         home,
         "select composite_index from marts.hotline_unit_quarter where quarter = ? and is_rated",
         [quarter],
     )
-    frame = pd.DataFrame({"index": [float(row["composite_index"]) for row in rows]})
-    chart = (
-        alt.Chart(frame, width=480, height=140)
-        .mark_bar(color="#2a6f97")
-        .encode(
-            alt.X("index:Q", bin=alt.Bin(maxbins=20), title=f"综合指标值 {quarter}"),
-            alt.Y("count()", title="单位数"),
-        )
-    )
-    image = vl_convert.vegalite_to_png(chart.to_dict(), scale=1.5)
+    chart = {
+        "$schema": SCHEMA,
+        "data": {"values": [{"index": float(row["composite_index"])} for row in rows]},
+        "width": 480,
+        "height": 140,
+        "mark": {"type": "bar", "color": "#2a6f97"},
+        "encoding": {
+            "x": {
+                "field": "index",
+                "type": "quantitative",
+                "bin": {"maxbins": 20},
+                "title": f"综合指标值 {quarter}",
+            },
+            "y": {"aggregate": "count", "type": "quantitative", "title": "单位数"},
+        },
+    }
+    image = vl_convert.vegalite_to_png(chart, scale=1.5)
     return f"![综合指标值]({_DATA}{base64.b64encode(image).decode()})"

@@ -1,4 +1,4 @@
-"""The pages' charts: Altair's specification, drawn once as SVG, then worded in each language.
+"""The pages' charts: specified in Vega-Lite, drawn once as SVG, then worded in each language.
 
 A chart is drawn with codes for names and without measuring text, so that its bytes don't depend on
 the machine's fonts. It shows lengths only: every figure it prints is text that was given, and the
@@ -17,10 +17,12 @@ from orchestration.pages.render import index
 
 # Told apart by anyone's eyes and at least 3:1 against white; repeated in site.css as .c1 to .c6.
 PALETTE = ("#5f6f7f", "#a86f00", "#2a6f97", "#b3261e", "#5b3a8e", "#14603a")
-SOFT, GREY = "#51606f", "#9aa5b1"
+INK, SOFT, GREY = "#1c2733", "#51606f", "#9aa5b1"
 NAME_WIDTH, PLOT_WIDTH, FIGURE_WIDTH, ROW_HEIGHT, AXIS_HEIGHT = 168, 190, 62, 21, 26
 # A name that has no room ends with an ellipsis; the table has it whole.
 ROOM = 24
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+BARE = {"domain": False, "ticks": False}
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -42,8 +44,7 @@ def draw(bars: Sequence[Bar], colours: Mapping[str, str]) -> str:
         bars: from top to bottom.
         colours: by part, in the order of stacking.
     """
-    import altair as alt  # only a run that writes pages pays for their import
-    import vl_convert
+    import vl_convert  # only a run that writes pages pays for its import
 
     rows = [
         {"bar": bar.code, "part": part, "order": order, "length": float(bar.parts.get(part, 0))}
@@ -53,54 +54,67 @@ def draw(bars: Sequence[Bar], colours: Mapping[str, str]) -> str:
     ends = [
         {"bar": bar.code, "end": float(sum(bar.parts.values())), "text": bar.figure} for bar in bars
     ]
-    codes = [bar.code for bar in bars]
-    y = alt.Y("bar:N", sort=codes, title=None).axis(
-        domain=False, ticks=False, labelPadding=8, labelLimit=0, labelOverlap=False
-    )
-    layers = [
-        alt.Chart(alt.InlineData(values=rows))
-        .mark_bar(height=13)
-        .encode(
-            y=y,
-            x=alt.X("length:Q", title=None).axis(
-                domain=False,
-                ticks=False,
-                tickCount=5,
-                format="~f",
-                labelFlush=False,
-                gridColor="#e3e8ed",
-            ),
-            color=alt.Color("part:N", legend=None).scale(
-                domain=list(colours), range=list(colours.values())
-            ),
-            order="order:Q",
-        ),
-        alt.Chart(alt.InlineData(values=ends))
-        .mark_text(align="left", dx=6, fontSize=13, color="#1c2733")
-        .encode(y=y, x="end:Q", text="text:N"),
-    ]
     marks = [{"bar": bar.code, "mark": bar.mark} for bar in bars if bar.mark is not None]
+    y = {
+        "field": "bar",
+        "type": "nominal",
+        "sort": [bar.code for bar in bars],
+        "title": None,
+        "axis": BARE | {"labelPadding": 8, "labelLimit": 0, "labelOverlap": False},
+    }
+    lengths = {"tickCount": 5, "format": "~f", "labelFlush": False, "gridColor": "#e3e8ed"}
+    scale = {"domain": list(colours), "range": list(colours.values())}
+    layers: list[dict[str, Any]] = [
+        {
+            "data": {"values": rows},
+            "mark": {"type": "bar", "height": 13},
+            "encoding": {
+                "y": y,
+                "x": {
+                    "field": "length",
+                    "type": "quantitative",
+                    "title": None,
+                    "axis": BARE | lengths,
+                },
+                "color": {"field": "part", "type": "nominal", "legend": None, "scale": scale},
+                "order": {"field": "order", "type": "quantitative"},
+            },
+        },
+        {
+            "data": {"values": ends},
+            "mark": {"type": "text", "align": "left", "dx": 6, "fontSize": 13, "color": INK},
+            "encoding": {
+                "y": y,
+                "x": {"field": "end", "type": "quantitative"},
+                "text": {"field": "text", "type": "nominal"},
+            },
+        },
+    ]
     if marks:
         layers.append(
-            alt.Chart(alt.InlineData(values=marks))
-            .mark_tick(thickness=2, height=17, color="#1c2733")
-            .encode(y=y, x="mark:Q")
+            {
+                "data": {"values": marks},
+                "mark": {"type": "tick", "thickness": 2, "height": 17, "color": INK},
+                "encoding": {"y": y, "x": {"field": "mark", "type": "quantitative"}},
+            }
         )
-    height = ROW_HEIGHT * len(bars)
-    chart = (
-        alt.layer(*layers)
-        .properties(
-            width=PLOT_WIDTH,
-            height=height,
-            autosize=alt.AutoSizeParams(type="none"),
-            padding={"left": NAME_WIDTH, "right": FIGURE_WIDTH, "top": 2, "bottom": AXIS_HEIGHT},
-        )
-        .configure(aria=False, font="sans-serif", background="transparent")
-        .configure_axis(labelFontSize=13, labelColor=SOFT)
-        .configure_axisY(labelColor="#1c2733")
-        .configure_view(stroke=None)
-    )
-    return str(vl_convert.vegalite_to_svg(chart.to_dict()))
+    chart = {
+        "$schema": SCHEMA,
+        "layer": layers,
+        "width": PLOT_WIDTH,
+        "height": ROW_HEIGHT * len(bars),
+        "autosize": {"type": "none"},
+        "padding": {"left": NAME_WIDTH, "right": FIGURE_WIDTH, "top": 2, "bottom": AXIS_HEIGHT},
+        "config": {
+            "aria": False,
+            "font": "sans-serif",
+            "background": "transparent",
+            "axis": {"labelFontSize": 13, "labelColor": SOFT},
+            "axisY": {"labelColor": INK},
+            "view": {"stroke": None},
+        },
+    }
+    return str(vl_convert.vegalite_to_svg(chart))
 
 
 def worded(
