@@ -78,7 +78,8 @@ _REFUSALS = (
         ("MemoryError", "Cannot allocate memory", "Out of Memory Error", "memory allocation of"),
         "内存不够",
         "约 2 GiB 可用内存",
-        "关闭别的程序，或换一台内存更大的机器后重新运行",
+        "机器还有内存就放宽 --memory-limit（默认 4GiB），没有就关闭别的程序或换一台更大的机器，"
+        "然后重新运行",
     ),
     _Refusal(
         "damaged_database",
