@@ -79,9 +79,7 @@ def assert_same_tables(one: Path, other: Path) -> int:
 
 def test_the_sample_quarter_is_published_with_the_same_bytes(cluster, published_home, tmp_path):
     home = tmp_path / "home"
-    ran = on_spark(
-        "hotline", "run", "2022Q2", "--home", home, "--exports", EXPORTS, **cluster.environment
-    )
+    ran = run_on_spark(cluster, home)
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
     assert assert_same_tables(published_home, home) > 400
     parquet = Path("published") / "parquet"
@@ -155,17 +153,7 @@ def test_a_cluster_that_is_not_there_is_said_at_once(cluster, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         nobody = f"spark://127.0.0.1:{free.getsockname()[1]}"
-        environment = cluster.environment | {"HOTLINE_SPARK_MASTER": nobody}
-        ran = on_spark(
-            "hotline",
-            "run",
-            "2022Q2",
-            "--home",
-            tmp_path / "home",
-            "--exports",
-            EXPORTS,
-            **environment,
-        )
+        ran = run_on_spark(cluster, tmp_path / "home", HOTLINE_SPARK_MASTER=nobody)
     assert ran.returncode == 2
     assert "no_cluster" in ran.stdout + ran.stderr
     assert "连不上 Spark 集群" in ran.stdout + ran.stderr
@@ -174,8 +162,6 @@ def test_a_cluster_that_is_not_there_is_said_at_once(cluster, tmp_path):
 
 def test_a_home_keeps_its_engine(cluster, published_home, tmp_path):
     home = Path(shutil.copytree(published_home, tmp_path / "home"))
-    ran = on_spark(
-        "hotline", "run", "2022Q2", "--home", home, "--exports", EXPORTS, **cluster.environment
-    )
+    ran = run_on_spark(cluster, home)
     assert ran.returncode == 2
     assert "other_engine" in ran.stdout + ran.stderr
