@@ -8,7 +8,7 @@ from conftest import PROJECT
 DOCUMENT = PROJECT / "docs" / "security.md"
 
 
-def tests_of(path):
+def functions_of(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
@@ -19,7 +19,7 @@ def test_every_test_that_the_document_names_exists():
     for file, name in named:
         path = PROJECT / "tests" / file
         assert path.is_file(), file
-        assert name in tests_of(path), f"{file}::{name}"
+        assert name in functions_of(path), f"{file}::{name}"
 
 
 def test_every_line_of_a_table_names_one():
