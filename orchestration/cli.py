@@ -1,6 +1,7 @@
 """The `hotline` command: what people type, and what they see. The work is done elsewhere."""
 
 import csv
+import gc
 import os
 import sys
 import time
@@ -75,6 +76,8 @@ def _settle(exports: Path | None, home: Path | None) -> Home:
 
 def main() -> None:
     """The command: unusable input, or a machine that can't, ends with its message and status."""
+    # A tenth of a small quarter's time went into looking for garbage among what was just imported.
+    gc.set_threshold(100_000, 50, 100)
     try:
         app()
     except Exception as error:
@@ -126,6 +129,9 @@ def run(
         transient=True,
     ) as progress:
         task = progress.add_task("启动")
+        from orchestration.audit import validator
+
+        validator.started()
         from orchestration.lock import holder
         from orchestration.rebuild import why_rebuild
         from orchestration.runner import run_quarter

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
-from dbt.contracts.results import RunExecutionResult
 from dbt_common.events.base_types import EventMsg
 from filelock import FileLock
 from google.protobuf.json_format import MessageToDict
@@ -174,7 +174,7 @@ def build(
 
 def close_warehouse() -> None:
     """Let go of the working warehouse; what was written last goes from its log into the file."""
-    DuckDBConnectionManager.close_all_connections()
+    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call] # dbt's own
 
 
 def run_operation(

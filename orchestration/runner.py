@@ -13,10 +13,9 @@ from pathlib import Path
 from time import perf_counter
 
 import dagster as dg
+import sqlalchemy as sa
 from dagster import DagsterEventType
 from dagster_shared.error import SerializableErrorInfo
-from sqlalchemy import Engine
-from sqlalchemy.event import listens_for
 
 from orchestration.errors import InputError, for_people, refusal
 from orchestration.publication import holds_run
@@ -119,7 +118,7 @@ def _damaged(folder: Path) -> str:
     return ""
 
 
-@listens_for(Engine, "connect")
+@sa.event.listens_for(sa.Engine, "connect")
 def _sync_at_checkpoints(connection: object, _record: object) -> None:
     """Let SQLite wait for the disk at checkpoints, not at each of a run's thousand commits.
 

@@ -79,7 +79,7 @@ def build(
     """
     _check_cluster()
     store = _Store(home)
-    os.environ.setdefault("PYSPARK_SUBMIT_ARGS", _session_arguments(home))
+    os.environ.setdefault("PYSPARK_SUBMIT_ARGS", session_arguments(home))
     # PySpark logs what dbt merely tries (does a table exist?) as errors, a page each.
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     schemas = sorted({node.schema for node in _built_nodes(manifest)})
@@ -208,7 +208,7 @@ def _cluster_places() -> list[tuple[str, int]]:
     ]
 
 
-def _session_arguments(home: Home) -> str:
+def session_arguments(home: Home) -> str:
     """How a session of this process starts: its cluster, and a catalogue inside the home."""
     home.spark.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import pandas as pd
@@ -18,6 +19,9 @@ MART_SUITES = tuple(sorted(set(expectation_suites()) - set(RAW_SUITES)))
 
 HELD_BY, FIRST_ROW = "held_by", "first_row"
 """Beside a column's values: how many rows hold one, and the number of the first of them."""
+
+
+ALL_ROWS = "select * from rows"
 
 
 class Batch(NamedTuple):
@@ -37,7 +41,7 @@ class Table:
 
     def rows(self, columns: Sequence[str] = ()) -> Iterator[Batch]:
         """Every row in batches, with some columns or with all."""
-        return self.query(f"select {', '.join(columns) or '*'} from rows")  # noqa: S608 (our own names)
+        return self.query(f"select {', '.join(columns)} from rows" if columns else ALL_ROWS)  # noqa: S608 (our own names)
 
     def values(self, column: str) -> Iterator[Batch]:
         """The distinct values of a column of each place in batches, null included."""
@@ -49,28 +53,36 @@ class Table:
 
 def raw_table(home: Home, contracts: Mapping[str, Contract], source: str, quarter: str) -> Table:
     """The source's current readable rows, a place a file."""
-
-    def query(sql: str) -> Iterator[Batch]:
-        for file in current_files(home, quarter):
-            if file.source == source:
-                rows = raw_rows(home, source, contracts, [file])
-                with bare_connection(home) as connection:
-                    connection.execute(f"with rows as ({rows} where row_defect is null) {sql}")
-                    while len(frame := connection.fetch_df_chunk(BATCH_VECTORS)):
-                        yield Batch(file.file_name, frame)
-
     contract = contracts.get(source)
     repeating = {*contract.kept_columns, "file_sha256"} - {*contract.identity} if contract else ()
-    return Table(query, frozenset(repeating))
+    files = [
+        (file.file_name, raw_rows(home, source, contracts, [file]))
+        for file in current_files(home, quarter)
+        if file.source == source
+    ]
+    return Table(partial(_query_files, home, files), frozenset(repeating))
 
 
 def mart_table(home: Home, name: str, quarter: str) -> Table:
-    """The quarter's rows of a mart of the working warehouse."""
+    """The quarter's rows of a mart, read at once: another process may ask the table for them.
 
-    def query(sql: str) -> Iterator[Batch]:
-        with connect(home) as connection:
-            # The callers name the tables; the quarter is no SQL but a parameter.
-            rows = f"with rows as (select * from marts.{name} where quarter = ?)"  # noqa: S608
-            yield Batch("", connection.execute(f"{rows} {sql}", [quarter]).df())
+    It couldn't open the working warehouse, which dbt still has open in this one.
+    """
+    with connect(home) as connection:
+        rows = f"select * from marts.{name} where quarter = ?"  # noqa: S608 (our own names)
+        return Table(partial(_query_frame, connection.execute(rows, [quarter]).df()))
 
-    return Table(query)
+
+def _query_files(home: Home, files: Sequence[tuple[str, str]], sql: str) -> Iterator[Batch]:
+    """SQL on the rows of each file, given its name and the SQL that reads it."""
+    for name, rows in files:
+        with bare_connection(home) as connection:
+            connection.execute(f"with rows as ({rows} where row_defect is null) {sql}")
+            while len(frame := connection.fetch_df_chunk(BATCH_VECTORS)):
+                yield Batch(name, frame)
+
+
+def _query_frame(rows: pd.DataFrame, sql: str) -> Iterator[Batch]:
+    if sql != ALL_ROWS:  # none of a mart's columns repeats
+        raise ValueError(f"a mart is validated row by row, not by: {sql}")
+    yield Batch("", rows)

@@ -13,6 +13,7 @@ from orchestration.audit.findings import unmapped_units, write_rejected_workbook
 from orchestration.audit.frames import MART_SUITES, RAW_SUITES, mart_table, raw_table
 from orchestration.audit.recompute import recompute
 from orchestration.audit.report import write_report
+from orchestration.audit.validator import validate
 from orchestration.defs.resources import Workspace
 from orchestration.outside import markdown
 from orchestration.publication import input_sha256
@@ -33,9 +34,6 @@ def _check_op(
     suites: tuple[str, ...],
 ) -> Iterator[dg.AssetCheckResult]:
     """Run suites on their tables; record every expectation, then report one check a table."""
-    # Great Expectations takes two seconds to import: only a run that validates pays for it.
-    from orchestration.audit.expectations import validate
-
     home, quarter = workspace.home, context.run.tags["dagster/partition"]
     for suite in suites:
         table = (

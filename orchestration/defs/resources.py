@@ -9,7 +9,6 @@ from pathlib import Path
 import dagster as dg
 
 from orchestration import last_run
-from orchestration.dbt_project import close_warehouse
 from orchestration.errors import InputError, for_people
 from orchestration.forget import settle
 from orchestration.ingest.contracts import Contract, load_contracts
@@ -41,6 +40,9 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
                 quarter = context.run.tags["dagster/partition"]
                 forget_old_runs(self.home, context.instance, quarter)
             yield self
+            # Not before dagster_dbt, which takes away the log handler that importing dbt adds.
+            from orchestration.dbt_project import close_warehouse
+
             close_warehouse()
             shutil.rmtree(self.home.scratch)
 

@@ -140,7 +140,9 @@ def late_entities():
 def utf16_entities():
     xml = zipfile.ZipFile(io.BytesIO(book())).read("xl/workbook.xml")
     return repacked(
-        book(), lambda _: with_entities(xml).decode().encode("utf-16"), "xl/workbook.xml"
+        book(),
+        lambda _: with_entities(xml).decode().replace("UTF-8", "UTF-16").encode("utf-16"),
+        "xl/workbook.xml",
     )
 
 

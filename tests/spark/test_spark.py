@@ -1,5 +1,6 @@
 """Spark's tables are DuckDB's, row for row: on a real cluster, also when it loses a worker."""
 
+import json
 import os
 import shutil
 import socket
@@ -85,6 +86,20 @@ def test_the_sample_quarter_is_published_with_the_same_bytes(cluster, published_
     assert assert_same_tables(published_home, home) > 400
     parquet = Path("published") / "parquet"
     assert hashes(home / parquet) == hashes(published_home / parquet)
+
+
+def test_written_values_are_read_alike(cluster, tmp_path):
+    """Times, numbers, blanks and ratios that the samples don't hold."""
+    script = Path(__file__).with_name("read_texts.py")
+    ours = [sys.executable, script, "duckdb", tmp_path / "duckdb"]
+    subprocess.run(ours, check=True, capture_output=True)
+    ran = on_spark(cluster, "python", script, "spark", tmp_path / "spark")
+    assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
+    one, other = (
+        json.loads((tmp_path / engine / "told.json").read_text()) for engine in ("duckdb", "spark")
+    )
+    assert len(one) > 50
+    assert one == other
 
 
 @pytest.fixture(scope="module")

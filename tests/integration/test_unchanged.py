@@ -1,0 +1,169 @@
+"""A quarter in which nothing changed is left alone; whatever changed or broke, it is run."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from conftest import EXPORTS, PROJECT, hashes, hotline
+
+from orchestration import last_run
+from orchestration.settings import Home
+
+QUARTER = "2022Q2"
+EXPIRY = date(2028, 12, 31)  # of every discrepancy in the seed
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The project's own district as a site, with a home in which its quarter was run."""
+    folder = tmp_path_factory.mktemp("district") / "site"
+    shutil.copytree(EXPORTS, folder / "exports")
+    for name in ("contracts", "layouts", "bulletin"):
+        (folder / "exports" / name).rename(folder / name)
+    shutil.copytree(PROJECT / "dbt_project" / "seeds", folder / "seeds")
+    shutil.copytree(PROJECT / "expectations", folder / "expectations")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOTLINE_SITE", str(folder))
+        ran = hotline("run", QUARTER, home=folder / "home", exports=folder / "exports")
+        assert ran.status == 0, ran.out + ran.err
+        yield folder
+    name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
+    shutil.rmtree(PROJECT / "dbt_project" / "target" / f"site-{name}", ignore_errors=True)
+
+
+@pytest.fixture
+def is_left_alone(site, monkeypatch) -> Callable[..., bool]:
+    """Whether the command would leave a quarter alone as things stand; by default the one run."""
+    monkeypatch.setenv("HOTLINE_EXPORTS", str(site / "exports"))
+    home = Home((site / "home").resolve())
+
+    def left_alone(quarter: str = QUARTER, today: date | None = None) -> bool:
+        today = today or date.today()
+        return last_run.unchanged_since(home, quarter, last_run.basis(home), today) is not None
+
+    return left_alone
+
+
+@contextmanager
+def put_aside(path: Path):
+    """Let a test change a file or take it away; afterwards it stands as before, time included."""
+    aside = path.with_name(f".{path.name}.aside")
+    path.rename(aside)
+    shutil.copyfile(aside, path)
+    try:
+        yield
+    finally:
+        aside.replace(path)
+
+
+def changed(path: Path) -> None:
+    """One byte in the middle is another."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_rerun_prints_the_same_and_writes_nothing(first_run):
+    home, ran = first_run
+    before = hashes(home)
+    times = {path: path.stat().st_mtime_ns for path in home.rglob("*")}
+    again = hotline("run", QUARTER, home=home)
+    assert again.status == 0, again.out + again.err
+    assert f"{QUARTER} 与第 1 版相同，无需重跑" in again.out and "各阶段用时" not in again.out
+    said = ran.out[ran.out.index("全区 12345 热线") :].replace("已发布 2022Q2 第 1 版", "")
+    for line in again.out[again.out.index("全区 12345 热线") :].splitlines():
+        assert line in said or "无需重跑" in line
+    assert hashes(home) == before
+    assert {path: path.stat().st_mtime_ns for path in home.rglob("*")} == times
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "exports/2022Q2/ticket.csv",
+        "exports/2022Q2/mailbox.xlsx",
+        "exports/2022Q2/notice.md",
+        "seeds/unit_alias.csv",
+        "seeds/known_discrepancy.csv",
+        "contracts/ticket.yml",
+        "layouts/bulletin.yml",
+        "bulletin/bulletin.yml",
+        "bulletin/site.yml",
+        "expectations/ticket.json",
+        "home/lake/ticket/*.parquet",
+        "home/lake/index/2022Q2/ticket.json",
+        "home/hotline.duckdb",
+        "home/last-run.json",
+        "home/published/marts.duckdb",
+        "home/published/versions/2022Q2/v1/manifest.json",
+        "home/published/versions/2022Q2/v1/fct_ticket.parquet",
+        "home/published/parquet/hotline_unit_quarter/quarter=2022Q2/*.parquet",
+        "home/published/bulletin/index.html",
+        "home/published/bulletin/2022Q2/index.html",
+        "home/published/bulletin/2022Q2/unit/human_resources.html",
+        "home/published/bulletin/2022Q2/bulletin.docx",
+        "home/published/audit/2022Q2/audit.xlsx",
+    ],
+)
+@pytest.mark.parametrize("do", [changed, Path.unlink], ids=["changed", "gone"])
+def test_what_changed_or_is_gone_is_noticed(pattern, do, site, is_left_alone):
+    (path,) = site.glob(pattern)
+    assert is_left_alone()
+    with put_aside(path):
+        do(path)
+        assert not is_left_alone()
+    assert is_left_alone()
+
+
+def test_a_further_export_is_noticed(site, is_left_alone):
+    further = site / "exports" / QUARTER / "ticket-2.csv"
+    shutil.copyfile(site / "exports" / QUARTER / "ticket.csv", further)
+    assert not is_left_alone()
+    further.unlink()
+    assert is_left_alone()
+
+
+def test_a_discrepancy_explains_until_its_last_day(is_left_alone):
+    assert is_left_alone(today=EXPIRY)
+    assert not is_left_alone(today=EXPIRY + timedelta(days=1))
+    assert not is_left_alone(today=date.today() - timedelta(days=1)), "a clock that was set back"
+
+
+@pytest.mark.parametrize("name", ["HOTLINE_HASH_KEY", "HOTLINE_POSTGRES_URL"])
+def test_another_setting_is_noticed(name, is_left_alone, monkeypatch):
+    monkeypatch.setenv(name, "postgresql://nowhere/")
+    assert not is_left_alone()
+
+
+def test_other_code_is_noticed(is_left_alone, monkeypatch):
+    kept = last_run.program_files()
+    assert PROJECT / "dbt_project" / "models" / "staging" / "stg_ticket.sql" in kept
+    assert PROJECT / "orchestration" / "publication.py" in kept
+    monkeypatch.setattr(last_run, "program_files", lambda: kept[1:])
+    assert not is_left_alone()
+
+
+def test_only_the_quarter_of_a_finished_run_is_left_alone(site, is_left_alone):
+    assert not is_left_alone("2022Q1")
+    home, noted = Home(site / "home"), site / "home" / "last-run.json"
+    run_id = json.loads(noted.read_text())["run_id"]
+    with put_aside(noted):
+        last_run.begin(home, "another")  # and killed
+        assert not is_left_alone()
+        last_run.finish(home, run_id, QUARTER, last_run.basis(home))
+        assert not is_left_alone(), "the first one ends after the other began"
+    assert is_left_alone()
+
+
+def test_a_lost_page_is_made_again(site):
+    page = site / "home" / "published" / "bulletin" / QUARTER / "unit" / "human_resources.html"
+    text = page.read_bytes()
+    page.unlink()
+    ran = hotline("run", QUARTER, home=site / "home", exports=site / "exports")
+    assert ran.status == 0, ran.out + ran.err
+    assert "各阶段用时" in ran.out and page.read_bytes() == text
