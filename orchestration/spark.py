@@ -25,9 +25,10 @@ from orchestration.dbt_project import BuildResult, run_operation
 from orchestration.dbt_project import build as dbt_build
 from orchestration.dictionary.tables import TableEntry, reader_tables
 from orchestration.errors import InputError
+from orchestration.ingest.columns import FILE_ORDER, LAKE_COLUMNS, canonical_columns
 from orchestration.ingest.lake import LakeFile, current_files
 from orchestration.settings import Home
-from orchestration.warehouse import FILE_ORDER, LAKE_COLUMNS, canonical_columns, connect
+from orchestration.warehouse import connect
 
 STORE = "HOTLINE_SPARK_STORE"
 """Where Spark's tables stand: a folder or URL that driver and workers reach alike."""
