@@ -1,7 +1,8 @@
 """Backup and restore of a home: one archive that says of each file what it must be.
 
 The lake and what is published are kept: everything else in a home is rebuilt from them by the next
-run, and the audit's history is part of what is published.
+run, and the audit's history is part of what is published. The Parquet tree is links to the files of
+the versions, made again by the restore.
 """
 
 import io
@@ -13,6 +14,7 @@ from pathlib import Path
 from orchestration.errors import InputError
 from orchestration.ingest.lake import sha256_of
 from orchestration.lock import writer
+from orchestration.publication import TREE, refresh_tree
 from orchestration.settings import Home
 
 LISTING = "backup.json"
@@ -53,7 +55,7 @@ def backup(home: Home, archive: Path) -> int:
             path
             for folder in (home.lake, home.published)
             for path in folder.rglob("*")
-            if path.is_file()
+            if path.is_file() and not path.relative_to(home.root).parts[1].startswith(TREE)
         )
         names = [str(path.relative_to(home.root)) for path in files]
         listing = {"files": {name: sha256_of(home.root / name) for name in names}}
@@ -92,6 +94,7 @@ def restore(archive: Path, home: Home) -> int:
     unpacked.mkdir(mode=0o700, parents=True)
     try:
         count = _unpack(archive, unpacked)
+        refresh_tree(Home(unpacked))
         unpacked.replace(home.root)  # takes the place of an empty folder too
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)

@@ -10,14 +10,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from orchestration.errors import InputError
+from orchestration.console import err, out
+from orchestration.errors import InputError, for_people
+from orchestration.outside import csv_cell, one_line
 from orchestration.progress import Reading, listening
 from orchestration.quarters import Quarter
-from orchestration.settings import DBT_PROJECT, PROJECT_ROOT, Home, contracts_root, exports_root
+from orchestration.settings import (
+    DBT_PROJECT,
+    PROJECT_ROOT,
+    Home,
+    contracts_root,
+    exports_root,
+    memory_limit,
+)
 
 if TYPE_CHECKING:
     from orchestration.audit.trace import Figure, RowTrace
@@ -50,9 +59,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-# A table in a pipe or a file is for grep and reading later: wide, never folded to 80 columns.
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-err = Console(stderr=True, highlight=False)
 
 QuarterArgument = Annotated[str, typer.Argument(metavar="QUARTER", help="季度，例如 2022Q2")]
 ExportsOption = Annotated[Path | None, typer.Option("--exports", help="导出文件所在的文件夹")]
@@ -69,19 +75,22 @@ def _settle(exports: Path | None, home: Path | None) -> Home:
 
 
 def main() -> None:
-    """The command: unusable input ends with its message and the exit status for it."""
+    """The command: unusable input, or a machine that can't, ends with its message and status."""
     # A tenth of a small quarter's time went into looking for garbage among what was just imported.
     gc.set_threshold(100_000, 50, 100)
     try:
         app()
-    except InputError as error:
-        err.print(f"[bold red]✗[/] {_plain(str(error))}", soft_wrap=True)
+    except Exception as error:
+        told = for_people(error)
+        if told is None:
+            raise
+        err.print(f"[bold red]✗[/] {_plain(str(told))}", soft_wrap=True)
         sys.exit(UNUSABLE)
 
 
 def _plain(text: str) -> str:
-    """Text that rich must not read as markup."""
-    return text.replace("[", "\\[")
+    """Text from outside on one line, which rich must not read as markup."""
+    return escape(one_line(text))
 
 
 @app.command()
@@ -91,10 +100,19 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="没有任何变化也完整重跑")] = False,
     exports: ExportsOption = None,
     home: HomeOption = None,
+    memory: Annotated[
+        str,
+        typer.Option(
+            "--memory-limit", metavar="SIZE", help="内存上限，默认 4GiB；放不下的写到磁盘，会慢些"
+        ),
+    ] = "",
 ) -> None:
     """运行一个季度：接收、校验、建模、对账、关口、发布；没有变化则不重跑。"""
     began = time.perf_counter()
     place = _settle(exports, home)
+    if memory:
+        os.environ["HOTLINE_MEMORY_LIMIT"] = memory
+    memory_limit()
     Quarter.parse(quarter)
     from orchestration import last_run
 
@@ -115,10 +133,13 @@ def run(
 
         validator.started()
         from orchestration.lock import holder
+        from orchestration.rebuild import why_rebuild
         from orchestration.runner import run_quarter
 
         if who := holder(place):
             err.print(f"数据目录正被占用（{_plain(who)}），等待中……")
+        elif why := why_rebuild(place):
+            err.print(f"{why}：先由原始层重建各季度的工作库，已发布的版本不变……", soft_wrap=True)
         starts: list[float] = []
 
         def on_stage(step: str) -> None:
@@ -216,12 +237,12 @@ def explain(
         evidence,
         expires.date() if expires else None,
     )
-    print(discrepancies.as_csv(row))
+    print(one_line(discrepancies.as_csv(row)))
     old = discrepancies.superseded(row)
     replacing = f"，取代其中的 {old}" if old else ""
     if write:
         path = discrepancies.write(row)
-        err.print(f"已写入 {path}{replacing}。重新运行 hotline run {quarter} 后生效。")
+        err.print(f"已写入 {_plain(str(path))}{replacing}。重新运行 hotline run {quarter} 后生效。")
     else:
         err.print(f"核对后加入 {discrepancies.SEED}{replacing}；或加 --write 写入。")
 
@@ -296,6 +317,14 @@ def verify(
             err.print(f"  发布 {row.readers_copy or '找不到'}", soft_wrap=True)
         if row.readers_table not in (None, row.recorded):
             err.print(f"[bold red]✗[/] {row.table}：marts.duckdb 中的与记录的不同", soft_wrap=True)
+    for erasure in outcome.erasures:
+        out.print(
+            f"{erasure['erased_at']} 按遗忘名单改写过明细 {'、'.join(erasure['tables'])}，"
+            "改写前后的哈希见版本清单；集市表不变",
+            soft_wrap=True,
+        )
+    for upgrade in outcome.upgrades:
+        err.print(f"这一版由结构不同的版本发布，列有变化。{upgrade}", soft_wrap=True)
     if outcome.rules_changed:
         err.print("业务规则（seeds 或契约）在这一版发布之后改过，重建用的是现在的规则。")
     for name in outcome.broken:
@@ -325,7 +354,10 @@ def lint_bulletin(
             ("control_id", "subject", "measure", "expected", "actual", "difference", "place")
         )
         writer.writerows(
-            (row.control_id, row.subject, row.measure, *row.figures, row.place)
+            [
+                csv_cell(str(cell))
+                for cell in (row.control_id, row.subject, row.measure, *row.figures, row.place)
+            ]
             for row in report.contradictions
         )
     else:
@@ -337,9 +369,9 @@ def lint_bulletin(
             table.add_row(
                 f"{report.compares[row.control_id]} {row.control_id}",
                 about,
-                row.measure,
+                _plain(row.measure),
                 *figures,
-                row.place,
+                _plain(row.place),
             )
         if report.contradictions:
             out.print(table)
@@ -363,7 +395,10 @@ def pdf(quarter: QuarterArgument, home: HomeOption = None) -> None:
 
     with err.status("正在由 LibreOffice 生成 PDF……"):
         path, is_new = print_bulletin(place, quarter)
-    out.print(f"{path}（{'已生成' if is_new else '通报没有变化，沿用已有的'}）", soft_wrap=True)
+    out.print(
+        f"{_plain(str(path))}（{'已生成' if is_new else '通报没有变化，沿用已有的'}）",
+        soft_wrap=True,
+    )
 
 
 @app.command()
@@ -381,7 +416,7 @@ def docs(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOpti
             pages = write_documents(place, quarter)
             report = write_report(place, quarter, exports_root())
     for page in filter(None, [*pages, report]):
-        out.print(str(page), soft_wrap=True)
+        out.print(_plain(str(page)), soft_wrap=True)
 
 
 @app.command()
@@ -402,7 +437,7 @@ def sample(
         reconstruct(bulletin, seeds, contracts_root(), out_dir)
     else:
         synthesise(tickets, str(Quarter.parse(quarter)), seeds, contracts_root(), out_dir, seed)
-    out.print(f"样例已写入 {out_dir}（虚构数据，仅供试用）")
+    out.print(f"样例已写入 {_plain(str(out_dir))}（虚构数据，仅供试用）")
 
 
 @app.command()
@@ -442,8 +477,45 @@ def restore(
 
     place = _settle(None, home)
     count = bring_back(archive, place)
-    out.print(f"[bold green]✓[/] {count} 个文件已恢复到 {place.root}，哈希全部相符", soft_wrap=True)
+    where = _plain(str(place.root))
+    out.print(f"[bold green]✓[/] {count} 个文件已恢复到 {where}，哈希全部相符", soft_wrap=True)
     out.print("再运行 hotline verify <季度> 可由原始层重建核对。")
+
+
+@app.command()
+def forget(
+    quarter: QuarterArgument,
+    numbers: Annotated[
+        list[str] | None, typer.Argument(metavar="NUMBER", help="工单、信件或建议的编号")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="编号的文本文件，一行一个；不在命令历史里留下编号")
+    ] = None,
+    source: Annotated[str, typer.Option(help="来源：ticket、mailbox、suggestion")] = "ticket",
+    reason: Annotated[str, typer.Option(help="必给：为什么遗忘，记入日志")] = "",
+    operator: Annotated[str, typer.Option(help="必给：谁来办，记入日志")] = "",
+    home: HomeOption = None,
+) -> None:
+    """按请求遗忘：编号换成密钥哈希，个人信息与文字清空；已发布的数字一个不变。"""
+    place = _settle(None, home)
+    with err.status("遗忘，并由原始层重建工作库……"):
+        from orchestration.forget import forget as forget_numbers
+        from orchestration.forget import read_numbers
+        from orchestration.ingest.contracts import load_contracts
+
+        listed = [*(numbers or []), *(read_numbers(file) if file else [])]
+        contracts = load_contracts(contracts_root())
+        done = forget_numbers(place, contracts, quarter, source, listed, reason, operator)
+    if done.new:
+        out.print(
+            f"[bold green]✓[/] 已遗忘 {done.new} 个编号，原始层 {done.row_count} 行"
+            f"（{'、'.join(done.quarters)}）；已发布的数字不变",
+            soft_wrap=True,
+        )
+        out.print(f"  日志 {place.erasures}（只有密钥哈希）", soft_wrap=True)
+        out.print("  原始导出文件和以前的备份不在本程序管辖之内，处理办法见运行手册。")
+    if done.earlier:
+        out.print(f"{done.earlier} 个编号此前已经遗忘")
 
 
 @app.command()
@@ -516,7 +588,11 @@ def _print_stop(
     stopped_by = {check["check_name"] for check in check_results.failures(home, run_id)}
     for line in findings.rule_findings(home, quarter, run_id, stopped_by):
         err.print(_plain(line), soft_wrap=True)
-    blocking = reconciliation.blocking(rows)
+    blocking = [  # what changed since the last version is told above, by mart
+        row
+        for row in reconciliation.blocking(rows)
+        if row["control_id"] != reconciliation.LAST_VERSION
+    ]
     for row in blocking[:40]:
         err.print(
             f"控制项不符：{row['control_id']} · {_subject(row)} · {row['measure']}："
@@ -527,9 +603,11 @@ def _print_stop(
         err.print(f"……另有 {len(blocking) - 40} 项，见 hotline reconcile {quarter}")
     report = home.audit_report(quarter, is_published=False)
     if rows and report.exists():
-        err.print(f"审计报告（为什么停下）：{report}", soft_wrap=True)
+        err.print(f"审计报告（为什么停下）：{_plain(str(report))}", soft_wrap=True)
     if not rows:
-        err.print(_plain(f"对账没有执行到：{failure}"), soft_wrap=True)
+        first, *more = failure.splitlines() or [""]
+        for line in (f"对账没有执行到：{first}", *(f"  {line}" for line in more)):
+            err.print(_plain(line), soft_wrap=True)
 
 
 def _alert(home: Home, quarter: str, outcome: "RunOutcome") -> None:
@@ -559,13 +637,14 @@ def _print_published(home: Home, quarter: str, run_id: str, *, is_new_run: bool 
     for line in row_findings(home, quarter):
         out.print(_plain(line), soft_wrap=True)
     version = published_manifest(home, quarter)["version"]
+    source = _plain(str(exports_root()))
     if is_new_run:
-        out.print(f"[bold green]✓[/] 已发布 {quarter} 第 {version} 版，数据来源：{exports_root()}")
+        out.print(f"[bold green]✓[/] 已发布 {quarter} 第 {version} 版，数据来源：{source}")
     else:
         out.print(
             f"[bold green]✓[/] {quarter} 与第 {version} 版相同，无需重跑"
             f"（来源、规则与程序都没有变，发布的文件完好；仍要重跑加 --force），"
-            f"数据来源：{exports_root()}",
+            f"数据来源：{source}",
             soft_wrap=True,
         )
     _print_outputs(home, quarter, version)
@@ -574,15 +653,20 @@ def _print_published(home: Home, quarter: str, run_id: str, *, is_new_run: bool 
 def _print_outputs(home: Home, quarter: str, version: int) -> None:
     from orchestration.postgres import READER_ROLE, postgres_url
 
-    out.print(f"  读者库   {home.published / 'marts.duckdb'}", soft_wrap=True)
-    out.print(f"  Parquet  {home.published / 'parquet'}", soft_wrap=True)
+    places = {
+        "读者库  ": home.published / "marts.duckdb",
+        "Parquet ": home.published / "parquet",
+        "网页    ": home.bulletin(quarter) / "index.html",
+        "审计报告": home.audit_report(quarter),
+        "版本清单": home.version_manifest(quarter, version),
+    }
+    for label, path in places.items():
+        out.print(f"  {label} {_plain(str(path))}", soft_wrap=True)
     if postgres_url():
         out.print(f"  PostgreSQL  marts、audit，角色 {READER_ROLE} 只读")
-    out.print(f"  网页     {home.bulletin(quarter) / 'index.html'}", soft_wrap=True)
-    out.print(f"  审计报告 {home.audit_report(quarter)}", soft_wrap=True)
-    out.print(f"  版本清单 {home.version_manifest(quarter, version)}", soft_wrap=True)
     if ((bulletin := home.bulletin(quarter)) / "bulletin.docx").is_file():
-        out.print(f"  通报     {bulletin}（PDF：hotline pdf {quarter}）", soft_wrap=True)
+        where = _plain(str(bulletin))
+        out.print(f"  通报     {where}（PDF：hotline pdf {quarter}）", soft_wrap=True)
 
 
 def _print_figure(quarter: str, figure: "Figure") -> None:
@@ -594,7 +678,7 @@ def _print_figure(quarter: str, figure: "Figure") -> None:
         table = _folding("评分项", "分子", "分母", "权重", "得分")
         for item in figure.components:
             table.add_row(
-                item.name,
+                _plain(item.name),
                 *(f"{name} {counts[name]}" for name in (item.numerator, item.denominator)),
                 _number(item.weight),
                 _number(item.published[-1] if item.published else None),
@@ -634,7 +718,7 @@ def _print_row_trace(home: Home, quarter: str, traced: "RowTrace") -> None:
         table = _folding("季度", "集市表", "对象", "指标", "数值", "经由的计数")
         for cell in traced.cells:
             value = _figure(cell.measure, cell.value)
-            table.add_row(*cell[:4], value, "、".join(cell.counts))
+            table.add_row(*map(_plain, cell[:4]), value, _plain("、".join(cell.counts)))
         out.print(table)
     elif traced.reasons:
         out.print(f"这一行被拒，没有进入任何数字：{'；'.join(traced.reasons)}", soft_wrap=True)
@@ -653,7 +737,9 @@ def _write_csv(figure: "Figure") -> None:
     header = ("file_name", "file_sha256", "row_number", "business_id")
     writer.writerow(header if is_single else (*header, "count"))
     for part in figure.parts:
-        writer.writerows(row if is_single else (*row, part.count) for row in part.rows)
+        for row in part.rows:
+            cells = [csv_cell(str(cell)) for cell in row]
+            writer.writerow(cells if is_single else (*cells, part.count))
 
 
 def _folding(*headers: str, title: str | None = None) -> Table:

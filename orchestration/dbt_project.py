@@ -1,12 +1,16 @@
 """Running dbt in this process: one import and one parse serve Dagster's graph and the build."""
 
+import csv
 import hashlib
+import importlib.util
 import json
 import os
+import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.artifacts.schemas.run import RunExecutionResult
@@ -18,7 +22,8 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from orchestration.errors import InputError
-from orchestration.settings import DBT_PROJECT, Home, seeds_root, site_root
+from orchestration.outside import one_line
+from orchestration.settings import DBT_PROJECT, Engine, Home, seeds_root, site_root
 
 # A parse target for each site, so that two sites don't undo each other's parse.
 TARGET = DBT_PROJECT / "target"
@@ -30,7 +35,8 @@ QUIET = ["--quiet", "--log-level-file", "none"]
 # The manifest is handed on in memory: writing it takes a third of a second, twice a run.
 IN_MEMORY = "--no-write-json"
 RESULT_EVENTS = {"LogSeedResult", "LogModelResult", "LogTestResult"}
-DATABASE = "HOTLINE_DATABASE"
+# What profiles.yml takes from the environment.
+DATABASE, MEMORY, SPILL = "HOTLINE_DATABASE", "HOTLINE_DUCKDB_MEMORY", "HOTLINE_DUCKDB_SPILL"
 
 
 @dataclass(frozen=True)
@@ -41,23 +47,26 @@ class BuildResult:
     exception: BaseException | None
 
 
-def parse_project() -> Manifest:
-    """Parse the project (only what changed since the last time).
+def parse_project(engine: Engine = "duckdb") -> Manifest:
+    """Parse the project for an engine (only what changed since the last time).
 
     Raises:
-        InputError: the site lacks a seed that the models read.
+        InputError: the site lacks a seed that the models read, or the engine isn't installed.
         RuntimeError: dbt can't parse the project.
     """
     _check_seeds()
+    _check_adapter(engine)
     # The same profile for every home, or dbt would take the last parse for outdated.
-    database = os.environ.pop(DATABASE, None)
-    TARGET.mkdir(parents=True, exist_ok=True)
+    profile = (DATABASE, MEMORY, SPILL)
+    outside = {name: os.environ.pop(name) for name in profile if name in os.environ}
+    # A folder for each engine, so that two don't undo each other's parse.
+    target = TARGET if engine == "duckdb" else TARGET / engine
+    target.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(TARGET / ".parse.lock"):
-            result = dbtRunner().invoke(["parse", IN_MEMORY, *_where(TARGET), *QUIET])
+        with FileLock(target / ".parse.lock"):
+            result = dbtRunner().invoke(["parse", IN_MEMORY, *_where(target, engine), *QUIET])
     finally:
-        if database is not None:
-            os.environ[DATABASE] = database
+        os.environ |= outside
     if not isinstance(result.result, Manifest):
         raise RuntimeError(f"dbt parse: {result.exception}")
     return result.result
@@ -76,6 +85,46 @@ def _check_seeds() -> None:
             expected="每个业务规则一个 .csv，列与 dbt_project/seeds 中的相同；没有内容的只留列名",
             action="补上文件，或改正 HOTLINE_SITE",
         )
+    for name in sorted(needed):
+        _check_texts(seeds / name)
+
+
+def _check_texts(seed: Path) -> None:
+    """Rules name pages, files and rows of documents: all of it can be printed, codes are plain."""
+
+    def refuse(found: str, row: int | None = None, column: str = "") -> NoReturn:
+        raise InputError(
+            code="bad_seed",
+            file=f"seeds/{seed.name}",
+            row=row,
+            column=column,
+            found=found,
+            expected="UTF-8 编码的 CSV；文字没有控制符、换行、改变书写方向的符号；"
+            "单位代码只用字母、数字、_、-",
+            action="改正这一格后重新运行",
+        )
+
+    try:
+        with seed.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file, restkey="", restval=""))
+    except (UnicodeDecodeError, csv.Error):
+        refuse("无法读取")
+    for number, row in enumerate(rows, start=2):
+        for column, text in row.items():
+            if column and one_line(text) != text:
+                refuse("有不能印出的符号", number, column)
+            if column == "unit_code" and not re.fullmatch("[A-Za-z0-9_-]*", text):
+                refuse(f"代码 {text[:40]} 含有别的字符", number, column)
+
+
+def _check_adapter(engine: Engine) -> None:
+    if importlib.util.find_spec(f"dbt.adapters.{engine}") is None:
+        raise InputError(
+            code="no_engine",
+            found=f"没有安装 dbt-{engine}",
+            expected=f"HOTLINE_ENGINE={engine} 时装有它；Spark 的会话方式还要 pyspark 和 Java 17",
+            action=f"安装 hotline-warehouse[{engine}]，或去掉 HOTLINE_ENGINE",
+        )
 
 
 def build(
@@ -83,8 +132,10 @@ def build(
     manifest: Manifest,
     on_event: Callable[[dict[str, Any]], None],
     leave_out: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    engine: Engine = "duckdb",
 ) -> BuildResult:
-    """Build seeds, models and data tests against a home's working warehouse.
+    """Build seeds, models and data tests: against a home's working warehouse, or on Spark.
 
     dbt keeps the warehouse open in this process, until `close_warehouse`.
 
@@ -93,18 +144,26 @@ def build(
         manifest: from `parse_project`.
         on_event: called with dbt's log event on each node's result, in its JSON form.
         leave_out: kinds of resources that aren't built, such as `seed`; unit tests never are.
+        exclude: names of models that aren't built.
+        engine: which of the profile's targets; the manifest must be parsed for it.
     """
 
     def listen(message: EventMsg) -> None:
         if message.info.name in RESULT_EVENTS:
-            on_event(MessageToDict(cast(Message, message), preserving_proto_field_name=True))
+            on_event(_as_json(message))
 
-    os.environ[DATABASE] = str(home.warehouse)
+    _point_profile_at(home)
     artifact = home.dbt_target / "run_results.json"
     artifact.unlink(missing_ok=True)
     kinds = [f"--exclude-resource-type={kind}" for kind in ("unit_test", *leave_out)]
-    command = ["build", *kinds, IN_MEMORY, *_where(home.dbt_target), *QUIET]
-    result = dbtRunner(manifest=manifest, callbacks=[listen]).invoke(command)
+    without = ["--exclude", *exclude] if exclude else []
+    command = ["build", *kinds, *without, IN_MEMORY, *_where(home.dbt_target, engine), *QUIET]
+    # dbt copies the command line into its artifact: a command may be given people's numbers.
+    own, sys.argv = sys.argv, sys.argv[:1]
+    try:
+        result = dbtRunner(manifest=manifest, callbacks=[listen]).invoke(command)
+    finally:
+        sys.argv = own
     if isinstance(result.result, RunExecutionResult):
         result.result.write(str(artifact))
     return BuildResult(
@@ -115,7 +174,33 @@ def build(
 
 def close_warehouse() -> None:
     """Let go of the working warehouse; what was written last goes from its log into the file."""
-    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]  # dbt's
+    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call] # dbt's own
+
+
+def run_operation(
+    home: Home, manifest: Manifest, macro: str, arguments: dict[str, Any], engine: Engine
+) -> str:
+    """Run a macro on an engine; what it logged last.
+
+    Raises:
+        RuntimeError: the macro failed.
+    """
+    logged, errors = [""], [""]
+
+    def listen(message: EventMsg) -> None:
+        event = _as_json(message)
+        if event["info"]["name"] == "JinjaLogInfo":
+            logged.append(event["data"]["msg"])
+        elif event["info"]["level"] == "error":
+            errors.append(event["info"]["msg"])
+
+    command = ["run-operation", macro, "--args", json.dumps(arguments, ensure_ascii=False)]
+    # A folder of its own, or its artifact would stand for the build's.
+    where = _where(home.dbt_target / "operation", engine)
+    result = dbtRunner(manifest=manifest, callbacks=[listen]).invoke([*command, *where, *QUIET])
+    if not result.success:
+        raise RuntimeError(f"dbt run-operation {macro}: {result.exception or errors[-1]}")
+    return logged[-1]
 
 
 def static_docs(home: Home) -> Path:
@@ -124,7 +209,7 @@ def static_docs(home: Home) -> Path:
     Raises:
         RuntimeError: dbt can't make it, for instance from a warehouse without the models.
     """
-    os.environ[DATABASE] = str(home.warehouse)
+    _point_profile_at(home)
     command = ["docs", "generate", "--static", *_where(home.dbt_target), *QUIET]
     result = dbtRunner().invoke(command)
     if not result.success:
@@ -132,9 +217,23 @@ def static_docs(home: Home) -> Path:
     return home.dbt_target / "static_index.html"
 
 
-def _where(target: Path) -> list[str]:
+def _point_profile_at(home: Home) -> None:
+    config = home.duckdb_config
+    os.environ |= {
+        DATABASE: str(home.warehouse),
+        MEMORY: config["memory_limit"],
+        SPILL: config["temp_directory"],
+    }
+
+
+def _as_json(message: EventMsg) -> dict[str, Any]:
+    return MessageToDict(cast(Message, message), preserving_proto_field_name=True)
+
+
+def _where(target: Path, engine: Engine = "duckdb") -> list[str]:
     project = str(DBT_PROJECT)
     return [
+        *("--target", engine),
         *("--project-dir", project, "--profiles-dir", project),
         *("--target-path", str(target), "--log-path", str(target)),
     ]

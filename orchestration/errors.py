@@ -1,9 +1,14 @@
 """What can be wrong with what people give us, said so that they can mend it.
 
-Only errors that a user can act on belong here; everything else is a bug and may show a traceback.
+Also what the machine refuses: a full disk, a missing permission, no memory, a damaged file. Only
+errors that a user can act on belong here; everything else is a bug and may show a traceback.
 """
 
+import re
+import traceback
 from dataclasses import dataclass
+
+from orchestration.outside import one_line
 
 
 @dataclass
@@ -11,7 +16,7 @@ class InputError(Exception):
     """Unusable input: which file, row and column, what was found, what was expected, what to do.
 
     Texts are Chinese, for the district's data team; `code` is the stable English name. No value of
-    a personal column may be passed in any field.
+    a personal column may be passed in any field. `may_pass`: trying again soon can help.
     """
 
     code: str
@@ -21,6 +26,7 @@ class InputError(Exception):
     file: str = ""
     row: int | None = None
     column: str = ""
+    may_pass: bool = False
 
     def __str__(self) -> str:
         place = [
@@ -29,7 +35,101 @@ class InputError(Exception):
             f"列「{self.column}」" if self.column else "",
         ]
         where = "，".join(part for part in place if part)
-        return (
+        return one_line(
             f"[{self.code}] {where + '：' if where else ''}{self.found}。"
             f"应为：{self.expected}。处理：{self.action}。"
         )
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """Something that the machine refuses, by what the errors about it say."""
+
+    code: str
+    signs: tuple[str, ...]
+    found: str
+    expected: str
+    action: str
+    may_pass: bool = False
+
+
+# By text, because one and the same fault arrives as an OSError, from SQLite, DuckDB, polars or dbt,
+# or as Dagster wrote it down.
+_REFUSALS = (
+    _Refusal(
+        "disk_full",
+        ("No space left on device", "disk is full", "Disk quota exceeded", "File too large"),
+        "磁盘写满了，或超过了配额",
+        "约 2 GiB 加两倍于导出文件的空余空间",
+        "腾出空间（hotline doctor 显示余量；lake/ 和 published/ 里什么都不要删）后重新运行",
+    ),
+    _Refusal(
+        "no_permission",
+        (
+            *("Permission denied", "Operation not permitted", "Read-only file system"),
+            *("readonly database", "read-only database"),
+        ),
+        "没有权限读写",
+        "运行的用户可以读导出文件夹、可以写数据目录",
+        "用 hotline doctor 查看，改正权限（或换回平时运行的用户）后重新运行",
+    ),
+    _Refusal(
+        "out_of_memory",
+        ("MemoryError", "Cannot allocate memory", "Out of Memory Error", "memory allocation of"),
+        "内存不够",
+        "约 2 GiB 可用内存",
+        "机器还有内存就放宽 --memory-limit（默认 4GiB），没有就关闭别的程序或换一台更大的机器，"
+        "然后重新运行",
+    ),
+    _Refusal(
+        "damaged_database",
+        (
+            *("not a valid DuckDB database file", "Corrupt database file"),
+            *("database disk image is malformed", "file is not a database"),
+        ),
+        "数据库文件已损坏",
+        "完好的文件",
+        "若是 hotline.duckdb，把它改名移开，再从最早的季度起逐季运行（由原始层重建）；"
+        "若是 published/ 里的，重新运行一次即重新发布",
+    ),
+    _Refusal(
+        "disk_fault",
+        (
+            *("Input/output error", "disk I/O error", "Stale file handle"),
+            *("Transport endpoint is not connected", "Host is down"),
+        ),
+        "磁盘或共享文件夹读写出错（也可能是磁盘写满了）",
+        "可以正常读写的磁盘",
+        "用 hotline doctor 查看余量，检查磁盘与网络共享后重新运行",
+        may_pass=True,
+    ),
+)
+_QUOTED_PATH = re.compile(r"""['"](/[^'"]+)['"]""")
+
+
+def refusal(text: str) -> InputError | None:
+    """What the text of an error says that the machine refuses; None if it says no such thing."""
+    for entry in _REFUSALS:
+        if any(sign in text for sign in entry.signs):
+            path = _QUOTED_PATH.search(text)
+            return InputError(
+                code=entry.code,
+                file=path[1] if path else "",
+                found=entry.found,
+                expected=entry.expected,
+                action=entry.action,
+                may_pass=entry.may_pass,
+            )
+    return None
+
+
+def for_people(error: BaseException) -> InputError | None:
+    """What people are told of an error, or of what caused it; None for a bug."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, InputError):
+            return seen
+        if told := refusal("".join(traceback.format_exception_only(seen))):
+            return told
+        seen = seen.__cause__ or seen.__context__
+    return None

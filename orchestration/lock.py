@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
@@ -18,6 +19,8 @@ WAIT_SECONDS = 600.0
 def writer(home: Home, run_id: str, wait_seconds: float = WAIT_SECONDS) -> Iterator[str]:
     """Hold a home for a run; the operating system lets go of it if the process dies.
 
+    Whatever is written meanwhile, a backup too, is for the one who writes it and nobody else.
+
     Yields:
         The run that held the home before and died with it in hand, or nothing.
 
@@ -26,9 +29,10 @@ def writer(home: Home, run_id: str, wait_seconds: float = WAIT_SECONDS) -> Itera
     """
     home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
     note = home.lock.with_suffix(".json")
+    before = os.umask(0o077)
     try:
         with FileLock(home.lock, timeout=wait_seconds):
-            died = json.loads(note.read_text())["run_id"] if note.exists() else ""
+            died = _entry(note).get("run_id", "")
             written = note.with_suffix(".tmp")
             written.write_text(
                 json.dumps(
@@ -40,10 +44,8 @@ def writer(home: Home, run_id: str, wait_seconds: float = WAIT_SECONDS) -> Itera
                 )
             )
             written.replace(note)  # whole or not at all: a kill leaves nothing that can't be read
-            try:
-                yield died
-            finally:
-                note.unlink(missing_ok=True)
+            yield died
+            note.unlink()  # not after an error: the next run ends this one in Dagster's storage
     except Timeout as error:
         raise InputError(
             code="home_busy",
@@ -51,12 +53,25 @@ def writer(home: Home, run_id: str, wait_seconds: float = WAIT_SECONDS) -> Itera
             expected="同一数据目录同时只有一次运行",
             action="等那次运行结束后重新运行",
         ) from error
+    finally:
+        os.umask(before)
 
 
 def holder(home: Home) -> str:
-    """Who holds the home, for people: run, process, since when; empty if nobody says so."""
-    note = home.lock.with_suffix(".json")
-    if not note.exists():
+    """Who holds the home, for people: run, process, since when; empty if nobody does."""
+    entry = _entry(home.lock.with_suffix(".json"))
+    if not entry:
         return ""
-    entry = json.loads(note.read_text())
-    return f"运行 {entry['run_id'][:8]}，进程 {entry['pid']}，自 {entry['since']}"
+    try:
+        with FileLock(home.lock, timeout=0):
+            return ""  # it died with the home in hand
+    except Timeout:
+        return f"运行 {entry['run_id'][:8]}，进程 {entry['pid']}，自 {entry['since']}"
+
+
+def _entry(note: Path) -> dict[str, str]:
+    """What the holder wrote down; nothing where a power cut left no text that can be read."""
+    try:
+        return dict(json.loads(note.read_text()))
+    except (FileNotFoundError, ValueError):
+        return {}

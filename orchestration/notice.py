@@ -6,6 +6,7 @@ Every document made from them repeats it; real exports have no such file.
 from pathlib import Path
 
 from orchestration.errors import InputError
+from orchestration.outside import one_line
 
 NOTICE = "notice.md"
 NOTICE_ENGLISH = "notice.en.md"
@@ -28,4 +29,4 @@ def data_notice(exports: Path, quarter: str, name: str = NOTICE) -> str:
             expected="UTF-8 编码的一句话，印在每一页",
             action="另存为 UTF-8 后重新运行；没有要说明的就删去该文件",
         ) from error
-    return " ".join(text.split())
+    return one_line(" ".join(text.split()))

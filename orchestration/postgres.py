@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 URL = "HOTLINE_POSTGRES_URL"
 READER_ROLE = "bi_reader"
 SCHEMAS = tuple(READER_FOLDERS)
+NO_ANSWER, NO_HOST = "服务器没有应答", "找不到主机"
+PASSING = (NO_ANSWER, NO_HOST)
+# Connection lost, the server going down or out of connections, a deadlock, a lock not had in time.
+PASSING_STATES = ("08", "57P", "53300", "40", "55P03")
 CHUNK_BYTES = 1 << 20
 # One publisher at a time in a database; the number says nothing.
 ADVISORY_LOCK = 712345
@@ -128,11 +132,13 @@ def _connect(url: str) -> Iterator["Connection"]:
         connection = psycopg.connect(url, connect_timeout=10, application_name="hotline")
     except psycopg.Error as error:
         # Neither the error nor its text goes on: a badly written URL is quoted there.
+        fault = _connection_fault(str(error))
         raise InputError(
             code="postgres_unreachable",
-            found=f"连不上 {URL} 所指的数据库：{_connection_fault(str(error))}",
+            found=f"连不上 {URL} 所指的数据库：{fault}",
             expected="postgresql://用户:密码@主机:端口/库名，密码中的特殊字符按 URL 编码",
             action="改正地址或启动数据库后重新运行；PostgreSQL 中仍是上一次发布的内容",
+            may_pass=fault in PASSING,
         ) from None
     with connection:
         yield connection
@@ -143,9 +149,10 @@ def _connection_fault(text: str) -> str:
         "password": "用户或密码不对",
         "authentication": "用户或密码不对",
         "does not exist": "没有这个库或用户",
-        "refused": "服务器没有应答",
-        "timeout": "服务器没有应答",
-        "resolve": "找不到主机",
+        "refused": NO_ANSWER,
+        "timeout": NO_ANSWER,
+        "starting up": NO_ANSWER,
+        "resolve": NO_HOST,
     }
     return next((fault for sign, fault in known.items() if sign in text), "地址不能识别或连接失败")
 
@@ -186,6 +193,7 @@ def _errors_explained() -> Iterator[None]:
             found=f"PostgreSQL 未接受发布，仍是上一次发布的内容：{said or '连接中断'}",
             expected=expected,
             action=action,
+            may_pass=error.sqlstate is None or error.sqlstate.startswith(PASSING_STATES),
         ) from None
 
 

@@ -1,13 +1,16 @@
 """Publishing a quarter: versions, restatements, and the copies that readers see.
 
 A version is a folder that appears whole by one rename; everything else that readers see is derived
-from the versions and can be made again. `audit.publication` and `audit.restatement` are read off
-the versions' manifests, so that a run that was cut off leaves nothing half-told.
+from the versions and can be made again. All of it is written aside first; then three renames put
+the version, the Parquet tree and `marts.duckdb` in their places, so that a full disk or a kill
+leaves each of them as it was or as it will be. `audit.publication` and `audit.restatement` are read
+off the versions' manifests, so that a run that was cut off leaves nothing half-told.
 """
 
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,17 +19,15 @@ from typing import Any
 import duckdb
 
 from orchestration.audit import check_results, reconciliation
-from orchestration.audit.history import write_control_history
+from orchestration.audit.history import APPEND_ONLY, write_control_history
 from orchestration.dictionary.tables import reader_tables
 from orchestration.errors import InputError
-from orchestration.ingest.lake import LakeFile, all_files, current_files, sha256_of
+from orchestration.ingest.lake import LakeFile, all_files, current_files, settle_on_disk, sha256_of
 from orchestration.provenance import code_version, lock_sha256
 from orchestration.quarters import Quarter
 from orchestration.settings import Home, rule_files
-from orchestration.warehouse import connect, insert_rows
+from orchestration.warehouse import KEY_COLUMNS, connect, insert_rows, is_built
 
-# What tells the rows of a mart apart within a quarter; a mart has one or two of these.
-KEY_COLUMNS = ("unit_code", "mailbox", "component", "channel", "request_type", "category")
 # The check that a changed version comes with a reason.
 UNREASONED = "restated_without_reason"
 READER_SCHEMAS = ("marts", "audit")
@@ -35,6 +36,8 @@ EXPORTED_SCHEMAS = ("marts", "facts")
 FACT_PREFIX = "fct_"
 # Readers' tools still ship DuckDB 1.x, which can't open the newest storage version.
 READER_STORAGE_VERSION = "v1.0.0"
+# `published/parquet` is a link to one of these; all of a publication's tables change at once.
+TREE = ".parquet-"
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,9 @@ def publish(home: Home, drafted: Draft, run_id: str, reason: str) -> Publication
         raise ValueError("a changed version needs a reason")
     versions = home.published / "versions" / quarter
     if previous is not None and not drafted.is_new:
-        manifest = dict(previous)
+        manifest = previous
+        _mend(drafted, versions / f"v{manifest['version']}")
+        refresh_readers(home)
         shutil.rmtree(drafted.folder)
     else:
         manifest = _manifest(home, drafted, run_id, reason)
@@ -105,11 +110,29 @@ def publish(home: Home, drafted: Draft, run_id: str, reason: str) -> Publication
             json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
         )
         versions.mkdir(parents=True, exist_ok=True)
-        drafted.folder.rename(versions / f"v{manifest['version']}")
-    _refresh_parquet(home, quarter, versions / f"v{manifest['version']}")
-    _refresh_duckdb(home)
+        refresh_readers(home, drafted.folder, versions / f"v{manifest['version']}")
     restatements = len(manifest["restatements"]) if drafted.is_new else 0
     return Publication(quarter, manifest["version"], drafted.is_new, restatements)
+
+
+def finish(home: Home) -> None:
+    """Bring the readers' copies up to the versions, if a run died after its version appeared."""
+    told = {(entry["quarter"], entry["version"]) for entry in manifests(home)}
+    if not told or told == set(_read_copy(home, "select quarter, version from audit.publication")):
+        return
+    if home.warehouse.exists() and all(is_built(home, f"audit.{name}") for name in APPEND_ONLY):
+        refresh_readers(home)
+
+
+def holds_run(home: Home, run_id: str) -> bool:
+    """Whether the readers' copy was made by a run, or after it."""
+    return bool(_read_copy(home, "select 1 from audit.reconciliation where run_id = ?", [run_id]))
+
+
+def refresh_tree(home: Home) -> None:
+    """Make the readers' Parquet tree anew from the versions, as after a restore."""
+    latest = {manifest["quarter"]: folder for manifest, folder in _versions(home, "*")}
+    _switch_tree(home, _build_tree(home, latest))
 
 
 def changed_figures(home: Home, quarter: str) -> list[dict[str, str | None]]:
@@ -143,6 +166,15 @@ def changed_figures(home: Home, quarter: str) -> list[dict[str, str | None]]:
     return changed
 
 
+def last_version_marts(home: Home, quarter: str) -> list[Path]:
+    """The marts' Parquet files of a quarter's last version; none where it was never published."""
+    previous = _latest(home, quarter)
+    if previous is None:
+        return []
+    folder = home.version_manifest(quarter, previous["version"]).parent
+    return [p for p in sorted(folder.glob("*.parquet")) if not p.stem.startswith(FACT_PREFIX)]
+
+
 def changed_files(home: Home, quarter: str) -> list[str]:
     """The names of the current files that the quarter's last version wasn't made from."""
     previous = _latest(home, quarter)
@@ -151,11 +183,34 @@ def changed_files(home: Home, quarter: str) -> list[str]:
     return list(dict.fromkeys(files))  # a workbook of several sources is named once
 
 
-def manifests(home: Home) -> list[dict[str, Any]]:
-    """All manifests, by quarter and version."""
-    paths = (home.published / "versions").glob("*/v*/manifest.json")
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-    return sorted(found, key=lambda manifest: (manifest["quarter"], manifest["version"]))
+def manifests(home: Home, quarter: str = "*") -> list[dict[str, Any]]:
+    """The manifests of a quarter or of all, by quarter and version.
+
+    Raises:
+        InputError: one can't be read.
+    """
+    return [manifest for manifest, _ in _versions(home, quarter)]
+
+
+def _versions(home: Home, quarter: str, *more: Path) -> list[tuple[dict[str, Any], Path]]:
+    """Manifests and their folders, by quarter and version; `more` are folders not in place yet."""
+    paths = [*(home.published / "versions").glob(f"{quarter}/v*/manifest.json")]
+    paths += [folder / "manifest.json" for folder in more]
+    found = [(_read_manifest(path), path.parent) for path in paths]
+    return sorted(found, key=lambda entry: (entry[0]["quarter"], entry[0]["version"]))
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise InputError(
+            code="damaged_manifest",
+            file="/".join(path.parts[-4:]),
+            found="版本清单已损坏，读不出来",
+            expected="发布时写下的清单，从不改动",
+            action="从备份（hotline backup）中取回这一个文件后重新运行",
+        ) from error
 
 
 def published_manifest(home: Home, quarter: str) -> dict[str, Any]:
@@ -183,7 +238,7 @@ def readers_parquet(home: Home, quarter: str, table: str) -> Path:
 
 
 def _latest(home: Home, quarter: str) -> dict[str, Any] | None:
-    return next((m for m in reversed(manifests(home)) if m["quarter"] == quarter), None)
+    return next(reversed(manifests(home, quarter)), None)
 
 
 def export_outputs(home: Home, quarter: str, folder: Path) -> dict[str, str]:
@@ -215,13 +270,24 @@ def export_readers_marts(home: Home, quarter: str, folder: Path) -> dict[str, st
 
 def _export(connection: duckdb.DuckDBPyConnection, schema: str, quarter: str, folder: Path) -> None:
     for table in _tables(connection, schema):
-        connection.execute(
-            f"create or replace temp table export as select * from {schema}.{table} "  # noqa: S608 (our own names)
-            "where quarter = ? order by all",
-            [quarter],
-        )
-        target = _quoted(folder / f"{table}.parquet")
-        connection.execute(f"copy export to '{target}' (format parquet, compression zstd)")
+        rows = f"from {schema}.{table} where quarter = ?"
+        write_parquet(connection, rows, folder / f"{table}.parquet", [quarter])
+
+
+def write_parquet(
+    connection: duckdb.DuckDBPyConnection, rows: str, target: Path, parameters: Sequence[Any] = ()
+) -> None:
+    """Write the rows of a query in a total order: the same rows give the same bytes."""
+    connection.execute(
+        f"create or replace temp table export as select * from ({rows}) order by all",  # noqa: S608 (our own names)
+        list(parameters),
+    )
+    connection.execute(f"copy export to '{_quoted(target)}' (format parquet, compression zstd)")
+
+
+def digest_of(outputs: dict[str, str]) -> str:
+    """One hash over all outputs of a version."""
+    return _digest(outputs)
 
 
 def _hashes(folder: Path) -> dict[str, str]:
@@ -253,7 +319,7 @@ def _manifest(home: Home, drafted: Draft, run_id: str, reason: str) -> dict[str,
         "previous_inputs": [_input(file) for file in _previous_files(home, quarter)],
         "input_sha256": input_sha256(home, quarter),
         "outputs": drafted.outputs,
-        "output_sha256": _digest(drafted.outputs),
+        "output_sha256": digest_of(drafted.outputs),
         "checks": check_results.counts(home, run_id),
         "controls": {
             group.control_group: {"match": group.match, "explained": group.explained}
@@ -276,11 +342,7 @@ def _previous_files(home: Home, quarter: str) -> list[LakeFile]:
             "and exists (from facts.fct_ticket where quarter = $previous)",
             {"previous": previous},
         ).fetchall()
-    return [
-        file
-        for file in all_files(home)
-        if file.quarter == previous and (file.source, file.file_sha256) in rows
-    ]
+    return [file for file in all_files(home, previous) if (file.source, file.file_sha256) in rows]
 
 
 def _restatements(home: Home, quarter: str, reason: str) -> list[dict[str, Any]]:
@@ -307,26 +369,80 @@ def _figures(
     return figures
 
 
-def _refresh_parquet(home: Home, quarter: str, version: Path) -> None:
-    for path in sorted(version.glob("*.parquet")):
-        target = readers_parquet(home, quarter, path.stem)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{path.name}.tmp")
-        shutil.copyfile(path, temporary)
-        temporary.replace(target)
+def _read_copy(home: Home, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """Rows from the readers' copy; none where there is no copy that can be read."""
+    with duckdb.connect() as connection:
+        try:
+            database = _quoted(home.published / "marts.duckdb")
+            connection.execute(f"attach '{database}' as published (read_only)")
+            connection.execute("use published")
+            return connection.execute(sql, list(parameters)).fetchall()
+        except duckdb.Error:
+            return []
 
 
-def _refresh_duckdb(home: Home) -> None:
-    """Make the readers' database anew and swap it in; open readers keep the old one.
+def _mend(drafted: Draft, version: Path) -> None:
+    """Put back a file of a version that was damaged or lost: the draft has the same bytes."""
+    for table, sha256 in drafted.outputs.items():
+        path = version / f"{table}.parquet"
+        if not path.is_file() or sha256_of(path) != sha256:
+            (drafted.folder / path.name).replace(path)
+
+
+def refresh_readers(home: Home, new: Path | None = None, place: Path | None = None) -> None:
+    """Make what readers see from each quarter's latest version; a new one takes its place first."""
+    told = _versions(home, "*", *([new] if new else []))
+    latest = {manifest["quarter"]: folder for manifest, folder in told}
+    database = _build_duckdb(home, [manifest for manifest, _ in told], list(latest.values()))
+    tree = _build_tree(home, latest)
+    if new and place:
+        for path in (*new.iterdir(), new):
+            settle_on_disk(path)
+        new.rename(place)
+    _switch_tree(home, tree)
+    database.replace(home.published / "marts.duckdb")
+
+
+def _build_tree(home: Home, versions: Mapping[str, Path]) -> Path:
+    """The readers' Parquet tree of some versions by quarter: hard links, which take no space."""
+    tree = home.published / f"{TREE}{_tree_number(home) + 1}"
+    shutil.rmtree(tree, ignore_errors=True)  # a run died here
+    for quarter, version in versions.items():
+        for path in sorted(version.glob("*.parquet")):
+            target = tree / path.stem / f"quarter={quarter}" / path.name
+            target.parent.mkdir(parents=True)
+            target.hardlink_to(path)
+    return tree
+
+
+def _tree_number(home: Home) -> int:
+    current = home.published / "parquet"
+    return int(current.readlink().name.removeprefix(TREE)) if current.is_symlink() else 0
+
+
+def _switch_tree(home: Home, tree: Path) -> None:
+    """Let `parquet` name another tree; the one before stays, for readers who are in it."""
+    current = home.published / "parquet"
+    before = home.published / f"{TREE}{_tree_number(home)}"
+    if current.is_dir() and not current.is_symlink():  # as versions before 0.2 wrote it
+        current.rename(before)
+    link = home.published / f"{TREE}next"
+    link.unlink(missing_ok=True)
+    link.symlink_to(tree.name)
+    link.replace(current)
+    for path in home.published.glob(f"{TREE}*"):
+        if path not in (tree, before):
+            shutil.rmtree(path)
+
+
+def _build_duckdb(home: Home, told: list[dict[str, Any]], versions: list[Path]) -> Path:
+    """Make the readers' database aside; open readers keep the one that they have open.
 
     Its marts are those of each quarter's latest version: what a run built and the gate stopped is
     in the working warehouse too. The audit is of every run, stopped ones included.
     """
     temporary = home.scratch / "marts.duckdb"
     temporary.unlink(missing_ok=True)
-    told = manifests(home)
-    latest = {manifest["quarter"]: manifest for manifest in told}.values()
-    versions = [home.version_manifest(m["quarter"], m["version"]).parent for m in latest]
     with connect(home) as connection:
         _write_publication_tables(connection, told)
         write_control_history(connection)
@@ -337,6 +453,8 @@ def _refresh_duckdb(home: Home) -> None:
             connection.execute(f"create schema readers.{schema}")
             for table in _tables(connection, schema):
                 files = [str(version / f"{table}.parquet") for version in versions]
+                # What only grows is in order as it was written; sorting all of it each time isn't.
+                ordered = "" if table in APPEND_ONLY else "order by all"
                 rows = f"{schema}.{table}"
                 if schema == "marts":
                     connection.execute(
@@ -345,13 +463,14 @@ def _refresh_duckdb(home: Home) -> None:
                     )
                     rows = "published"
                 connection.execute(
-                    f"create table readers.{schema}.{table} as select * from {rows} order by all"  # noqa: S608 (our own names)
+                    f"create table readers.{schema}.{table} as select * from {rows} {ordered}"  # noqa: S608 (our own names)
                 )
         for entry in reader_tables().values():  # the labels, so that a BI tool can show them
             for statement in entry.comment_statements("readers"):
                 connection.execute(statement)
+        connection.execute("checkpoint readers")  # detaching would pass over a full disk
         connection.execute("detach readers")
-    temporary.replace(home.published / "marts.duckdb")
+    return temporary
 
 
 def _write_publication_tables(

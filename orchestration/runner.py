@@ -1,11 +1,14 @@
 """Running the quarterly Dagster job from the command line: the same job as the UI's."""
 
+import logging
 import os
 import sqlite3
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from time import perf_counter
 
@@ -14,17 +17,26 @@ import sqlalchemy as sa
 from dagster import DagsterEventType
 from dagster_shared.error import SerializableErrorInfo
 
-from orchestration.errors import InputError
+from orchestration.errors import InputError, for_people, refusal
+from orchestration.publication import holds_run
 from orchestration.settings import Home
 
 REASON_TAG = "hotline/reason"
 """A run's tag: why it changes what was published, where it does."""
 STARTED_BY = "hotline/started_by"
 """A run's tag: the command itself reports how such a run ends."""
+PROCESS = "hotline/process"
+"""A run's tag: the command's process, by which a later run sees that it is dead."""
 FILES_PUBLISHED_BY = "published__marts"
 """The step after which readers have the files."""
+DAGSTER_DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
+# Dagster would redirect a step's output into a file of the home, and where that disk is full it
+# never gives the terminal back: nobody would be told. Our steps print nothing; errors are events.
 DAGSTER_YAML = """\
 # Written by hotline: storage of Dagster's own events; one run at a time, further ones queue.
+compute_logs:
+  module: dagster.core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
 telemetry:
   enabled: false
 nux:
@@ -32,14 +44,23 @@ nux:
 concurrency:
   runs:
     max_concurrent_runs: 1
+python_logs:
+  dagster_handler_config:
+    handlers:
+      hotline:
+        class: orchestration.run_log.RunLog
 """
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
 class RunOutcome:
     """How a run ended: `input_error` is the message about unusable input, if that was the end.
 
-    `changes` says, a line a source, what files that supersede others changed.
+    `changes` says, a line a source, what files that supersede others changed, and what was damaged
+    and has been mended. `reached_readers`: the readers' copy holds this run, though Dagster
+    couldn't write down that the step ended.
     """
 
     run_id: str
@@ -49,23 +70,52 @@ class RunOutcome:
     changes: list[str] = field(default_factory=list)
     input_error: str = ""
     failure: str = ""
+    reached_readers: bool = False
 
     @property
     def files_published(self) -> bool:
         """Whether the readers' files were published, whatever failed after them."""
         done = {step for step, _ in self.stages} - set(self.failed_steps)
-        return FILES_PUBLISHED_BY in done
+        return self.reached_readers or FILES_PUBLISHED_BY in done
 
 
 def dagster_instance(home: Home) -> dg.DagsterInstance:
-    """Dagster's instance inside a home, made on first use."""
+    """Dagster's instance inside a home, made on first use, and anew where it is damaged."""
     home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    home.dagster.mkdir(exist_ok=True)
+    if damaged := _damaged(home.dagster):
+        aside = home.dagster.with_name(f"dagster.damaged-{datetime.now():%Y%m%d-%H%M%S}")
+        home.dagster.rename(aside)
+        _log.warning(
+            "Dagster 的存储已损坏（%s），移到 %s，另建空白的；数字不受影响，"
+            "运行的历史从这一次重新开始，自动运行要在 hotline ui 里重新打开",
+            damaged,
+            aside.name,
+        )
+    home.dagster.mkdir(exist_ok=True, mode=0o700)
     settings = home.dagster / "dagster.yaml"
     if not settings.exists() or settings.read_text(encoding="utf-8") != DAGSTER_YAML:
         settings.write_text(DAGSTER_YAML, encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(home.dagster)
+    # The one way to give a handler to every run, whoever starts it; the version is pinned.
+    warnings.filterwarnings("ignore", "Handling yaml-defined logging", dg.BetaWarning)
     return dg.DagsterInstance.from_config(str(home.dagster))
+
+
+def _damaged(folder: Path) -> str:
+    """The name of a database of Dagster's that SQLite can't read; empty if all are sound."""
+    for path in (folder / name for name in DAGSTER_DATABASES):
+        if not path.exists():
+            continue
+        with closing(sqlite3.connect(path)) as connection:
+            try:
+                ((verdict,),) = connection.execute("pragma quick_check(1)")
+            except sqlite3.OperationalError:  # busy or out of reach: not a verdict on the file
+                continue
+            except sqlite3.DatabaseError:
+                return path.name
+        if verdict != "ok":
+            return path.name
+    return ""
 
 
 @sa.event.listens_for(sa.Engine, "connect")
@@ -114,14 +164,43 @@ def run_quarter(
         reason: why the run changes what was published, if it does.
     """
     outcome = RunOutcome(run_id=str(uuid.uuid4()), succeeded=False)
+    mended = _Collector(outcome.changes)
+    logger = logging.getLogger(__package__)
+    logger.addHandler(mended)
     try:
-        from orchestration.definitions import defs
-        from orchestration.defs.automation import QUARTERLY_JOB
-        from orchestration.defs.ingest import CHANGES
-        from orchestration.defs.partitions import quarters
-    except InputError as error:  # the models are parsed on import, with the site's seeds
-        outcome.input_error = str(error)
-        return outcome
+        _run_job(home, quarter, on_stage, reason, outcome)
+    except Exception as error:  # a site's rules that can't be read, a disk too full for Dagster
+        told = for_people(error)
+        if told is None:
+            raise
+        outcome.input_error = str(told)
+        outcome.reached_readers = holds_run(home, outcome.run_id)
+    finally:
+        logger.removeHandler(mended)
+    return outcome
+
+
+class _Collector(logging.Handler):
+    """Keeps our warnings for people: what a step writes goes into Dagster's files."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the message."""
+        self._lines.append(record.getMessage())
+
+
+def _run_job(
+    home: Home, quarter: str, on_stage: Callable[[str], None], reason: str, outcome: RunOutcome
+) -> None:
+    """Run the job, noting in `outcome` how it goes; its modules parse the models on import."""
+    from orchestration.definitions import defs
+    from orchestration.defs.automation import QUARTERLY_JOB
+    from orchestration.defs.ingest import CHANGES
+    from orchestration.defs.partitions import quarters
+
     started: dict[str, float] = {}
 
     def listen(entry: dg.EventLogEntry) -> None:
@@ -142,7 +221,8 @@ def run_quarter(
             partition_key=quarter,
             run_id=outcome.run_id,
             raise_on_error=False,
-            tags={STARTED_BY: "command"} | ({REASON_TAG: reason} if reason else {}),
+            tags={STARTED_BY: "command", PROCESS: str(os.getpid())}
+            | ({REASON_TAG: reason} if reason else {}),
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
     outcome.succeeded = result.success
@@ -151,16 +231,21 @@ def run_quarter(
             outcome.failed_steps.append(event.step_key)
         if event.is_step_materialization and CHANGES in event.materialization.metadata:
             outcome.changes.append(str(event.materialization.metadata[CHANGES].value))
+    if result.success:
+        return  # what a step met before it was tried again is over
     outcome.input_error = input_error_of(result.all_events)
     others = (c for c in _causes(result.all_events) if c.cls_name != InputError.__name__)
     outcome.failure = next((cause.message.strip() for cause in others), "")
-    return outcome
 
 
 def input_error_of(events: Sequence[dg.DagsterEvent]) -> str:
-    """The message about unusable input that the events tell of, or empty."""
-    told = [cause for cause in _causes(events) if cause.cls_name == InputError.__name__]
-    return told[-1].message.partition(": ")[2].strip() if told else ""
+    """What the events tell of unusable input, or of a machine that can't; empty if nothing."""
+    causes = list(_causes(events))
+    told = [cause for cause in causes if cause.cls_name == InputError.__name__]
+    if told:
+        return told[-1].message.partition(": ")[2].strip()
+    refused = next(filter(None, (refusal(cause.message) for cause in reversed(causes))), None)
+    return str(refused or "")
 
 
 def _causes(events: Sequence[dg.DagsterEvent]) -> Iterator[SerializableErrorInfo]:

@@ -4,12 +4,21 @@ No other module spells out a path inside a home.
 """
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
+
+from orchestration.errors import InputError
+
+Engine = Literal["duckdb", "spark"]
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 CONTROLS = DBT_PROJECT / "controls" / "control.csv"
+LEAST_MEMORY = 1 << 30
+OTHER_MEMORY = 3 << 29
+"""What a run takes beside DuckDB: the packages, the readers' blocks, batches to validate."""
 
 
 def site_root() -> Path | None:
@@ -65,6 +74,11 @@ def bulletin_root() -> Path:
     return (site_root() or PROJECT_ROOT / "exports") / "bulletin"
 
 
+def privacy_settings() -> Path:
+    """The site's `privacy.yml`, beside the contracts; it need not be there."""
+    return contracts_root().parent / "privacy.yml"
+
+
 def program_files() -> list[Path]:
     """Every file that decides what a run does with the data: code, models, suites, templates."""
     kept = [PROJECT_ROOT / "requirements.lock", *expectation_suites().values()]
@@ -75,6 +89,45 @@ def program_files() -> list[Path]:
     ):
         kept += [path for path in folder.rglob("*") if "__pycache__" not in path.parts]
     return [path for path in [*kept, *DBT_PROJECT.glob("*.yml")] if path.is_file()]
+
+
+def memory_limit() -> int:
+    """Bytes that a run may take: `HOTLINE_MEMORY_LIMIT`, else 4 GiB.
+
+    Raises:
+        InputError: no size, or too little for any run.
+    """
+    written = os.environ.get("HOTLINE_MEMORY_LIMIT") or "4GiB"
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT])(i?)B", written.strip(), re.ASCII)
+    power = "KMGT".index(found[2]) + 1 if found else 0
+    limit = int(float(found[1]) * (1024 if found[3] else 1000) ** power) if found else 0
+    if limit < LEAST_MEMORY:
+        raise InputError(
+            code="bad_memory_limit",
+            found=f"内存上限写成了「{written[:20]}」",
+            expected="数字加 GiB 或 MiB，不少于 1GiB，例如 4GiB",
+            action="改正 --memory-limit 或环境变量 HOTLINE_MEMORY_LIMIT",
+        )
+    return limit
+
+
+def engine() -> Engine:
+    """What builds the models: `HOTLINE_ENGINE`, else DuckDB.
+
+    Raises:
+        InputError: no such engine.
+    """
+    named = os.environ.get("HOTLINE_ENGINE") or "duckdb"
+    if named == "duckdb":
+        return "duckdb"
+    if named == "spark":
+        return "spark"
+    raise InputError(
+        code="unknown_engine",
+        found=f"HOTLINE_ENGINE 为 {named}",
+        expected="duckdb 或 spark",
+        action="改正环境变量 HOTLINE_ENGINE，或去掉它（用 duckdb）",
+    )
 
 
 @dataclass(frozen=True)
@@ -94,9 +147,19 @@ class Home:
         return self.root / "hotline.duckdb"
 
     @property
+    def set_aside(self) -> Path:
+        """The working warehouse that is being replaced; gone once the new one is whole."""
+        return self.root / "hotline.duckdb.old"
+
+    @property
     def lake(self) -> Path:
         """The raw lake: Parquet files named by their export's SHA-256, and their index."""
         return self.root / "lake"
+
+    @property
+    def erasures(self) -> Path:
+        """What was forgotten: the list that every reading of an export honours, and its log."""
+        return self.lake / "erasures.json"
 
     @property
     def published(self) -> Path:
@@ -108,15 +171,40 @@ class Home:
         """Dagster's own storage."""
         return self.root / "dagster"
 
+    def dagster_records(self, run_id: str) -> tuple[Path, Path]:
+        """What Dagster keeps of one run alone: the file of its events, the folder of its output."""
+        events = self.dagster / "history" / "runs" / f"{run_id}.db"
+        return events, self.dagster / "storage" / run_id
+
     @property
     def dbt_target(self) -> Path:
         """Dbt's artifacts for this home."""
         return self.root / "dbt" / "target"
 
     @property
+    def spark(self) -> Path:
+        """What Spark reads and writes, where no other store is named; its catalogue."""
+        return self.root / "spark"
+
+    @property
     def scratch(self) -> Path:
         """Temporary files; emptied at the start of a run."""
         return self.root / "scratch"
+
+    @property
+    def duckdb_config(self) -> dict[str, Any]:
+        """How every DuckDB of this home is opened: its memory, and where it spills the rest.
+
+        Of the limit what Python and the readers need is set aside, at most half.
+        """
+        limit = memory_limit()
+        own = limit - min(limit // 2, OTHER_MEMORY)
+        return {"memory_limit": f"{own >> 20}MiB", "temp_directory": str(self.scratch)}
+
+    @property
+    def log(self) -> Path:
+        """What each run did, a line of JSON an event; older lines beside it as `.1` and so on."""
+        return self.root / "logs" / "hotline.jsonl"
 
     @property
     def lock(self) -> Path:

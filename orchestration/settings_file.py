@@ -1,5 +1,7 @@
 """YAML that people write for the program: read safely, checked by a model, refused in Chinese."""
 
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -7,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from orchestration.errors import InputError
+from orchestration.outside import lines
 
 Model = TypeVar("Model", bound=BaseModel)
 SHOWN = 5
@@ -19,6 +22,7 @@ CHINESE = {
     "literal_error": "不是允许的取值",
     "bool_parsing": "应为 true 或 false",
     "int_parsing": "应为整数",
+    "string_pattern_mismatch": "写法不对",
     "model_type": "应为一组设置",
 }
 
@@ -36,8 +40,12 @@ def load_settings_file(path: Path, model: type[Model], code: str, expected: str)
         InputError: no UTF-8, no YAML, or not what the model wants.
     """
     try:
-        return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
+        found = model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+        if not all(map(_can_be_printed, _texts(found.model_dump()))):
+            raise ValueError("有不能印出的符号")
+        return found
+    # ValueError is also what YAML's own types raise, such as the 31st of June; and it recurses.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(
             code=code,
             file=f"{path.parent.name}/{path.name}",
@@ -47,9 +55,24 @@ def load_settings_file(path: Path, model: type[Model], code: str, expected: str)
         ) from error
 
 
+def _texts(value: object) -> Iterator[str]:
+    """All texts of a settings file, at whatever depth."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from chain.from_iterable(map(_texts, (*value, *value.values())))
+    elif isinstance(value, tuple | list):
+        yield from chain.from_iterable(map(_texts, value))
+
+
+def _can_be_printed(text: str) -> bool:
+    """Whether a text has no character that steers a screen or is none, as YAML's escapes can."""
+    return lines(text) == text
+
+
 def _what_is_wrong(error: Exception) -> str:
     if not isinstance(error, ValidationError):
-        return f"不是 UTF-8 的 YAML（{str(error)[:200]}）"
+        return f"不是可用的 UTF-8 YAML（{' '.join(str(error).split())[:200]}）"
     found = []
     for item in error.errors()[:SHOWN]:
         place = ".".join(map(str, item["loc"]))

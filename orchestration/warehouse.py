@@ -4,29 +4,32 @@ Every connection is opened and closed in one `with`: while it is open no other p
 """
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
-from functools import cache
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import duckdb
-import yaml
+import polars as pl
 
 from orchestration.bulletin.lint import Rules, control_rows
 from orchestration.errors import InputError
+from orchestration.ingest.columns import FILE_ORDER, LAKE_COLUMNS, canonical_columns
 from orchestration.ingest.contracts import Contract
 from orchestration.ingest.lake import LakeFile, all_files, current_files
 from orchestration.ingest.written import written_rules
 from orchestration.provenance import code_version
 from orchestration.quarters import Quarter
-from orchestration.settings import DBT_PROJECT, Home, seeds_root
+from orchestration.settings import Engine, Home, seeds_root
 
 ROWS_A_STATEMENT = 1000
-# What the lake adds to the columns of a source.
-LAKE_COLUMNS = {"file_sha256": "varchar", "row_number": "bigint", "row_defect": "varchar"}
-FILE_ORDER = "file_order"
-"""Which of a source's files came first: in order of arrival, of those of one run by name."""
+PATIENCE_SECONDS = 3.0
+"""How long to wait for whoever has the file open."""
+# What tells the rows of a mart apart within a quarter; a mart has one or two of these.
+KEY_COLUMNS = ("unit_code", "mailbox", "component", "channel", "request_type", "category")
+NUMBER_TYPES = ("BIGINT", "INTEGER", "DECIMAL")
 
 
 @contextmanager
@@ -34,23 +37,40 @@ def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to the working warehouse, closed at the end of the block.
 
     Raises:
-        InputError: another process has the file open.
+        InputError: another process still has the file open after `PATIENCE_SECONDS`.
     """
     home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        opened = duckdb.connect(str(home.warehouse))
-    except duckdb.IOException as error:
-        if "lock" not in str(error):
-            raise
-        raise InputError(
-            code="home_busy",
-            file=home.warehouse.name,
-            found="工作库正被另一个程序打开",
-            expected="同一时间只有一个程序打开工作库；读者用 published/marts.duckdb",
-            action="关闭打开它的程序（如 DuckDB 客户端、BI 工具），或等那次运行结束后重试",
-        ) from error
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            opened = duckdb.connect(str(home.warehouse), config=home.duckdb_config)
+            break
+        except duckdb.IOException as error:
+            if "lock" not in str(error):
+                raise
+            if time.monotonic() < deadline:  # a command that reads has it open for a moment
+                time.sleep(0.1)
+                continue
+            raise InputError(
+                code="home_busy",
+                file=home.warehouse.name,
+                found="工作库正被另一个程序打开",
+                expected="同一时间只有一个程序打开工作库；读者用 published/marts.duckdb",
+                action="关闭打开它的程序（如 DuckDB 客户端、BI 工具），或等那次运行结束后重试",
+            ) from error
     with opened as connection:
         yield connection
+
+
+@contextmanager
+def bare_connection(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to no database, for queries on files; it spills into the home's scratch."""
+    with duckdb.connect(config=home.duckdb_config) as connection:
+        yield connection
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
 
 
 def query(home: Home, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
@@ -63,21 +83,50 @@ def query(home: Home, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str
 
 def is_built(home: Home, table: str) -> bool:
     """Whether the working warehouse has a table yet, such as `audit.reconciliation`."""
-    schema, name = table.split(".")
-    found = query(
-        home,
+    with connect(home) as connection:
+        return _has(connection, table)
+
+
+def _has(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
+    found = connection.execute(
         "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
-        [schema, name],
+        table.split("."),
     )
-    return bool(found)
+    return found.fetchone() is not None
+
+
+def check_engine(home: Home, engine: Engine) -> None:
+    """Refuse to build a home with another engine than before: its facts stand elsewhere.
+
+    Raises:
+        InputError: the home's facts are tables of DuckDB, or views on Spark's, and not as meant.
+    """
+    kinds = query(
+        home, "select distinct table_type from information_schema.tables where table_schema='facts'"
+    )
+    before = {"VIEW": "spark", "BASE TABLE": "duckdb"}
+    if others := {before[row["table_type"]] for row in kinds} - {engine}:
+        raise InputError(
+            code="other_engine",
+            file=home.warehouse.name,
+            found=f"这个数据文件夹以前用 {'、'.join(others)} 建，这次要用 {engine}",
+            expected="一个数据文件夹只用一种引擎，各季度的事实表才在一处",
+            action="改正 HOTLINE_ENGINE，或用 --home 另建数据文件夹，把各季度重新装载",
+        )
 
 
 def register_raw(
-    home: Home, quarter: Quarter, run_id: str, contracts: dict[str, Contract]
+    home: Home,
+    quarter: Quarter,
+    run_id: str,
+    contracts: dict[str, Contract],
+    last_version: Sequence[Path] = (),
+    reason: str = "",
 ) -> dict[str, int]:
     """Make schema `raw` for a run: its scope, the list of files, code values, views on the lake.
 
-    Also what the quarter's bulletin says of itself (`bulletin_lint`).
+    Also what the quarter's bulletin says of itself (`bulletin_lint`), and the figures of its last
+    published version (`last_version_figure`), if `last_version` names the marts' Parquet files.
 
     dbt reads the quarter from `raw.run_scope`, not from a var, because a changed var makes dbt
     parse the whole project again.
@@ -87,13 +136,14 @@ def register_raw(
     """
     files, current = all_files(home), current_files(home, str(quarter))
     with connect(home) as connection:
+        started_at = _after_the_last_run(connection, datetime.now().replace(microsecond=0))
         connection.execute("create schema if not exists raw")
         _replace_table(
             connection,
             "run_scope",
             "run_id varchar, quarter varchar, quarter_start date, quarter_end date, "
             "previous_quarter varchar, has_bulletin boolean, started_at timestamp, "
-            "code_version varchar",
+            "code_version varchar, reason varchar",
             [
                 (
                     run_id,
@@ -102,8 +152,9 @@ def register_raw(
                     quarter.end,
                     str(quarter.previous),
                     any(file.source == "bulletin" for file in current),
-                    datetime.now().replace(microsecond=0),
+                    started_at,
                     code_version(),
+                    reason or None,
                 )
             ],
         )
@@ -173,10 +224,44 @@ def register_raw(
             "value decimal(18, 6)",
             _bulletin_lint(connection, quarter, contracts),
         )
+        _register_last_version(connection, last_version)
     return {
         source: sum(file.row_count for file in current if file.source == source)
         for source in contracts
     }
+
+
+def _register_last_version(connection: duckdb.DuckDBPyConnection, marts: Sequence[Path]) -> None:
+    """The numbers of published marts in long form, named as by the macro `mart_rows`."""
+    connection.execute(
+        "create or replace table raw.last_version_figure (mart varchar, quarter varchar, "
+        "subject varchar, measure varchar, value decimal(18, 6))"
+    )
+    for path in marts:
+        relation = f"read_parquet('{str(path).replace(chr(39), chr(39) * 2)}')"
+        described = connection.execute(f"describe from {relation}").fetchall()
+        types = {name: kind.split("(")[0] for name, kind, *_ in described}
+        prefix = "".join(f"{key} || '.' || " for key in types if key in KEY_COLUMNS[1:])
+        subject = "unit_code" if "unit_code" in types else "'district'"
+        numbers = [name for name, kind in types.items() if kind in NUMBER_TYPES]
+        cast = ", ".join(f"{name}::decimal(18, 6) as {name}" for name in numbers)
+        connection.execute(
+            f"insert into raw.last_version_figure select '{path.stem}', quarter, {subject}, "  # noqa: S608 (our own names)
+            f"{prefix}measure, value from (select * replace ({cast}) from {relation}) "
+            f"unpivot (value for measure in ({', '.join(numbers)}))"
+        )
+
+
+def _after_the_last_run(connection: duckdb.DuckDBPyConnection, now: datetime) -> datetime:
+    """The time of a run: later than any before it, though the clock was set back meanwhile.
+
+    Which run was a quarter's last is told by this time.
+    """
+    if not _has(connection, "audit.reconciliation"):
+        return now
+    row = connection.execute("select max(checked_at) from audit.reconciliation").fetchone()
+    last = row[0] if row else None
+    return max(now, last + timedelta(seconds=1)) if last else now
 
 
 def _bulletin_lint(
@@ -193,36 +278,22 @@ def _bulletin_lint(
     return list(control_rows(records, rules, quarter))
 
 
-@cache
-def canonical_columns() -> dict[str, list[str]]:
-    """The columns of each source that the models read, as dbt's sources declare them."""
-    path = DBT_PROJECT / "models" / "staging" / "_sources.yml"
-    (raw,) = yaml.safe_load(path.read_text(encoding="utf-8"))["sources"]
-    tables = {
-        table["name"]: [column["name"] for column in table.get("columns", [])]
-        for table in raw["tables"]
-    }
-    return {
-        name: [column for column in columns if column not in (*LAKE_COLUMNS, FILE_ORDER)]
-        for name, columns in tables.items()
-        if "row_defect" in columns
-    }
-
-
 def raw_rows(
     home: Home, source: str, contracts: Mapping[str, Contract], files: Sequence[LakeFile]
 ) -> str:
     """SQL for a source's rows in lake files, always with the canonical columns.
 
-    A column that the site's contract lacks is null, and a source without a contract or without
-    files has no rows.
+    A column that the site's contract or the files lack is null, and a source without a contract or
+    without files has no rows.
     """
     columns = canonical_columns()[source]
-    paths = ["'" + str(file.parquet(home)).replace("'", "''") + "'" for file in files]
-    kept = contracts[source].kept_columns if paths else []
+    paths = [f"'{_quoted(file.parquet(home))}'" for file in files]
+    # Files that an older contract made may lack what the present one keeps.
+    written = {name for file in files for name in pl.read_parquet_schema(file.parquet(home))}
+    kept = written.intersection(contracts[source].kept_columns) if paths else written
     names = [name if name in kept else f"null::varchar as {name}" for name in columns]
     if paths:
-        body = f"from read_parquet([{', '.join(paths)}])"
+        body = f"from read_parquet([{', '.join(paths)}], union_by_name = true)"
         return f"select {', '.join([*names, *LAKE_COLUMNS])} {body}"
     names += [f"null::{kind} as {name}" for name, kind in LAKE_COLUMNS.items()]
     return f"select {', '.join(names)} where false"

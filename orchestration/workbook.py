@@ -9,10 +9,10 @@ from typing import Any
 
 import xlsxwriter
 
+from orchestration.outside import FORMULA_STARTS
+
 # The same bytes for the same sheets: a workbook carries its time of creation.
 CREATED = datetime(2000, 1, 1)
-# What a spreadsheet takes for the start of a formula, once the cell is edited or saved as CSV.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 MAX_WIDTH = 420  # pixels; a longer text is wrapped
 
 
@@ -38,6 +38,11 @@ def write_workbook(path: Path, sheets: Mapping[str, Sheet]) -> None:
         styles = _Styles(workbook)
         for title, sheet in sheets.items():
             _write_sheet(workbook.add_worksheet(title), sheet, styles)
+
+
+def inert(text: str) -> dict[str, bool]:
+    """The format that keeps a text cell from becoming a formula when somebody edits it."""
+    return {"quote_prefix": True} if text.startswith(FORMULA_STARTS) else {}
 
 
 class _Styles:
@@ -86,6 +91,4 @@ def _write_cell(
     elif isinstance(value, int | Decimal):
         target.write_number(row, column, value, styles(num_format=number_format or "0"))
     else:
-        is_inert = not value.startswith(FORMULA_STARTS)
-        more = {} if is_inert else {"quote_prefix": True}
-        target.write_string(row, column, value, styles(text_wrap=True, **more))
+        target.write_string(row, column, value, styles(text_wrap=True, **inert(value)))

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parent.parent
 EXPORTS = PROJECT / "exports"
-# The BI tools' tests need environments of their own: `make test-bi` names their folder.
-collect_ignore = ["bi"]
+# These need environments of their own: `make test-bi` and `make test-spark` name their folders.
+collect_ignore = ["bi", "spark"]
 CHROMIUM_ARGUMENTS = [
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--no-first-run"),
@@ -167,3 +167,4 @@ def page(browser: "Browser") -> Iterator["Page"]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-snapshot", action="store_true", help="accept the asset graph")
     parser.addoption("--mutations", type=int, default=12, help="figures to change, one at a time")
+    parser.addoption("--inputs", type=int, default=60, help="inputs for each fuzzed reader")

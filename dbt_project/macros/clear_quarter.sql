@@ -9,10 +9,25 @@
     {% if is_incremental() -%}
         delete from {{ this }}
         where {{ key }} in (
+            {{- cleared_keys(key) }}
+        )
+    {%- endif %}
+{%- endmacro %}
+
+{#- Spark deletes no rows from Parquet: what is taken out is a partition, whole. -#}
+{% macro spark__clear_quarter(key) -%}
+    {% if is_incremental() -%}
+        {% for row in run_query(cleared_keys(key)).rows -%}
+            {% do run_query(
+                "alter table " ~ this ~ " drop if exists partition (" ~ key ~ " = '" ~ row[0] ~ "')"
+            ) %}
+        {%- endfor %}
+    {%- endif %}
+{%- endmacro %}
+
+{% macro cleared_keys(key) %}
             select file_or_quarter.{{ key }}
             from {{ source('raw', 'source_file' if key == 'file_sha256' else 'run_scope') }}
                 as file_or_quarter
             where file_or_quarter.quarter in (select quarter from {{ source('raw', 'run_scope') }})
-        )
-    {%- endif %}
 {%- endmacro %}

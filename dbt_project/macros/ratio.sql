@@ -19,6 +19,26 @@
     )
 {%- endmacro %}
 
+{#- Spark has no wider integers, and its quotient of decimals keeps six decimals at best: what is
+    divided here divides evenly, and the point is set in the text of the whole number. -#}
+{% macro spark__ratio(numerator, denominator, scale) -%}
+    {%- set divisor = "(2 * cast(nullif(" ~ denominator ~ ", 0) as decimal(19, 0)))" -%}
+    {%- set dividend = "(cast(2" ~ '0' * scale ~ " as decimal(" ~ (scale + 1) ~ ", 0)) * abs(cast("
+        ~ numerator ~ " as decimal(19, 0))) + " ~ denominator ~ ")" -%}
+    cast(
+        concat(
+            case when {{ numerator }} < 0 then '-' else '' end,
+            cast(
+                cast(
+                    ({{ dividend }} - {{ dividend }} % {{ divisor }}) / {{ divisor }}
+                    as decimal(38, 0)
+                ) as string
+            ),
+            'e-{{ scale }}'
+        ) as decimal(38, {{ scale }})
+    )
+{%- endmacro %}
+
 {#- A rate as the marts carry it: a fraction with the four digits that the bulletin prints. -#}
 {% macro rate(numerator, denominator) -%}
     cast({{ ratio(numerator, denominator) }} as decimal(5, 4))

@@ -1,8 +1,11 @@
 {#- What the staging models share. In them <column>_text is a cleaned written value, <column> the
-    typed one, <column>_reason the code of what is wrong with it (null: nothing). -#}
+    typed one, <column>_reason the code of what is wrong with it (null: nothing).
+    In models of millions of rows no wide CTE is read twice: an engine would keep all of it. -#}
 
-{#- The written columns of an export, cleaned; null where the contract says that nothing is written. -#}
-{% macro written(source_name, columns, rules) -%}
+{#- The written columns of an export, cleaned; null where the contract says that nothing is written.
+    `repeated_in`: only of the rows whose value in this column occurs more than once, so that the
+    others aren't cleaned for nothing. -#}
+{% macro written(source_name, columns, rules, repeated_in=none) -%}
     select
         cleaned.file_sha256,
         cleaned.row_number,
@@ -24,6 +27,14 @@
             {{ clean_text('export.' ~ column) }} as {{ column }}{{ ',' if not loop.last }}
             {% endfor -%}
         from {{ source('raw', source_name) }} as export
+        {%- if repeated_in %}
+        where {{ clean_text('export.' ~ repeated_in) }} in (
+            select {{ clean_text('again.' ~ repeated_in) }}
+            from {{ source('raw', source_name) }} as again
+            group by {{ clean_text('again.' ~ repeated_in) }}
+            having count(*) > 1
+        )
+        {%- endif %}
     ) as cleaned
 {%- endmacro %}
 
@@ -38,11 +49,11 @@
     {% endfor %}
 {%- endmacro %}
 
-{#- One row for each (written_name, evaluation_group, day) of CTE `typed`: how many units its
-    aliases name on that day, and which. Names match exactly but for blanks, never nearly. An alias that names the
-    group outranks one that doesn't: two bodies share a name and differ by group, and where no
-    group is written a group-less alias decides. -#}
-{% macro resolved_units(source_name, day='cast(dispatched_at as date)') -%}
+{#- One row for each (written_name, evaluation_group, day) of a CTE: how many units its aliases name
+    on that day, and which. Names match exactly but for blanks, never nearly. An alias that names the
+    group outranks one that doesn't: two bodies share a name and differ by group, and where no group
+    is written a group-less alias decides. -#}
+{% macro resolved_units(source_name, day='cast(dispatched_at as date)', rows='typed') -%}
     select
         name.written_name,
         name.evaluation_group,
@@ -60,7 +71,7 @@
             written_name,
             evaluation_group,
             {{ day }} as valid_on
-        from typed
+        from {{ rows }}
     ) as name
     left join {{ ref('unit_alias') }} as alias
         on
@@ -80,11 +91,11 @@
             and typed.evaluation_group is not distinct from resolved.evaluation_group
 {%- endmacro %}
 
-{#- Rows of CTE `identified` whose identity occurs more than once. What was written last stands (the
-    later file, then the later row), in the first row that writes it. content_occurrence: the
-    how-manieth row with this content a row is; content_age: 1 for the content that stands;
-    standing_*: the row that stands. -#}
-{% macro repeated_rows(identity, columns) -%}
+{#- Rows of a CTE whose identity occurs more than once. What was written last stands (the later
+    file, then the later row), in the first row that writes it. content_occurrence: the how-manieth
+    row with this content a row is; content_age: 1 for the content that stands; standing_*: the row
+    that stands. -#}
+{% macro repeated_rows(identity, columns, rows='identified') -%}
     {%- set keys = identity | join(', ') -%}
     {%- set content = keys ~ ', ' ~ columns | join('_text, ') ~ '_text' -%}
     {%- set standing_first = 'partition by ' ~ keys ~ ' order by content_age, content_occurrence' -%}
@@ -101,17 +112,17 @@
             min(age) over (partition by {{ content }}) as content_age
         from (
             select
-                identified.*,
+                item.*,
                 row_number() over (
                     partition by {{ keys }} order by file_order desc, row_number desc
                 ) as age,
                 row_number() over (
                     partition by {{ content }} order by file_order, row_number
                 ) as content_occurrence
-            from identified
+            from {{ rows }} as item
             inner join (
                 select {{ keys }}
-                from identified
+                from {{ rows }}
                 group by {{ keys }}
                 having count(*) > 1
             ) as again using ({{ keys }})

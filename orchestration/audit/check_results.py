@@ -15,13 +15,17 @@ Severity = Literal["error", "warn"]
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one check found. `failing_count` is rows, or 1 where a check isn't about rows."""
+    """What one check found. `failing_count` is rows, or 1 where a check isn't about rows.
+
+    `rows` are the first of them as (file name, row number), where the check knows them.
+    """
 
     check_name: str
     layer: str
     severity: Severity
     passed: bool
     failing_count: int
+    rows: tuple[tuple[str, int], ...] = ()
 
 
 def record(

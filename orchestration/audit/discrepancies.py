@@ -12,6 +12,7 @@ from rapidfuzz import process
 
 from orchestration.audit import reconciliation
 from orchestration.errors import InputError
+from orchestration.outside import csv_cell, one_line
 from orchestration.settings import Home, seeds_root
 from orchestration.warehouse import query
 
@@ -43,8 +44,11 @@ def explain(
     """
     today = date.today()
     last_day = expires_on or today + EXPIRES_AFTER
-    if not reason.strip() or not evidence.strip():
+    reason, evidence = (one_line(" ".join(text.split())) for text in (reason, evidence))
+    if not reason or not evidence:
         _refuse("missing_reason", "原因或依据是空的", "两样都写明", "补上 --reason 和 --evidence")
+    if any(csv_cell(text) != text for text in (reason, evidence)):
+        _refuse("formula", "原因或依据会被表格软件当作公式", "不以 = + - @ 开头的话", "换一种写法")
     if last_day <= today:
         _refuse("bad_expiry", f"到期日 {last_day} 不晚于今天", "今后的日期", "改正 --expires")
     owners = {control["control_id"]: control["owner"] for control in reconciliation.load_controls()}
@@ -60,8 +64,8 @@ def explain(
         "expected": _plain(found["expected"]),
         # Without an expected side it is the actual one that is pinned down.
         "difference": _plain(found["actual" if found["expected"] is None else "difference"]),
-        "reason": reason.strip(),
-        "evidence": evidence.strip(),
+        "reason": reason,
+        "evidence": evidence,
         "owner": owners[found["control_id"]],
         "recorded_on": str(today),
         "expires_on": str(last_day),

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from orchestration.audit.frames import MART_SUITES, RAW_SUITES, mart_frames, raw_frames
+from orchestration.audit.frames import MART_SUITES, RAW_SUITES, mart_table, raw_table
 from orchestration.audit.report import TEMPLATES
 from orchestration.dbt_project import static_docs
 from orchestration.dictionary.page import dictionary_page
 from orchestration.ingest.contracts import load_contracts
-from orchestration.pages.render import PAGES, environment, render, swap_folder, write_page
+from orchestration.pages.render import PAGES, environment, render, replace_files, write_page
 from orchestration.settings import Home, contracts_root
 
 # What a Data Docs page fetches from the network, and its scripts, which are lost without that.
@@ -47,7 +47,7 @@ def write_documents(home: Home, quarter: str) -> list[Path]:
     (built / "dbt").mkdir()
     shutil.copyfile(static_docs(home), built / "dbt" / "index.html")
     write_page(built / "dictionary" / "index.html", dictionary_page())
-    swap_folder(built, home.docs)
+    replace_files(built, home.docs)
     return [home.docs / name / "index.html" for name in ("expectations", "dbt", "dictionary")]
 
 
@@ -76,7 +76,7 @@ def _write_expectations(home: Home, quarter: str, folder: Path) -> None:
 
 def _tables(home: Home, quarter: str) -> Iterator[tuple[str, Iterator[pd.DataFrame]]]:
     contracts = load_contracts(contracts_root())
-    for source in RAW_SUITES:
-        yield source, raw_frames(home, contracts, source, quarter)
-    for table in MART_SUITES:
-        yield table, mart_frames(home, table, quarter)
+    tables = {source: raw_table(home, contracts, source, quarter) for source in RAW_SUITES}
+    tables |= {mart: mart_table(home, mart, quarter) for mart in MART_SUITES}
+    for name, table in tables.items():
+        yield name, (batch.frame for batch in table.rows())

@@ -61,6 +61,7 @@ GROUP_LABELS = {
     "published": "集市 → 通报数字",
     "bulletin_self": "通报自身一致",
     "quarter_to_quarter": "本季度 → 上季度",
+    "version_to_version": "已发布的上一版 → 现在的集市",
 }
 # What doesn't hold comes first.
 STATUS_ORDER = {"explained": 1, "match": 2}
@@ -85,6 +86,7 @@ PLACES = {
 # Measures that are no column of a mart.
 MORE_LABELS = {
     "rejected_count": "拒收行数",
+    "changed_figure_count": "改变的数字个数",
     "appendix_1_row_count": "附件1印出次数",
     "appendix_2_row_count": "附件2印出次数",
     "appendix_3_row_count": "附件3印出次数",
@@ -219,14 +221,14 @@ class Reader:
             flags = [COUNTS[name].flag for name in counts]
             place = f"file_sha256, row_number, {BUSINESS_ID[fact]}"
             # In each fact the first rows in the order of the merged list: its beginning is whole.
-            for unit, sha256, number, business_id, *held in self._tuples(
-                f"select unit_code, {place}, {', '.join(flags)} from {fact} "  # noqa: S608 (our own names)
-                f"where {' or '.join(flags)} qualify row_number() over "
-                f"(partition by unit_code order by {place}) <= {LISTED_ROWS}"
+            for unit, first in self._tuples(
+                f"select unit_code, min(row({place}, {', '.join(flags)}), {LISTED_ROWS}) "  # noqa: S608 (our own names)
+                f"from {fact} where {' or '.join(flags)} group by unit_code"
             ):
-                key = (sha256, number, business_id)
-                own = found.setdefault(unit, {}).setdefault(key, set())
-                own.update(name for name, is_held in zip(counts, held, strict=True) if is_held)
+                for sha256, number, business_id, *held in first:
+                    key = (sha256, number, business_id)
+                    own = found.setdefault(unit, {}).setdefault(key, set())
+                    own.update(name for name, is_held in zip(counts, held, strict=True) if is_held)
             sums = ", ".join(f"count(*) filter (where {flag})" for flag in flags)
             for unit, *numbers in self._tuples(
                 f"select unit_code, {sums} from {fact} group by all"  # noqa: S608 (our own names)

@@ -5,18 +5,19 @@ import io
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import xlsxwriter
 from rapidfuzz import process
 
 from orchestration.audit.discrepancies import SEED, unused
+from orchestration.audit.reconciliation import LAST_VERSION, LAST_VERSION_GROUP
 from orchestration.publication import UNREASONED, changed_figures, changed_files
 from orchestration.settings import Home
 from orchestration.warehouse import is_built, query
+from orchestration.workbook import Sheet, write_workbook
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def rule_findings(home: Home, quarter: str, run_id: str, failed: set[str]) -> li
         failed: the names of its blocking checks that failed.
     """
     lines = []
-    if UNREASONED in failed:
+    if failed & {UNREASONED, f"reconciliation.{LAST_VERSION_GROUP}"}:
         lines += _restatement_findings(home, quarter)
     if UNUSED_DISCREPANCY in failed:
         lines += _discrepancy_findings(home, quarter, run_id)
@@ -114,7 +115,7 @@ def rule_findings(home: Home, quarter: str, run_id: str, failed: set[str]) -> li
 def _restatement_findings(home: Home, quarter: str) -> list[str]:
     files, figures = changed_files(home, quarter), changed_figures(home, quarter)
     lines = [
-        f"[{UNREASONED}] 与上一版相比有 {len(figures)} 个数字改变"
+        f"[{UNREASONED}] 控制项 {LAST_VERSION}：与上一版相比有 {len(figures)} 个数字改变"
         f"（改动或新到的来源文件：{'、'.join(files) or '无'}）。应为：有改变就说明原因。"
         f'处理：核实后运行 hotline run {quarter} --reason "为什么更正"。'
     ]
@@ -229,16 +230,16 @@ def write_rejected_workbook(home: Home, quarter: str) -> None:
         [quarter],
     )
     counts = Counter(row["reason_code"] for row in rows)
-    sheets: dict[str, tuple[list[str], list[list[Any]]]] = {
-        "汇总": (
+    sheets = {
+        "汇总": Sheet(
             ["来源", "文件", "读入", "接收", "拒收", "重复", "不在本季"],
             [list(balance.values()) for balance in balances],
         ),
-        "按原因": (
+        "按原因": Sheet(
             ["原因代码", "发现", "应为", "处理", "处数"],
             [[code, *astuple(REASONS[code]), count] for code, count in sorted(counts.items())],
         ),
-        "逐行": (
+        "逐行": Sheet(
             ["文件", "行号", "列", "原因代码", "发现", "应为", "处理", "严重程度"],
             [
                 [
@@ -248,7 +249,7 @@ def write_rejected_workbook(home: Home, quarter: str) -> None:
                 for row in rows
             ],
         ),
-        "未知单位": (
+        "未知单位": Sheet(
             ["来源", "写法", "行数", "最接近的名称（仅供参考）", "可加入 unit_alias.csv 的一行"],
             [
                 [
@@ -262,20 +263,8 @@ def write_rejected_workbook(home: Home, quarter: str) -> None:
     if odd:
         header = ["来源", "文件", "行号", "异常代码", "异常"]
         keys = ("source", "file_name", "row_number", "anomaly_code", "label")
-        sheets["异常"] = (header, [[row[key] for key in keys] for row in odd])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Strings stay strings: a unit's name that begins with = is no formula in our workbook.
-    options = {"strings_to_formulas": False, "strings_to_urls": False}
-    with xlsxwriter.Workbook(str(path), options) as workbook:
-        workbook.set_properties({"created": datetime(2000, 1, 1)})
-        head = workbook.add_format({"bold": True, "bg_color": "#DCE6F1", "border": 1})
-        for title, (header, body) in sheets.items():
-            sheet = workbook.add_worksheet(title)
-            sheet.write_row(0, 0, header, head)
-            for number, line in enumerate(body, start=1):
-                sheet.write_row(number, 0, line)
-            sheet.freeze_panes(1, 0)
-            sheet.autofit()
+        sheets["异常"] = Sheet(header, [[row[key] for key in keys] for row in odd])
+    write_workbook(path, sheets)
 
 
 def _csv_row(*cells: str) -> str:

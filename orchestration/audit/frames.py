@@ -1,37 +1,88 @@
 """The tables that Great Expectations validates, as pandas frames in bounded memory."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
-import duckdb
 import pandas as pd
 
 from orchestration.audit.recompute import BATCH_VECTORS
 from orchestration.ingest.contracts import Contract
 from orchestration.ingest.lake import current_files
 from orchestration.settings import Home, expectation_suites
-from orchestration.warehouse import connect, raw_rows
+from orchestration.warehouse import bare_connection, connect, raw_rows
 
 RAW_SUITES = ("ticket", "mailbox", "suggestion")
 MART_SUITES = tuple(sorted(set(expectation_suites()) - set(RAW_SUITES)))
 
 
-def raw_frames(
-    home: Home, contracts: Mapping[str, Contract], source: str, quarter: str
-) -> Iterator[pd.DataFrame]:
-    """The source's current readable rows in batches, so that memory doesn't grow with the file."""
-    for file in current_files(home, quarter):
-        if file.source == source:
-            rows = raw_rows(home, source, contracts, [file])
-            with duckdb.connect() as connection:
-                connection.execute(f"{rows} where row_defect is null")
-                while len(frame := connection.fetch_df_chunk(BATCH_VECTORS)):
-                    yield frame
+HELD_BY, FIRST_ROW = "held_by", "first_row"
+"""Beside a column's values: how many rows hold one, and the number of the first of them."""
 
 
-def mart_frames(home: Home, table: str, quarter: str) -> Iterator[pd.DataFrame]:
-    """The quarter's rows of a mart of the working warehouse."""
+ALL_ROWS = "select * from rows"
+
+
+class Batch(NamedTuple):
+    """Rows, or values of a column, of one place: a file's name, or nothing for a mart."""
+
+    place: str
+    frame: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table to validate: `query` runs SQL on its rows, which it knows as `rows`."""
+
+    query: Callable[[str], Iterator[Batch]]
+    repeating: frozenset[str] = frozenset()
+    """Columns in which many rows hold the same value."""
+
+    def rows(self, columns: Sequence[str] = ()) -> Iterator[Batch]:
+        """Every row in batches, with some columns or with all."""
+        return self.query(f"select {', '.join(columns)} from rows" if columns else ALL_ROWS)  # noqa: S608 (our own names)
+
+    def values(self, column: str) -> Iterator[Batch]:
+        """The distinct values of a column of each place in batches, null included."""
+        return self.query(
+            f"select {column}, count(*) as {HELD_BY}, min(row_number) as {FIRST_ROW} "  # noqa: S608 (our own names)
+            f"from rows group by {column}"
+        )
+
+
+def raw_table(home: Home, contracts: Mapping[str, Contract], source: str, quarter: str) -> Table:
+    """The source's current readable rows, a place a file."""
+    contract = contracts.get(source)
+    repeating = {*contract.kept_columns, "file_sha256"} - {*contract.identity} if contract else ()
+    files = [
+        (file.file_name, raw_rows(home, source, contracts, [file]))
+        for file in current_files(home, quarter)
+        if file.source == source
+    ]
+    return Table(partial(_query_files, home, files), frozenset(repeating))
+
+
+def mart_table(home: Home, name: str, quarter: str) -> Table:
+    """The quarter's rows of a mart, read at once: another process may ask the table for them.
+
+    It couldn't open the working warehouse, which dbt still has open in this one.
+    """
     with connect(home) as connection:
-        yield connection.execute(
-            f"select * from marts.{table} where quarter = ?",  # noqa: S608 (fixed names)
-            [quarter],
-        ).df()
+        rows = f"select * from marts.{name} where quarter = ?"  # noqa: S608 (our own names)
+        return Table(partial(_query_frame, connection.execute(rows, [quarter]).df()))
+
+
+def _query_files(home: Home, files: Sequence[tuple[str, str]], sql: str) -> Iterator[Batch]:
+    """SQL on the rows of each file, given its name and the SQL that reads it."""
+    for name, rows in files:
+        with bare_connection(home) as connection:
+            connection.execute(f"with rows as ({rows} where row_defect is null) {sql}")
+            while len(frame := connection.fetch_df_chunk(BATCH_VECTORS)):
+                yield Batch(name, frame)
+
+
+def _query_frame(rows: pd.DataFrame, sql: str) -> Iterator[Batch]:
+    if sql != ALL_ROWS:  # none of a mart's columns repeats
+        raise ValueError(f"a mart is validated row by row, not by: {sql}")
+    yield Batch("", rows)

@@ -29,7 +29,7 @@ from orchestration.pages.render import (
     environment,
     reconciliation_status,
     render,
-    swap_folder,
+    replace_files,
     write_page,
 )
 from orchestration.settings import Home
@@ -65,7 +65,7 @@ def write_report(
             return None
         _write_pages(reader, evidence, built, _common(home, evidence, reader, exports, target))
         write_workbook(built / WORKBOOK, sheets(evidence, reader.labels()))
-    swap_folder(built, target.parent)
+    replace_files(built, target.parent)
     return target
 
 

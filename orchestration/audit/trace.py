@@ -156,7 +156,7 @@ def trace_row(home: Home, quarter: str, place: str) -> RowTrace:
         )
     sha256, row_number = names[name], int(number)
     following = str(Quarter.containing(Quarter.parse(quarter).end))
-    later = [m for m in manifests(home) if m["quarter"] == following][-1:]
+    later = manifests(home, following)[-1:]
     is_compared = sha256 in {
         entry["file_sha256"] for m in later for entry in m.get("previous_inputs", [])
     }

@@ -10,14 +10,13 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Iterable
 from functools import cache
 from typing import IO, TYPE_CHECKING, cast
 
 from orchestration.audit.check_results import CheckResult
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from orchestration.audit.frames import Table
 
 
 @cache
@@ -29,17 +28,15 @@ def started() -> tuple[IO[bytes], IO[bytes]]:
     return cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
 
 
-def validate(
-    name: str, frames: Callable[[], Iterable["pd.DataFrame"]], layer: str
-) -> list[CheckResult]:
-    """As `expectations.validate`; the frames are made in the process, by a call that is sent there.
+def validate(name: str, table: "Table", layer: str) -> list[CheckResult]:
+    """As `expectations.validate`; the process asks the table for its rows.
 
     Raises:
         RuntimeError: the validation failed there, or the process was killed.
     """
     there, back = started()
     try:
-        pickle.dump((name, frames, layer), there)
+        pickle.dump((name, table, layer), there)
         there.flush()
         answer = pickle.load(back)  # noqa: S301 (from our own process)
     except (EOFError, BrokenPipeError) as error:
@@ -54,11 +51,11 @@ def _serve(asked: IO[bytes], answers: IO[bytes]) -> None:
 
     while True:
         try:
-            name, frames, layer = pickle.load(asked)  # noqa: S301 (from the process that started us)
+            name, table, layer = pickle.load(asked)  # noqa: S301 (from the process that started us)
         except EOFError:
             return
         try:
-            answer: object = expectations.validate(name, frames(), layer)
+            answer: object = expectations.validate(name, table, layer)
         except Exception:
             answer = traceback.format_exc()
         pickle.dump(answer, answers)

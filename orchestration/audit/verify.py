@@ -11,6 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import polars as pl
+
 from orchestration.dbt_project import build, parse_project
 from orchestration.errors import InputError
 from orchestration.ingest.contracts import Contract, load_contracts
@@ -63,6 +65,10 @@ class Verification:
     comparisons: list[Comparison]
     rules_changed: bool
     broken: list[str]
+    erasures: list[Mapping[str, Any]]
+    """What was forgotten in the version since, from its manifest."""
+    upgrades: list[str]
+    """Of tables whose columns are others now: which, and whether the ones in common agree."""
 
 
 def verify(home: Home, exports: Path, quarter: str) -> Verification:
@@ -84,6 +90,9 @@ def verify(home: Home, exports: Path, quarter: str) -> Verification:
     with TemporaryDirectory(prefix="hotline-verify-") as folder:
         scratch = Home(Path(folder).resolve() / "home")
         scratch.scratch.mkdir(parents=True)
+        if home.erasures.exists():  # forgotten stays forgotten in what is read again
+            scratch.lake.mkdir()
+            shutil.copyfile(home.erasures, scratch.erasures)
         steps = [(step, inputs) for step, inputs in steps if inputs]
         for step, inputs in steps:
             _bring(home, exports, step, inputs, scratch, contracts)
@@ -99,6 +108,12 @@ def verify(home: Home, exports: Path, quarter: str) -> Verification:
             ]
         rebuilt = export_outputs(scratch, quarter, scratch.scratch / "outputs")
         readable = export_readers_marts(home, quarter, scratch.scratch / "readers")
+        version = home.version_manifest(quarter, manifest["version"]).parent
+        upgrades = [
+            told
+            for table in sorted(manifest["outputs"].keys() & rebuilt.keys())
+            if (told := _upgrade(version, scratch.scratch / "outputs", f"{table}.parquet"))
+        ]
     recorded = manifest["outputs"]
     return Verification(
         version=manifest["version"],
@@ -114,7 +129,30 @@ def verify(home: Home, exports: Path, quarter: str) -> Verification:
         ],
         rules_changed=manifest["rules_sha256"] != rules_sha256(),
         broken=broken,
+        erasures=manifest.get("erasures", []),
+        upgrades=upgrades,
     )
+
+
+def _upgrade(version: Path, rebuilt: Path, name: str) -> str:
+    """How a table's columns differ from the version's, and whether what both have agrees."""
+    if not (version / name).exists():
+        return ""
+    old, new = (pl.read_parquet(folder / name) for folder in (version, rebuilt))
+    if old.columns == new.columns:
+        return ""
+    common = [column for column in old.columns if column in new.columns]
+    sides = [
+        f"{word} {'、'.join(columns)}"
+        for word, columns in (
+            ("新增", [column for column in new.columns if column not in common]),
+            ("减少", [column for column in old.columns if column not in common]),
+        )
+        if columns
+    ]
+    agree = old.select(common).sort(common).equals(new.select(common).sort(common))
+    told = "其余各列逐格相同" if agree else "其余各列也有不同"
+    return f"{name.removesuffix('.parquet')}：{'，'.join(sides) or '列的次序变了'}；{told}"
 
 
 def _bring(
@@ -126,15 +164,11 @@ def _bring(
     contracts: dict[str, Contract],
 ) -> None:
     """Put a quarter's recorded inputs into the scratch lake, as its current files."""
-    known = {
-        (file.source, file.file_sha256): file
-        for file in all_files(home)
-        if file.quarter == str(quarter)
-    }
+    known = {(file.source, file.file_sha256): file for file in all_files(home, str(quarter))}
     by_source: dict[str, list[LakeFile]] = {}
     for entry in inputs:
         file = known.get((entry["source"], entry["file_sha256"]))
-        if file and file.parquet(home).exists():
+        if file and file.is_sound(home):
             target = file.parquet(scratch)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file.parquet(home), target)

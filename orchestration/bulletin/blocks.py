@@ -14,18 +14,20 @@ from typing import Any
 import docx
 import lxml.html
 from docx.opc.exceptions import PackageNotFoundError
+from docx.oxml.exceptions import InvalidXmlError
 from docx.oxml.ns import qn
 from lxml import etree
 
 from orchestration.ingest.tables import BLANKS, MAX_COLUMNS, too_many_columns, unreadable
 from orchestration.ingest.text import whole_text
-from orchestration.ingest.workbooks import check_archive, whole_sheets
+from orchestration.ingest.workbooks import DAMAGE, check_archive, whole_sheets
 
 MAX_CELLS = 200_000
 """Cells of one table: no bulletin has as many, and a span may claim any number."""
 DIGITS = str.maketrans("０１２３４５６７８９．％", "0123456789.%")
 NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?\s*%*")
-WIDE_GAP = re.compile(r"(?<=[^\x00-\xff])[ \u3000\u00a0]+(?=[^\x00-\xff])")
+# From the first blank to the last, so that a long run of blanks is gone through once.
+WIDE_GAP = re.compile(r"(?<=[^\x00-\xff])(?<![ \u3000\u00a0])[ \u3000\u00a0]++(?=[^\x00-\xff])")
 
 BLOCK_TAGS = re.compile(
     "p|div|li|[uod]l|d[td]|br|hr|h[1-6]|section|article|header|footer|main|body|pre|blockquote|"
@@ -87,11 +89,20 @@ def word_blocks(path: Path) -> list[Block]:
         with zipfile.ZipFile(path) as archive:
             check_archive(path, archive)
         body = docx.Document(str(path)).element.body
+        if body is None:
+            raise broken
+    # The library meets an element of another kind than it looks for with the last two.
     except (
-        zipfile.BadZipFile, PackageNotFoundError, etree.LxmlError, KeyError, ValueError, OSError,
-        EOFError, NotImplementedError, RuntimeError,
+        *DAMAGE, PackageNotFoundError, InvalidXmlError, etree.LxmlError, AttributeError, TypeError,
     ) as error:  # fmt: skip
         raise broken from error
+    try:
+        return _word_blocks(path, body)
+    except (InvalidXmlError, ValueError) as error:  # a number that is none
+        raise broken from error
+
+
+def _word_blocks(path: Path, body: Any) -> list[Block]:
     tables = 0
 
     def walk(element: Any) -> Iterator[Block]:
@@ -143,6 +154,7 @@ def _word_text(element: Any) -> str:
 def _word_grid(path: Path, table: Any, where: str) -> Grid:
     rows: list[list[str]] = []
     banners = set()
+    cell_count = 0
     held = (qn("w:sdt"), qn("w:sdtContent"), qn("w:ins"), qn("w:smartTag"))
 
     def below(element: Any, tag: str) -> Iterator[Any]:
@@ -162,6 +174,8 @@ def _word_grid(path: Path, table: Any, where: str) -> Grid:
                 raise too_many_columns(path)
             text = "" if cell.vMerge == "continue" else clean(_word_text(cell))
             cells += [text, *[""] * (span - 1)]
+        cell_count += len(cells)
+        _check_size(path, cell_count)
         if count == 1 and len(cells) > 1:
             banners.add(len(rows))
         rows.append(cells)
@@ -228,14 +242,16 @@ def _html_grid(path: Path, table: Any, where: str) -> Grid:
             while (at, column) in taken:
                 column += 1
             across, down = (_span(cell.get(name)) for name in ("colspan", "rowspan"))
-            if column + across > MAX_COLUMNS or len(taken) + across * down > MAX_CELLS:
+            if column + across > MAX_COLUMNS:
                 raise too_many_columns(path)
+            _check_size(path, len(taken) + across * down)
             texts[column] = clean(cell.text_content())
             taken |= {(at + y, column + x) for y in range(down) for x in range(across)}
             widths[at] = across
             column += across
         rows.append(texts)
     width = max((column + 1 for _, column in taken), default=0)
+    _check_size(path, len(rows) * width)
     full = {at for at, row in enumerate(rows) if len(row) == 1 and widths[at] == width > 1}
     cells = [[row.get(column, "") for column in range(width)] for row in rows]
     return Grid(where, cells, frozenset(full))
@@ -257,6 +273,7 @@ def workbook_blocks(
     for sheet in whole_sheets(path):
         if sheet.name in ignored_sheets:
             continue
+        _check_size(path, sum(map(len, sheet.rows)))
         rows = [[clean(cell) for cell in row] for row in sheet.rows]
         starts = [at for at, row in enumerate(rows) if _is_title_row(row, is_title)]
         for start, end in zip([0, *starts], [*starts, len(rows)], strict=True):
@@ -270,6 +287,13 @@ def workbook_blocks(
                 )
             )
     return blocks
+
+
+def _check_size(path: Path, cell_count: int) -> None:
+    if cell_count > MAX_CELLS:
+        raise unreadable(
+            path, "table_too_large", f"有一个表超过 {MAX_CELLS} 格", "通报的附件，一行一个单位"
+        )
 
 
 def _is_title_row(row: Iterable[str], is_title: Callable[[str], bool]) -> bool:

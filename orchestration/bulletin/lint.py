@@ -61,7 +61,8 @@ PARTS = (
 # The marts that the running text breaks the district's tickets down by.
 REQUEST_TYPE, CATEGORY = "hotline_request_type_quarter", "hotline_category_quarter"
 MAX_OPTIONS = 1000
-"""Numbers of callbacks that an index is tried with; a real rate leaves a few at most."""
+"""Numbers of callbacks that an index is tried with; a real rate leaves a few, one of millions
+many."""
 LISTED_BY_SIZE = ("published_text_category", "published_text_unit")
 
 
@@ -478,9 +479,12 @@ def _indexes(bulletin: Bulletin, rules: Rules) -> Iterator[Comparison]:
             continue
         counts = {measure: int(printed.value) for measure, printed in row.items()}
         if CALLBACKS not in needed:
-            options = range(1)
+            options: Sequence[int] = range(1)
         elif counts.get(DISSATISFIED):
-            options = bulletin.callbacks(row)[:MAX_OPTIONS]
+            candidates = bulletin.callbacks(row)
+            step = len(candidates) // MAX_OPTIONS + 1
+            # The index goes one way as callbacks grow: the ends give its range, however many.
+            options = (*candidates[::step], *candidates[-1:])
         else:
             options = range(counts[DUE], counts[DUE] + 1)
         items = list(rules.items)

@@ -37,6 +37,8 @@ RUNNING_TEXT = "text"
 COLUMNS = ("document", "table", "row", "printed_group", "printed_name", "measure", "printed_value")
 """Headers of the long form."""
 CHINESE_QUARTERS = "一二三四"
+MAX_PARAGRAPH = 5000
+"""Characters: a layout's patterns may take time that grows with the square of them."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,11 @@ class _Reader:
                     self._paragraph(cell)
 
     def _paragraph(self, text: str) -> None:
+        if len(text) > MAX_PARAGRAPH:
+            raise _wrong(
+                self.path, "paragraph_too_long", f"有一段文字长 {len(text)} 字",
+                f"至多 {MAX_PARAGRAPH} 字的段落", "检查是否交错了文件；或把这段分成几段",
+            )  # fmt: skip
         if text:
             self.paragraphs.append(text)
             if any(re.fullmatch(title, text) for table in self.layouts for title in table.titles):

@@ -13,6 +13,7 @@ from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
 from orchestration.bulletin.content import Appendix, Bulletin, Row, printed
+from orchestration.workbook import inert
 
 SONG, FANG, HEI, KAI = "方正小标宋简体", "仿宋", "黑体", "楷体"
 # In characters, as Excel measures columns.
@@ -132,7 +133,8 @@ def _write_row(
     bold: bool = False,
 ) -> None:
     sheet.set_row(line, LINE_HEIGHT)
-    sheet.write_string(line, 0, row.name, formats.cell(FANG, bold=bold, indent=1, shrink=True))
+    shape = formats.cell(FANG, bold=bold, indent=1, shrink=True, **inert(row.name))
+    sheet.write_string(line, 0, row.name, shape)
     for place, (column, figure) in enumerate(
         zip(appendix.columns, row.figures, strict=True), start=1
     ):

@@ -3,20 +3,19 @@
 dbt's own tests become checks with the models. Every result also goes to `audit.check_result`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Iterator
 
 import dagster as dg
-import pandas as pd
 
 from orchestration.audit import reconciliation
 from orchestration.audit.check_results import CheckResult, failures, record
 from orchestration.audit.findings import unmapped_units, write_rejected_workbook
-from orchestration.audit.frames import MART_SUITES, RAW_SUITES, mart_frames, raw_frames
+from orchestration.audit.frames import MART_SUITES, RAW_SUITES, mart_table, raw_table
 from orchestration.audit.recompute import recompute
 from orchestration.audit.report import write_report
 from orchestration.audit.validator import validate
 from orchestration.defs.resources import Workspace
+from orchestration.outside import markdown
 from orchestration.publication import input_sha256
 from orchestration.quarters import Quarter
 
@@ -37,12 +36,12 @@ def _check_op(
     """Run suites on their tables; record every expectation, then report one check a table."""
     home, quarter = workspace.home, context.run.tags["dagster/partition"]
     for suite in suites:
-        frames: Callable[[], Iterable[pd.DataFrame]]
-        if layer == "raw":
-            frames = partial(raw_frames, home, workspace.contracts, suite, quarter)
-        else:  # read here: dbt still has the working warehouse open, in this process
-            frames = partial(iter, [*mart_frames(home, suite, quarter)])
-        results = validate(suite, frames, layer)
+        table = (
+            raw_table(home, workspace.contracts, suite, quarter)
+            if layer == "raw"
+            else mart_table(home, suite, quarter)
+        )
+        results = validate(suite, table, layer)
         record(home, context.run.run_id, quarter, input_sha256(home, quarter), results)
         yield _asset_check_result("expectations", dg.AssetKey([layer, suite]), results)
 
@@ -60,10 +59,16 @@ def _asset_check_result(
         metadata={
             "checks": len(results),
             "failed": dg.MetadataValue.md(
-                "\n".join(f"- `{r.check_name}`：{r.failing_count} 处" for r in failed) or "无"
+                "\n".join(f"- `{r.check_name}`：{r.failing_count} 处{_rows(r)}" for r in failed)
+                or "无"
             ),
         },
     )
+
+
+def _rows(result: CheckResult) -> str:
+    shown = "、".join(f"{file} 第 {row} 行" for file, row in result.rows)
+    return f"（{shown}{'……' if len(result.rows) < result.failing_count else ''}）" if shown else ""
 
 
 @dg.multi_asset_check(
@@ -156,8 +161,8 @@ def reconciliation_gate(
 def _evidence(rows: list[dict[str, object]]) -> dict[str, dg.MetadataValue]:
     shown = rows[:20]
     lines = [
-        f"| {r['control_id']} | {r['subject']} | {r['measure']} | {r['expected']} | {r['actual']} "
-        f"| {r['status']} |"
+        f"| {r['control_id']} | {markdown(str(r['subject']))} | {markdown(str(r['measure']))} "
+        f"| {r['expected']} | {r['actual']} | {r['status']} |"
         for r in shown
     ]
     head = (

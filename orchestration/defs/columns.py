@@ -5,8 +5,9 @@ from functools import cache
 import dagster as dg
 import yaml
 
+from orchestration.ingest.columns import LAKE_COLUMNS
 from orchestration.settings import DBT_PROJECT, Home
-from orchestration.warehouse import LAKE_COLUMNS, query
+from orchestration.warehouse import query
 
 COLUMN_SCHEMA = "dagster/column_schema"
 

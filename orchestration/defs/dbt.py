@@ -1,6 +1,6 @@
 """The dbt models as Dagster assets, their tests as asset checks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -8,15 +8,18 @@ from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from orchestration.audit.check_results import from_dbt, record
-from orchestration.dbt_project import build, parse_project
+from orchestration.dbt_project import BuildResult, build, parse_project
 from orchestration.defs.columns import COLUMN_SCHEMA, built_columns
 from orchestration.defs.ingest import OWNERS, READERS, TEAM
 from orchestration.defs.partitions import quarters
 from orchestration.defs.resources import Workspace
+from orchestration.errors import refusal
 from orchestration.publication import READER_SCHEMAS, input_sha256
-from orchestration.settings import DBT_PROJECT
+from orchestration.settings import DBT_PROJECT, engine
+from orchestration.warehouse import check_engine
 
-MANIFEST = parse_project()
+ENGINE = engine()
+MANIFEST = parse_project(ENGINE)
 MANIFEST_AS_WRITTEN = MANIFEST.writable_manifest().to_dict()
 
 
@@ -44,7 +47,7 @@ class Translator(DagsterDbtTranslator):
 
 
 translator = Translator()
-project = DbtProject(project_dir=DBT_PROJECT)
+project = DbtProject(project_dir=DBT_PROJECT, target=ENGINE)
 
 
 @dbt_assets(
@@ -58,13 +61,18 @@ def dbt_models(context: dg.AssetExecutionContext, workspace: Workspace) -> Itera
     """Build seeds, models and tests for the run's quarter; record every test's result."""
     home = workspace.home
     events: list[DbtCoreCliEventMessage] = []
-    result = build(
+    check_engine(home, ENGINE)
+    result = _builder()(
         home,
         MANIFEST,
         lambda event: events.append(
             DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
         ),
     )
+    broken = [entry for entry in result.run_results["results"] if entry["status"] == "error"]
+    said = [str(entry["message"]) for entry in broken] + [repr(result.exception)]
+    if refused := refusal("\n".join(said)):
+        raise refused
     # Before the first event that may stop this step, so that a failed test is on record too.
     record(
         home,
@@ -83,12 +91,20 @@ def dbt_models(context: dg.AssetExecutionContext, workspace: Workspace) -> Itera
             project=project,
         ):
             yield _with_columns(told, context, columns)
-    broken = [r["unique_id"] for r in result.run_results["results"] if r["status"] == "error"]
     if broken or result.exception:
+        names = "、".join(entry["unique_id"] for entry in broken)
         raise dg.Failure(
-            f"dbt 模型执行出错：{'、'.join(broken) or result.exception}；"
+            f"dbt 模型执行出错：{names or result.exception}；"
             f"详见 {home.dbt_target}/run_results.json"
         )
+
+
+def _builder() -> Callable[..., BuildResult]:
+    if ENGINE == "spark":
+        from orchestration.spark import build as build_on_spark  # the default doesn't wait for it
+
+        return build_on_spark
+    return build
 
 
 def _with_columns(

@@ -6,10 +6,13 @@ import dagster as dg
 
 from orchestration.defs.columns import COLUMN_SCHEMA, built_columns, declared_columns
 from orchestration.defs.partitions import quarter_of, quarters
-from orchestration.defs.resources import Workspace
+from orchestration.defs.resources import Workspace, retrying
 from orchestration.ingest.arrival import wait_until_still
 from orchestration.ingest.changes import changes
 from orchestration.ingest.lake import current_files, ingest_source
+from orchestration.outside import markdown
+from orchestration.publication import last_version_marts
+from orchestration.runner import REASON_TAG
 from orchestration.warehouse import register_raw
 
 CHANGES = "changes"
@@ -23,7 +26,14 @@ SOURCES = {
     "suggestion": "政协委员微建议导出 → 原始湖（去掉个人信息列，只存文本）",
     "bulletin": "已发布的通报（Word、网页、文本、工作簿或长表，逐字照录）→ 原始湖；尚未发布时为空",
 }
-SCOPE = ("run_scope", "source_file", "contract_value", "contract", "bulletin_lint")
+SCOPE = (
+    "run_scope",
+    "source_file",
+    "contract_value",
+    "contract",
+    "bulletin_lint",
+    "last_version_figure",
+)
 
 
 def _raw_asset(source: str, description: str) -> dg.AssetsDefinition:
@@ -45,14 +55,11 @@ def _raw_asset(source: str, description: str) -> dg.AssetsDefinition:
             return dg.MaterializeResult(metadata={"dagster/row_count": 0})
         quarter = quarter_of(context)
         before = [file for file in current_files(home, str(quarter)) if file.source == source]
-        try:
+        with retrying():
             wait_until_still(workspace.exports / str(quarter))
             files = ingest_source(home, workspace.exports, quarter, contracts, source)
-        except OSError as error:
-            # A shared folder can be away for a moment; a wrong file (InputError) stays wrong.
-            raise dg.RetryRequested(max_retries=2, seconds_to_wait=5) from error
         listing = "\n".join(
-            f"| {f.file_name} | {f.row_count} | {f.encoding} | `{f.file_sha256[:12]}` |"
+            f"| {markdown(f.file_name)} | {f.row_count} | {f.encoding} | `{f.file_sha256[:12]}` |"
             for f in files
         )
         changed = changes(home, contracts[source], before, files)
@@ -92,6 +99,7 @@ raw_assets = [_raw_asset(source, description) for source, description in SOURCES
                 "契约中的取值对照",
                 "契约中的写法与拒收容许比例",
                 "通报自身比对的两边",
+                "本季度上一个已发布版本的数字",
             ),
             strict=True,
         )
@@ -102,8 +110,14 @@ def raw_scope(
     context: dg.AssetExecutionContext, workspace: Workspace
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Point schema `raw` of the working warehouse at the quarter's current lake files."""
+    quarter = quarter_of(context)
     rows = register_raw(
-        workspace.home, quarter_of(context), context.run.run_id, workspace.contracts
+        workspace.home,
+        quarter,
+        context.run.run_id,
+        workspace.contracts,
+        last_version_marts(workspace.home, str(quarter)),
+        context.run.tags.get(REASON_TAG, ""),
     )
     columns = built_columns(workspace.home)
     for name in SCOPE:

@@ -5,7 +5,7 @@ import dagster as dg
 from orchestration.defs.ingest import OWNERS, READERS
 from orchestration.defs.partitions import quarters
 from orchestration.defs.publish import published_marts
-from orchestration.defs.resources import Workspace
+from orchestration.defs.resources import Workspace, retrying
 from orchestration.postgres import READER_ROLE, postgres_url, publish_postgres
 
 
@@ -27,7 +27,8 @@ def published_postgres(
     if url is None:  # set when Dagster loaded, gone since
         context.log.info("没有设置数据库地址，跳过")
         return dg.MaterializeResult(metadata={"dagster/row_count": 0})
-    outcome = publish_postgres(workspace.home, url)
+    with retrying():
+        outcome = publish_postgres(workspace.home, url)
     listing = "\n".join(f"| {table} | {count} |" for table, count in outcome.row_counts.items())
     return dg.MaterializeResult(
         metadata={

@@ -9,9 +9,11 @@ from orchestration.audit import reconciliation
 from orchestration.audit.check_results import CheckResult, record
 from orchestration.defs.dbt import dbt_models
 from orchestration.defs.ingest import OWNERS, READERS
-from orchestration.defs.partitions import quarters
+from orchestration.defs.partitions import quarter_of, quarters
 from orchestration.defs.resources import Workspace
 from orchestration.headline import headline
+from orchestration.ingest.lake import quarter_folder
+from orchestration.outside import one_line
 from orchestration.publication import UNREASONED, draft, input_sha256, publish
 from orchestration.runner import REASON_TAG
 from orchestration.settings import Home
@@ -36,7 +38,8 @@ def published_marts(
 ) -> dg.MaterializeResult[None]:
     """Publish the quarter; its headline figures, reconciliation and index plot are metadata."""
     home, quarter, run_id = workspace.home, context.partition_key, context.run.run_id
-    reason = context.run.tags.get(REASON_TAG, "")
+    reason = one_line(" ".join(context.run.tags.get(REASON_TAG, "").split()))
+    quarter_folder(workspace.exports, quarter_of(context))  # it says whether the data are a sample
     drafted = draft(home, quarter)
     is_unreasoned = drafted.needs_reason and not reason
     check = CheckResult(UNREASONED, "publication", "error", not is_unreasoned, int(is_unreasoned))

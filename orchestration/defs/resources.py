@@ -1,5 +1,6 @@
 """The workspace that steps share: exports, contracts, the home, and the hold on it."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,10 +9,17 @@ from pathlib import Path
 import dagster as dg
 
 from orchestration import last_run
-from orchestration.audit.history import restore
+from orchestration.errors import InputError, for_people
+from orchestration.forget import settle
 from orchestration.ingest.contracts import Contract, load_contracts
 from orchestration.lock import writer
+from orchestration.publication import finish
+from orchestration.retention import forget_old_runs
+from orchestration.runner import PROCESS
 from orchestration.settings import Home, contracts_root, exports_root
+
+TRIES = 3
+WAIT_SECONDS = 5.0
 
 
 # Dagster leaves the type parameter open: the value it would name is this class itself.
@@ -26,7 +34,11 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
             _close(context.instance, died)
             shutil.rmtree(self.home.scratch, ignore_errors=True)
             self.home.scratch.mkdir(parents=True)
-            restore(self.home)
+            settle(self.home, self.contracts)
+            finish(self.home)
+            if context.instance and context.run:
+                quarter = context.run.tags["dagster/partition"]
+                forget_old_runs(self.home, context.instance, quarter)
             yield self
             # Not before dagster_dbt, which takes away the log handler that importing dbt adds.
             from orchestration.dbt_project import close_warehouse
@@ -50,8 +62,39 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
         return load_contracts(contracts_root())
 
 
-def _close(instance: dg.DagsterInstance | None, run_id: str) -> None:
-    """End a run in Dagster's storage whose process died: it would count as running for ever."""
-    run = instance.get_run_by_id(run_id) if instance and run_id else None
-    if instance and run and not run.is_finished:
-        instance.report_run_failed(run, message="进程中断，没有走到结尾；由下一次运行登记")
+@contextmanager
+def retrying() -> Iterator[None]:
+    """Have the step tried again after what may pass, such as a network that is away for a moment.
+
+    What stays as it is, such as a wrong file, a full disk or a refused password, ends it at once.
+    """
+    try:
+        yield
+    except (InputError, OSError) as error:
+        told = for_people(error)
+        if told.may_pass if told else isinstance(error, OSError):
+            raise dg.RetryRequested(TRIES - 1, seconds_to_wait=WAIT_SECONDS) from error
+        raise
+
+
+def _close(instance: dg.DagsterInstance | None, died: str) -> None:
+    """End the runs in Dagster's storage whose processes died: they would count as running for ever.
+
+    Called by the holder of the home: of the others only those that wait for it are alive.
+    """
+    if instance is None:
+        return
+    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+        if run.run_id == died or not _is_alive(run.tags.get(PROCESS)):
+            instance.report_run_failed(run, message="进程中断，没有走到结尾；由下一次运行登记")
+
+
+def _is_alive(process: str | None) -> bool:
+    """Whether the process of a run lives, as far as one can tell: Dagster's own runs name none."""
+    try:
+        os.kill(int(process or 0), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -37,6 +37,11 @@ class ColumnEntry:
     tests: tuple[str, ...]
 
     @property
+    def duckdb_type(self) -> str:
+        """The type's name on DuckDB."""
+        return self.data_type.replace("string", "varchar")
+
+    @property
     def demands(self) -> tuple[str, ...]:
         """Everything that is demanded of the column's values."""
         required = (REQUIREMENTS["not_null"],) if self.is_required else ()
@@ -62,8 +67,7 @@ class TableEntry:
     def create_statement(self) -> str:
         """SQL that makes the table unless it is there, on DuckDB."""
         columns = ", ".join(
-            f"{column.name} {column.data_type.replace('string', 'varchar')}"
-            f"{' not null' if column.is_required else ''}"
+            f"{column.name} {column.duckdb_type}{' not null' if column.is_required else ''}"
             for column in self.columns
         )
         return f"create table if not exists {self.schema}.{self.name} ({columns})"

@@ -14,7 +14,10 @@ from orchestration.errors import InputError
 from orchestration.settings_file import load_settings_file
 
 EMPTY = ("NULL", "null", "-", "－", "无", "/", "N/A")
+SHORTEST_KEY = 16
 NOT_RECORDS = ("合计", "总计", "小计", "注：", "注:", "备注：", "备注:", "说明：", "说明:")
+IDENTIFIER = "^[a-z_][a-z0-9_]*$"
+"""A source is also a folder's name, and a column is one in SQL."""
 # Year first only: 4/1/2022 is April in one office and January in another.
 TIMESTAMP_FORMATS = (
     *(
@@ -35,7 +38,7 @@ class Column(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str
+    name: str = Field(pattern=IDENTIFIER)
     label: str
     type: Literal["text", "integer", "timestamp", "code"]
     aliases: tuple[str, ...] = ()
@@ -54,7 +57,7 @@ class Contract(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    source: str
+    source: str = Field(pattern=IDENTIFIER)
     label: str
     identity: tuple[str, ...]
     columns: tuple[Column, ...]
@@ -145,16 +148,24 @@ def load_contracts(folder: Path) -> dict[str, Contract]:
 
 
 def hash_key() -> bytes:
-    """The key of pseudonyms, from `HOTLINE_HASH_KEY`.
+    """The key of pseudonyms and of the list of what was forgotten, from `HOTLINE_HASH_KEY`.
 
     Raises:
-        InputError: it isn't set.
+        InputError: it isn't set, or so short that somebody could try every one.
     """
-    if not (key := os.environ.get("HOTLINE_HASH_KEY", "")):
+    key = os.environ.get("HOTLINE_HASH_KEY", "")
+    if not key:
         raise InputError(
             code="missing_hash_key",
-            found="契约要求假名化个人信息，但没有密钥",
+            found="契约要求假名化，或有已遗忘的记录，但没有密钥",
             expected="环境变量 HOTLINE_HASH_KEY",
             action="设好密钥后重新运行；各季度使用同一密钥，并妥善保管",
+        )
+    if len(key) < SHORTEST_KEY:
+        raise InputError(
+            code="weak_hash_key",
+            found=f"密钥只有 {len(key)} 个字符，可以逐个试出来",
+            expected=f"至少 {SHORTEST_KEY} 个字符，随机生成",
+            action="换一个随机密钥，例如 openssl rand -hex 32 的输出，并妥善保管",
         )
     return key.encode()

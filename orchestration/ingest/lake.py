@@ -1,17 +1,21 @@
-"""The raw lake: one immutable Parquet file of text a source file, named by its SHA-256.
+"""The raw lake: one Parquet file of text a source file, named by its SHA-256, written once.
 
 An index per quarter and source (`index/<quarter>/<source>.json`) says which files arrived, in
-order, and which superseded which; the warehouse's list of files is rebuilt from it.
+order, and which superseded which; the warehouse's list of files is rebuilt from it. What was
+forgotten (`erasure`) is left out of every file that is written here.
 """
 
 import hashlib
 import hmac
 import json
+import logging
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,6 +26,7 @@ from orchestration import progress
 from orchestration.errors import InputError
 from orchestration.ingest.arrival import exports_in
 from orchestration.ingest.contracts import Column, Contract, hash_key
+from orchestration.ingest.erasure import read_erasures, rule_for
 from orchestration.ingest.readers import find_parts, open_table
 from orchestration.ingest.tables import BLANKS, ROW_DEFECT, ROW_NUMBER, Part
 from orchestration.quarters import Quarter
@@ -31,12 +36,13 @@ LAYOUT = "3"
 """Changes when the same export and contract give another lake file than before."""
 PARSERS = 2
 """Threads that parse rows while others are written; each holds a block of text or two."""
+_log = logging.getLogger(__name__)
 _PARTS: dict[tuple[object, ...], list[Part]] = {}
 
 
 @dataclass(frozen=True)
 class LakeFile:
-    """One source file as received, and where its rows are."""
+    """One source file as received, and where its rows are; `parquet_sha256` proves those."""
 
     file_sha256: str
     quarter: str
@@ -49,10 +55,16 @@ class LakeFile:
     received_at: str
     contract_sha256: str
     superseded_by: str | None = None
+    parquet_sha256: str = ""
 
     def parquet(self, home: Home) -> Path:
         """Where the rows are."""
         return home.lake / self.source / f"{self.file_sha256}.parquet"
+
+    def is_sound(self, home: Home) -> bool:
+        """Whether the rows are there as they were written (by a version before 0.2: are there)."""
+        path = self.parquet(home)
+        return path.is_file() and self.parquet_sha256 in ("", sha256_of(path))
 
 
 def ingest_source(
@@ -96,15 +108,7 @@ def find_exports(
     Raises:
         InputError: no folder, or a file whose header fits no contract.
     """
-    folder = exports / str(quarter)
-    if not folder.is_dir():
-        raise InputError(
-            code="missing_quarter",
-            file=f"{quarter}/",
-            found="没有这个季度的文件夹",
-            expected=f"{exports.name}/{quarter}/，内有各来源的导出文件",
-            action="建好文件夹并放入导出文件，或改正季度",
-        )
+    folder = quarter_folder(exports, quarter)
     sorted_files: dict[str, list[tuple[Path, list[Part]]]] = {}
     for path in exports_in(folder):
         parts = _parts_of(path, contracts)
@@ -114,22 +118,65 @@ def find_exports(
     return sorted_files
 
 
+def quarter_folder(exports: Path, quarter: Quarter) -> Path:
+    """Where a quarter's exports are.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    folder = exports / str(quarter)
+    if not folder.is_dir():
+        raise InputError(
+            code="missing_quarter",
+            file=f"{quarter}/",
+            found="没有这个季度的文件夹",
+            expected=f"{exports.name}/{quarter}/，内有各来源的导出文件",
+            action="建好文件夹并放入导出文件，或改正季度",
+        )
+    return folder
+
+
 def read_index(path: Path) -> list[LakeFile]:
-    """The files that one index lists, in order of arrival."""
+    """The files that one index lists, in order of arrival.
+
+    Raises:
+        InputError: it can't be read.
+    """
     if not path.exists():
         return []
-    return [LakeFile(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
+    try:
+        return [LakeFile(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            code="damaged_index",
+            file="/".join(path.parts[-4:]),
+            found="原始湖的目录已损坏，读不出来",
+            expected="接收时写下的目录",
+            action="从备份（hotline backup）中取回这一个文件后重新运行；没有备份就删去它再运行，"
+            "由现有的导出文件重新登记",
+        ) from error
 
 
-def all_files(home: Home) -> list[LakeFile]:
-    """Every file that was ever registered, all quarters and sources, in a fixed order."""
-    indexes = sorted((home.lake / "index").glob("*/*.json"))
+def prove_again(home: Home, file: LakeFile) -> None:
+    """Record the hash of a lake file's rows anew, after what was forgotten was taken out."""
+    index = home.lake / "index" / file.quarter / f"{file.source}.json"
+    proof = sha256_of(file.parquet(home))
+    entries = [
+        replace(entry, parquet_sha256=proof) if entry.file_sha256 == file.file_sha256 else entry
+        for entry in read_index(index)
+    ]
+    _write_entries(index, entries)
+
+
+def all_files(home: Home, quarter: str = "*") -> list[LakeFile]:
+    """Every file that was ever registered, of a quarter or of all, in a fixed order."""
+    indexes = sorted((home.lake / "index").glob(f"{quarter}/*.json"))
     return [file for index in indexes for file in read_index(index)]
 
 
 def current_files(home: Home, quarter: str) -> list[LakeFile]:
     """The files that a quarter's figures come from, in a fixed order."""
-    return [file for file in all_files(home) if file.quarter == quarter and not file.superseded_by]
+    return [file for file in all_files(home, quarter) if not file.superseded_by]
 
 
 def sha256_of(path: Path) -> str:
@@ -143,7 +190,17 @@ def write_atomically(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(text, encoding="utf-8")
+    settle_on_disk(temporary)
     temporary.replace(path)
+
+
+def settle_on_disk(path: Path) -> None:
+    """Have the disk take a file or folder before another name promises it: power may be cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _parts_of(path: Path, contracts: dict[str, Contract]) -> list[Part]:
@@ -170,25 +227,23 @@ def _store(
     sha256 = sha256_of(path)
     made_by = _made_by(contract)
     old = known.get(sha256)
-    if old and old.contract_sha256 == made_by and old.parquet(home).exists():
-        return replace(old, file_name=path.name, superseded_by=None)
+    if old and old.contract_sha256 == made_by:
+        if old.is_sound(home):
+            proof = old.parquet_sha256 or sha256_of(old.parquet(home))
+            return replace(old, file_name=path.name, superseded_by=None, parquet_sha256=proof)
+        _log.warning("原始湖里 %s 的行损坏或丢失，已由导出文件重新生成", path.name)
     tables = [open_table(path, part, contract) for part in parts]
     frames = (
         _kept(frame, part, contract, sha256)
         for part, table in zip(parts, tables, strict=True)
         for frame in table.frames
     )
+    if rule := rule_for(read_erasures(home), contract.source, str(quarter)):
+        frames = (rule.erase(frame, contract) for frame in frames)
     target = home.lake / contract.source / f"{sha256}.parquet"
+    prove = partial(_prove_unchanged, path, before)
     with progress.reading(path.name, before.st_size):
-        row_count = _write_rows(frames, contract, target, home.scratch)
-    if (after := path.stat()).st_mtime_ns != before.st_mtime_ns or after.st_size != before.st_size:
-        raise InputError(
-            code="file_changed",
-            file=path.name,
-            found="文件在读取时被改动",
-            expected="读取期间不变的文件",
-            action="等文件写完后重新运行",
-        )
+        row_count = _write_rows(frames, contract, target, home.scratch, prove)
     return LakeFile(
         file_sha256=sha256,
         quarter=str(quarter),
@@ -200,7 +255,22 @@ def _store(
         counted_row_count=sum(table.counted() for table in tables),
         received_at=old.received_at if old else f"{datetime.now():%Y-%m-%d %H:%M:%S}",
         contract_sha256=made_by,
+        parquet_sha256=sha256_of(target),
     )
+
+
+def _prove_unchanged(path: Path, before: os.stat_result) -> None:
+    """Refuse an export that somebody wrote to, replaced or took away while it was read."""
+    after = path.stat()
+    marks = [(status.st_mtime_ns, status.st_size, status.st_ino) for status in (before, after)]
+    if marks[0] != marks[1]:
+        raise InputError(
+            code="file_changed",
+            file=path.name,
+            found="文件在读取时被改动",
+            expected="读取期间不变的文件",
+            action="等文件写完后重新运行",
+        )
 
 
 def _kept(frame: pl.LazyFrame, part: Part, contract: Contract, sha256: str) -> pl.LazyFrame:
@@ -211,7 +281,7 @@ def _kept(frame: pl.LazyFrame, part: Part, contract: Contract, sha256: str) -> p
         present = [position[text] for text in column.headers if text in position]
         written = pl.col(present[0]) if present else pl.lit(None, pl.String)
         if column.personal == "pseudonymise":
-            written = written.map_elements(_pseudonym(hash_key()), return_dtype=pl.String)
+            written = written.map_elements(partial(pseudonym, hash_key()), return_dtype=pl.String)
         return written.alias(column.name)
 
     return frame.select(
@@ -223,9 +293,13 @@ def _kept(frame: pl.LazyFrame, part: Part, contract: Contract, sha256: str) -> p
 
 
 def _write_rows(
-    frames: Iterable[pl.LazyFrame], contract: Contract, target: Path, scratch: Path
+    frames: Iterable[pl.LazyFrame],
+    contract: Contract,
+    target: Path,
+    scratch: Path,
+    prove: Callable[[], None],
 ) -> int:
-    """Make the lake file of its frames in one step; give its row count.
+    """Make the lake file of its frames in one step, once `prove` lets it pass; give its row count.
 
     Frames are parsed a few ahead of the one that is being written: memory doesn't grow with them.
     """
@@ -251,21 +325,18 @@ def _write_rows(
         register_io_source(parsed, schema=schema).sink_parquet(
             temporary, compression="zstd", compression_level=1, maintain_order=True
         )
+        prove()
         temporary.replace(_made(target.parent) / target.name)
     return int(pl.scan_parquet(target).select(pl.len()).collect().item())
 
 
-def _pseudonym(key: bytes) -> Callable[[str], str | None]:
+def pseudonym(key: bytes, value: str) -> str | None:
     """A keyed hash: the same person has the same pseudonym, which nobody without the key can try.
 
     Blanks around a value don't make another person of it.
     """
-
-    def pseudonym(value: str) -> str | None:
-        text = value.strip(BLANKS)
-        return hmac.digest(key, text.encode(), "sha256").hex() if text else None
-
-    return pseudonym
+    text = value.strip(BLANKS)
+    return hmac.digest(key, text.encode(), "sha256").hex() if text else None
 
 
 def _made_by(contract: Contract) -> str:
@@ -296,5 +367,9 @@ def _write_index(path: Path, known: dict[str, LakeFile], current: Sequence[LakeF
         else replace(file, superseded_by=by_name.get(file.file_name, fallback))
         for sha, file in known.items()
     } | {file.file_sha256: file for file in current}
-    text = json.dumps([asdict(file) for file in entries.values()], ensure_ascii=False, indent=1)
+    _write_entries(path, list(entries.values()))
+
+
+def _write_entries(path: Path, entries: Sequence[LakeFile]) -> None:
+    text = json.dumps([asdict(file) for file in entries], ensure_ascii=False, indent=1)
     write_atomically(path, text + "\n")

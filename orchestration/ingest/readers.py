@@ -3,6 +3,7 @@
 What a column means doesn't belong here. Row numbers are those that a person sees in Excel.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from orchestration.ingest.tables import (
 from orchestration.ingest.text import text_heads, text_table
 from orchestration.ingest.workbooks import SHEET_ROWS, sheet_heads, sheet_table
 
+SPARE, LONGEST = 3, 20
+"""Columns more than the contract knows, and characters, of a row that is taken for a header."""
 WORKBOOKS = (".xlsx", ".xls", ".ods")
 SUFFIXES = (".csv", ".tsv", ".gz", *WORKBOOKS)
 
@@ -151,8 +154,9 @@ def _unknown_header(
         key=lambda pair: _likeness(*pair),
     )
     missing, surplus = closest.misfit(header)
-    # A row that isn't a header may hold personal values: name its cells only if most fit.
-    shown = surplus if len(surplus) * 2 < len(header) else [f"{len(surplus)} 列（内容不显示）"]
+    shown = (
+        surplus if _are_headers(missing, surplus, header) else [f"{len(surplus)} 列（内容不显示）"]
+    )
     found = "；".join(
         text
         for text in (
@@ -168,6 +172,19 @@ def _unknown_header(
         column="、".join((missing + (shown if surplus else []))[:3]),
         found=found,
         closest=closest,
+    )
+
+
+def _are_headers(missing: Sequence[str], surplus: Sequence[str], header: Sequence[str]) -> bool:
+    """Whether unknown cells may be named: a row of data, or one run into its header, is personal.
+
+    Most cells have to fit, with hardly more than a new name for each missing one; and a column's
+    name is short and has no digit, unlike a telephone number or an address.
+    """
+    return (
+        len(surplus) * 2 < len(header)
+        and len(surplus) <= len(missing) + SPARE
+        and all(len(text) <= LONGEST and not re.search(r"\d", text) for text in surplus)
     )
 
 

@@ -92,15 +92,26 @@ def write_page(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def swap_folder(built: Path, target: Path) -> None:
-    """Put a finished folder in the place of another; both on the same file system."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    old = built.with_name(f"{built.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        target.rename(old)
-    built.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
+def replace_files(built: Path, target: Path) -> None:
+    """Put the files of a finished folder in the place of another's, the topmost ones last.
+
+    File by file, because a folder can't be exchanged without a moment in which there is none.
+    """
+    made = sorted((path for path in built.rglob("*") if path.is_file()), key=_depth, reverse=True)
+    places = [target / path.relative_to(built) for path in made]
+    for path, place in zip(made, places, strict=True):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(place)
+    for path in sorted(target.rglob("*"), reverse=True):
+        if path.is_file() and path not in places:
+            path.unlink()
+        elif path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+    shutil.rmtree(built)
+
+
+def _depth(path: Path) -> tuple[int, str]:
+    return len(path.parts), path.as_posix()
 
 
 def reconciliation_status(summaries: Sequence[GroupSummary], href: str = "") -> Status:

@@ -11,12 +11,14 @@ from orchestration.audit.reconciliation import GroupSummary
 from orchestration.bulletin.content import group_labels
 from orchestration.headline import percent
 from orchestration.pages.render import count, index
-from orchestration.publication import manifests, published_manifest
+from orchestration.publication import manifests, published_manifest, readers_parquet
 from orchestration.quarters import Quarter
 from orchestration.settings import Home
 from orchestration.warehouse import query
 
 Row = dict[str, Any]
+SHOWN_QUARTERS = 12
+"""Of a unit's history: three years, or each quarter's pages would be larger than the last's."""
 UNIT_MARTS = (
     "hotline_unit_quarter",
     "index_component_unit_quarter",
@@ -49,7 +51,7 @@ class Unit:
     mailboxes: list[Row]
     suggestion: Row | None
     history: list[Row]
-    """Its rows of `hotline_unit_quarter` up to this quarter, the oldest first."""
+    """Its last rows of `hotline_unit_quarter` up to this quarter, the oldest first."""
 
 
 @dataclass(frozen=True)
@@ -141,26 +143,27 @@ def _figures(home: Home, quarter: str, marts: "_Marts", policy: list[Row]) -> Fi
 
 
 class _Marts:
-    """The published marts of one quarter, or of all of them."""
+    """The published marts of one quarter, or of all of them; rows in a total order."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, home: Home, quarter: str) -> None:
         self._connection = connection
-        self._parquet, self._quarter = home.published / "parquet", quarter
+        self._home, self._quarter = home, quarter
 
     def rows(self, mart: str) -> list[Row]:
         """The quarter's rows of a mart."""
-        return [row for row in self.history(mart) if row["quarter"] == self._quarter]
+        return self._read(mart, self._quarter)
 
     def history(self, mart: str) -> list[Row]:
-        """A mart's rows of every published quarter, in a total order."""
-        files = str(self._parquet / mart / "*" / "*.parquet")
+        """A mart's rows of every published quarter; quarters sort by time as they are written."""
+        return self._read(mart, "*")
+
+    def _read(self, mart: str, quarter: str) -> list[Row]:
         cursor = self._connection.execute(
             "from read_parquet(?, union_by_name => true, hive_partitioning => false) order by all",
-            [files],
+            [str(readers_parquet(self._home, quarter, mart))],
         )
         names = [column[0] for column in cursor.description or []]
-        found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-        return sorted(found, key=lambda row: Quarter.parse(row["quarter"]))
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def _publications(home: Home, marts: _Marts) -> list[Publication]:
@@ -257,7 +260,7 @@ def _units(
                 past
                 for past in history.get(code, [])
                 if Quarter.parse(past["quarter"]) <= Quarter.parse(row["quarter"])
-            ],
+            ][-SHOWN_QUARTERS:],
         )
 
 

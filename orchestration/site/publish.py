@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestration.notice import NOTICE_ENGLISH, data_notice
-from orchestration.pages.render import swap_folder, write_page
+from orchestration.pages.render import replace_files, write_page
 from orchestration.settings import Home, bulletin_root
 from orchestration.site.figures import read_figures
 from orchestration.site.pages import Site, build_pages
@@ -46,7 +46,7 @@ def write_site(home: Home, exports: Path, quarter: str) -> Path:
     pages = dict(build_pages(site))
     for path, text in pages.items():
         write_page(built / path, text)
-    swap_folder(built / quarter / UNITS, target / UNITS)
+    replace_files(built / quarter / UNITS, target / UNITS)
     for path in sorted(pages, key=lambda path: path.count("/"), reverse=True):
         if path.count("/") < 2:
             (built / path).replace(target.parent / path)

@@ -7,7 +7,8 @@ is larger than most differences. Results are written as JSON and as a Markdown t
 import json
 import os
 import platform
-from collections.abc import Callable, Sequence
+import resource
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -18,7 +19,10 @@ from time import perf_counter
 from typing import Any
 
 MAX_PEAK_MB = 1024
-PACKAGES = ("polars", "duckdb", "python-calamine", "numpy")
+PACKAGES = (
+    *("duckdb", "polars", "pandas", "numpy", "dbt-core", "dbt-duckdb", "dagster"),
+    *("great-expectations", "python-calamine"),
+)
 
 
 @dataclass(frozen=True)
@@ -36,14 +40,20 @@ class Work:
 
 @dataclass
 class Result:
-    """What was measured: seconds and peak memory of each round, ratios within a round."""
+    """What was measured: seconds and what was returned in each round, ratios within a round."""
 
     name: str
     baseline: str
     target: float | None
     seconds: list[float] = field(default_factory=list)
     peak_mb: int = 0
+    written_mb: int = 0
+    returned: list[Any] = field(default_factory=list)
     ratios: list[float] = field(default_factory=list)
+
+    def measured(self) -> dict[str, Any]:
+        """All but what the work returned, for JSON."""
+        return {name: value for name, value in asdict(self).items() if name != "returned"}
 
     @property
     def verdict(self) -> str:
@@ -60,30 +70,44 @@ def measure(works: Sequence[Work], rounds: int) -> list[Result]:
         for work in works:
             # A process of its own: its peak memory is of this work alone, and nothing is warm.
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-                seconds, peak_mb = pool.submit(_timed, work.function, work.arguments).result()
+                done = pool.submit(_timed, work.function, work.arguments).result()
             result = results[work.name]
-            result.seconds.append(seconds)
-            result.peak_mb = max(result.peak_mb, peak_mb)
+            result.seconds.append(done[0])
+            result.peak_mb = max(result.peak_mb, done[1])
+            result.written_mb = max(result.written_mb, done[2])
+            result.returned.append(done[3])
         for result in results.values():
             if result.baseline:
                 result.ratios.append(results[result.baseline].seconds[-1] / result.seconds[-1])
     return list(results.values())
 
 
-def _timed(function: Callable[..., object], arguments: tuple[Any, ...]) -> tuple[float, int]:
+def _timed(
+    function: Callable[..., object], arguments: tuple[Any, ...]
+) -> tuple[float, int, int, object]:
+    """Seconds, peak memory and bytes written in MB of this process and its children, the result."""
+    written = _counter("/proc/self/io", "write_bytes")
     began = perf_counter()
-    function(*arguments)
+    returned = function(*arguments)
     seconds = perf_counter() - began
     # Linux counts this for the process itself; getrusage would begin with its parent's peak.
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    (peak_kb,) = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")]
-    return seconds, int(peak_kb) >> 10
+    own = _counter("/proc/self/status", "VmHWM")
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    written = _counter("/proc/self/io", "write_bytes") - written
+    return seconds, max(own, children) >> 10, written >> 20, returned
 
 
-def report(name: str, title: str, results: Sequence[Result], out: Path) -> None:
-    """Print the table, and write it as `<name>.md` and all measurements as `<name>.json`."""
+def _counter(path: str, name: str) -> int:
+    """A line of a file in /proc, such as `VmHWM:  12 kB`."""
+    lines = Path(path).read_text(encoding="ascii").splitlines()
+    (value,) = [line.split()[1] for line in lines if line.startswith(f"{name}:")]
+    return int(value)
+
+
+def machine() -> dict[str, Any]:
+    """What ran the benchmark: the machine, how busy it was, the versions."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    machine = {
+    return {
         "python": platform.python_version(),
         "system": platform.platform(),
         "cores": os.cpu_count(),
@@ -91,10 +115,24 @@ def report(name: str, title: str, results: Sequence[Result], out: Path) -> None:
         "load_average": [round(load, 1) for load in os.getloadavg()],
         **{package: version(package) for package in PACKAGES},
     }
+
+
+def write(name: str, lines: Sequence[str], measured: Mapping[str, Any], out: Path) -> None:
+    """Print a table; write it as `<name>.md` and what was measured as `<name>.json`."""
+    out.mkdir(parents=True, exist_ok=True)
+    text = "\n".join(lines) + "\n"
+    (out / f"{name}.md").write_text(text, encoding="utf-8")
+    (out / f"{name}.json").write_text(json.dumps(measured, indent=1), encoding="utf-8")
+    print(text)
+
+
+def report(name: str, title: str, results: Sequence[Result], out: Path) -> None:
+    """Print the table, and write it with all measurements."""
+    facts = machine()
     lines = [
         f"# {title}",
         "",
-        "，".join(f"{key} {value}" for key, value in machine.items()),
+        "，".join(f"{key} {value}" for key, value in facts.items()),
         "",
         "| work | median s | peak MB | of the rate of | ratio | target | |",
         "|---|---:|---:|---|---:|---:|---|",
@@ -106,9 +144,5 @@ def report(name: str, title: str, results: Sequence[Result], out: Path) -> None:
             f"| {result.name} | {median(result.seconds):.2f} | {result.peak_mb} "
             f"| {result.baseline} | {ratio} | {target} | {result.verdict} |"
         )
-    out.mkdir(parents=True, exist_ok=True)
-    text = "\n".join(lines) + "\n"
-    (out / f"{name}.md").write_text(text, encoding="utf-8")
-    measured = {"machine": machine, "results": [asdict(result) for result in results]}
-    (out / f"{name}.json").write_text(json.dumps(measured, indent=1), encoding="utf-8")
-    print(text)
+    measured = {"machine": facts, "results": [result.measured() for result in results]}
+    write(name, lines, measured, out)

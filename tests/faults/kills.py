@@ -1,225 +1,83 @@
-"""Killing the quarterly run at an instant, running it again, and comparing what is published.
+"""Kills (SIGKILL): at random instants, at each step's start, before each rename of what matters."""
 
-Run as `python tests/faults/kills.py --random 200`; the fast tests call it for a few. Each run is a
-process of its own, forked from one that has imported the project, so that hundreds are possible.
-"""
-
-import argparse
-import multiprocessing
-import os
 import random
-import shutil
-import signal
-import sqlite3
-import sys
-import tempfile
 import time
-from collections import Counter
-from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from functools import partial
 
-import duckdb
+from trial import RENAMES, Base, Trial, before_rename, end, kill, start_hotline
 
-QUARTER = "2022Q2"
-PROJECT = Path(__file__).resolve().parents[2]
-RERUN_SECONDS = 300
-FORK = multiprocessing.get_context("fork")
-# What a run writes of itself, not of the quarter; everything else must be the same.
-OF_THE_RUN = {
-    "run_id",
-    "code_version",
-    "checked_at",
-    "published_at",
-    "received_at",
-    "superseded_by",
-}
+RENAMED = ("writer.json", ".parquet", "/index/", "/v1", "/v2", "published/parquet", "marts.duckdb")
+RENAMED_PAGES = ("bulletin.docx", "unit/urban_investment.html", "2022Q2/index.html", "audit.xlsx")
 
 
-@dataclass
-class Fault:
-    """One fault and how the home fared: all counts are zero where it survived."""
+def at_random(trial: Trial, share: float) -> None:
+    """Kill the run when a share of the length of the last whole run is over."""
+    steps = trial.home.parents[1] / "steps"
 
-    kind: str
-    at: str
-    was_killed: bool
-    lost_or_doubled_rows: int = 0
-    half_publications: int = 0
-    leftovers: int = 0
-    failed_reruns: int = 0
+    def hook(step: str) -> None:
+        with steps.open("a") as file:
+            file.write(step + "\n")
 
-    @property
-    def survived(self) -> bool:
-        return not (
-            self.lost_or_doubled_rows
-            or self.half_publications
-            or self.leftovers
-            or self.failed_reruns
-        )
+    began = time.perf_counter()
+    arguments = trial.base.arguments
+    process, said = start_hotline(*arguments, home=trial.home, exports=trial.exports, hook=hook)
+    process.join(share * trial.base.seconds)
+    process.kill()
+    trial.judge(end(process, said, began))
+    step = steps.read_text().split()[-1] if steps.exists() else "-"
+    trial.fault.at += f" {time.perf_counter() - began:.1f} s {step}"
 
 
-def run_in_child(home: Path, die_at: str | None = None) -> multiprocessing.process.BaseProcess:
-    """Start the quarterly job on a home; `die_at` names the step at whose start it kills itself."""
-
-    def child() -> None:
-        os.environ["HOTLINE_HOME"] = str(home)
-        from orchestration.runner import run_quarter
-        from orchestration.settings import Home
-
-        def on_stage(step: str) -> None:
-            if step == die_at:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, 1)
-        os.dup2(nothing, 2)
-        outcome = run_quarter(Home.current(), QUARTER, on_stage)
-        os._exit(0 if outcome.succeeded else 1)
-
-    process = FORK.Process(target=child)
-    process.start()
-    return process
+def shares(count: int, seed: int) -> list[float]:
+    """Instants drawn evenly over a run: one in each of `count` equal parts, in random order."""
+    draw = random.Random(seed)
+    drawn = [(number + draw.random()) / count for number in range(count)]
+    draw.shuffle(drawn)
+    return drawn
 
 
-def published_rows(home: Path) -> Counter[tuple[str, tuple[object, ...]]]:
-    """Every row that readers see, with its table, but for what names the run itself."""
-    rows: Counter[tuple[str, tuple[object, ...]]] = Counter()
-    with duckdb.connect() as connection:
-        connection.execute(f"attach '{home}/published/marts.duckdb' as published (read_only)")
-        tables = connection.execute(
-            "select schema_name, table_name from duckdb_tables() "
-            "where database_name = 'published' order by all"
-        ).fetchall()
-        for schema, table in tables:
-            columns = [
-                name
-                for name, *_ in connection.execute(
-                    f"select * from published.{schema}.{table} limit 0"
-                ).description
-            ]
-            kept = ", ".join(name for name in columns if name not in OF_THE_RUN)
-            # Audit results are kept for every run: those of the last are compared.
-            last = ""
-            if "run_id" in columns:
-                last = (
-                    f"where run_id = (select max_by(run_id, checked_at) "
-                    f"from published.{schema}.{table})"
-                )
-            sql = f"select {kept} from published.{schema}.{table} {last}"
-            rows.update((f"{schema}.{table}", row) for row in connection.execute(sql).fetchall())
-    return rows
+def at_step(trial: Trial, step: str) -> None:
+    trial.judge(trial.start(lambda started: kill() if started == step else None))
 
 
-def parquet_bytes(home: Path) -> dict[str, bytes]:
-    """What readers of Parquet see, and every published version."""
-    return {
-        str(path.relative_to(home)): path.read_bytes()
-        for path in sorted((home / "published").rglob("*.parquet"))
-    }
+def renames(base: Base) -> list[str]:
+    """What an undisturbed run of the base gives a name in the home, in order, each name once."""
+    told = (base.after.home.parent / RENAMES).read_text().splitlines()
+    return [name for name in dict.fromkeys(told) if _matters(name)]
 
 
-def leftovers(home: Path) -> list[str]:
-    """Temporary files, locks and runs without an end that a finished run may not leave behind."""
-    left = list(home.rglob("*.tmp"))
-    left += [path for path in (home / "writer.json", home / "scratch") if path.exists()]
-    with closing(sqlite3.connect(home / "dagster" / "history" / "runs.db")) as runs:
-        open_runs = runs.execute(
-            "select run_id from runs where status not in ('SUCCESS', 'FAILURE')"
-        ).fetchall()
-    return [str(path) for path in left] + [run_id for (run_id,) in open_runs]
+def _matters(name: str) -> bool:
+    if name.startswith(("published/bulletin", "published/audit")):
+        return name.endswith(RENAMED_PAGES)
+    return any(sign in f"/{name}" for sign in RENAMED)
 
 
-def try_fault(undisturbed: Path, at: float | str, place: Path) -> Fault:
-    """Kill a run at a second or at a step's start, run again, and compare with `undisturbed`."""
-    home = Path(tempfile.mkdtemp(dir=place)) / "home"
-    if isinstance(at, str):
-        process = run_in_child(home, die_at=at)
-        process.join()
-        fault = Fault("步骤开始时", at, process.exitcode == -signal.SIGKILL)
-    else:
-        process = run_in_child(home)
-        process.join(at)
-        process.kill()
-        process.join()
-        fault = Fault("随机时刻", f"{at:.2f} 秒", process.exitcode == -signal.SIGKILL)
-    # What readers see after the kill is nothing or the whole version.
-    if (home / "published" / "marts.duckdb").exists():
-        marts = {k: v for k, v in published_rows(home).items() if k[0].startswith("marts.")}
-        whole = {k: v for k, v in published_rows(undisturbed).items() if k[0].startswith("marts.")}
-        fault.half_publications += marts != whole
-    rerun = run_in_child(home)
-    rerun.join(RERUN_SECONDS)
-    rerun.kill()  # one that hangs has failed
-    rerun.join()
-    fault.failed_reruns = int(rerun.exitcode != 0)
-    if not fault.failed_reruns:
-        expected, actual = published_rows(undisturbed), published_rows(home)
-        fault.lost_or_doubled_rows = sum(((expected - actual) + (actual - expected)).values())
-        fault.half_publications += parquet_bytes(undisturbed) != parquet_bytes(home)
-        fault.leftovers = len(leftovers(home))
-    if fault.survived:
-        shutil.rmtree(home.parent)
-    else:
-        print(f"✗ {fault} {home}", file=sys.stderr)
-    return fault
+def at_rename(trial: Trial, target: str) -> None:
+    trial.judge(
+        trial.start(before_rename(trial.home, lambda name: kill() if name == target else None))
+    )
 
 
-def kill_often(place: Path, random_kills: int, steps: list[str] | None, seed: int) -> list[Fault]:
-    """Try every step's start and as many random instants.
+NAMES = {"first": "首次发布", "correction": "更正后再发布"}
 
-    Args:
-        place: an empty folder for the homes.
-        random_kills: how many instants, evenly drawn over the length of an undisturbed run.
-        steps: at which steps' starts; None for every step of the job.
-        seed: of the random instants.
-    """
-    os.environ.setdefault("HOTLINE_EXPORTS", str(PROJECT / "exports"))
-    import orchestration.definitions  # noqa: F401 (forked runs start with everything imported)
+
+def all_kills(
+    bases: Mapping[str, Base], count: int, seed: int
+) -> list[tuple[str, str, str, Callable[[Trial], None]]]:
+    """(base, kind, which, strike): the random instants, each step's start, each rename."""
     from orchestration.cli import STAGES
 
-    undisturbed = place / "undisturbed"
-    began = time.perf_counter()
-    first = run_in_child(undisturbed)
-    first.join()
-    if first.exitcode != 0:
-        raise RuntimeError("the undisturbed run didn't publish")
-    length = time.perf_counter() - began
-    draw = random.Random(seed)
-    instants: list[float | str] = [draw.uniform(0, length) for _ in range(random_kills)]
-    instants += list(STAGES) if steps is None else steps
-    return [try_fault(undisturbed, at, place) for at in instants]
-
-
-def table(faults: list[Fault]) -> str:
-    """The fault table: fault, times tried, survived, lost rows, half publications."""
-    lines = ["| 故障 | 次数 | 其中运行被杀 | 重跑后一致 | 丢失或重复的行 | 半发布 | 残留文件 |"]
-    lines.append("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    kinds = dict.fromkeys(fault.kind for fault in faults)
-    for kind in kinds:
-        those = [fault for fault in faults if fault.kind == kind]
-        counts = (
-            len(those),
-            sum(fault.was_killed for fault in those),
-            sum(fault.survived for fault in those),
-            sum(fault.lost_or_doubled_rows for fault in those),
-            sum(fault.half_publications for fault in those),
-            sum(fault.leftovers for fault in those),
-        )
-        lines.append(f"| {kind} | {' | '.join(map(str, counts))} |")
-    return "\n".join(lines)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--random", type=int, default=200)
-    parser.add_argument("--steps", nargs="*", help="default: every step of the job")
-    parser.add_argument("--seed", type=int, default=7)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="hotline-kills-") as place:
-        faults = kill_often(Path(place), arguments.random, arguments.steps, arguments.seed)
-        print(table(faults))
-        sys.exit(not all(fault.survived for fault in faults))
-
-
-if __name__ == "__main__":
-    main()
+    found: list[tuple[str, str, str, Callable[[Trial], None]]] = []
+    names = list(NAMES)
+    for number, share in enumerate(shares(count, seed)):
+        base = names[number % 2]
+        strike = partial(at_random, share=share)
+        found.append((base, f"随机时刻被杀（{NAMES[base]}）", f"{share:.4f}", strike))
+    for base in names:
+        for step in STAGES:
+            strike = partial(at_step, step=step)
+            found.append((base, f"步骤开始时被杀（{NAMES[base]}）", step, strike))
+    for target in renames(bases["correction"]):
+        found.append(("correction", "改名之前被杀", target, partial(at_rename, target=target)))
+    return found

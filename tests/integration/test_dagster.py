@@ -101,6 +101,51 @@ def test_the_schedule_loads_the_quarter_that_ended(defs, instance):
     assert schedule.execution_timezone == "Asia/Shanghai"
 
 
+def test_a_backfill_takes_the_oldest_quarter_first(defs):
+    config = defs.resolve_job_def("quarterly_load").partitioned_config
+    tags = {
+        quarter: config.get_tags_for_partition_key(quarter)["dagster/priority"]
+        for quarter in ("2022Q4", "2019Q4", "2023Q1", "2022Q3")
+    }
+    # The queue starts the run of the highest number first.
+    assert sorted(tags, key=lambda quarter: -int(tags[quarter])) == sorted(tags)
+
+
+def test_dagster_keeps_the_last_runs_of_each_quarter(instance, tmp_path):
+    from orchestration.retention import KEPT_RUNS, forget_old_runs
+    from orchestration.settings import Home
+
+    home = Home(tmp_path / "home")
+
+    @dg.op(config_schema=bool)
+    def load(context: dg.OpExecutionContext) -> None:
+        if context.op_config:
+            raise dg.Failure("stopped at the gate")
+
+    def run(quarter, fails=False):
+        return (
+            dg.GraphDefinition("load", node_defs=[load])
+            .to_job(config={"ops": {"load": {"config": fails}}})
+            .execute_in_process(
+                instance=instance,
+                tags={"dagster/partition": quarter},
+                raise_on_error=False,
+            )
+            .run_id
+        )
+
+    other = run("2022Q1")
+    published = [run("2022Q2") for _ in range(2)]
+    stopped = [run("2022Q2", fails=True) for _ in range(KEPT_RUNS + 2)]
+    forget_old_runs(home, instance, "2022Q2")
+    kept = {other, published[-1], *stopped[-KEPT_RUNS:]}
+    assert {run.run_id for run in instance.get_runs()} == kept
+    files = {path.stem for path in (home.dagster / "history" / "runs").glob("*.db")}
+    assert files - {"index"} == kept
+    forget_old_runs(home, instance, "2022Q2")
+    assert {run.run_id for run in instance.get_runs()} == kept
+
+
 def tick(instance, cursor):
     from orchestration.defs.automation import exports_changed
 

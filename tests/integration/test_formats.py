@@ -263,7 +263,7 @@ def test_pseudonyms_need_a_key_and_are_the_same_for_the_same_person(tmp_path, mo
     with pytest.raises(Exception, match="missing_hash_key"):
         ingest(tmp_path / "none", {"a.csv": text(rows).encode()}, contracts)
     seen = set()
-    for key in ("first", "second"):
+    for key in ("the first key of two", "the second key of two"):
         monkeypatch.setenv("HOTLINE_HASH_KEY", key)
         frame, _ = ingest(tmp_path / key, {"a.csv": text(rows).encode()}, contracts)
         one, same, other = frame["caller_telephone"]

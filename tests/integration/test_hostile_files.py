@@ -2,6 +2,8 @@
 
 import gzip
 import io
+import re
+import struct
 import zipfile
 from collections import Counter
 
@@ -96,6 +98,68 @@ def far_cell(xml):
 
 def far_column(xml):
     return xml.replace(b"</sheetData>", b'<row r="99"><c r="XFD99"><v>1</v></c></row></sheetData>')
+
+
+def with_rows(rows):
+    """The workbook with more XML after its last row."""
+    return lambda: repacked(
+        book(), lambda xml: xml.replace(b"</sheetData>", rows + b"</sheetData>")
+    )
+
+
+def claiming(count):
+    """A workbook that says how many shared texts it has."""
+
+    def edit(xml):
+        return re.sub(rb'ount="\d+"', b'ount="%d"' % count, xml)
+
+    return repacked(book(), edit, "xl/sharedStrings.xml")
+
+
+def far_xls():
+    """A legacy workbook of two cells, as far apart as the format can say."""
+    cell = TEN[0][0].encode("utf-16-le")
+    near, far = struct.pack("<HHH", 0, 0, 0), struct.pack("<HHH", 65535, 65535, 0)
+    content = xls([[TEN[0][0]]])
+    record = struct.pack("<HH", 0x204, 9 + len(cell))
+    at = content.index(record + near)
+    whole = content[at : at + 4 + 9 + len(cell)]
+    return content[: at + len(whole)] + record + far + whole[10:] + content[at + 2 * len(whole) :]
+
+
+def late_entities():
+    """A declaration behind so much comment that nobody who looks at the beginning sees it."""
+
+    def edit(xml):
+        start = xml.index(b"?>") + 2
+        return xml[:start] + b"<!--" + b"x" * (1 << 23) + b"-->" + ENTITIES + xml[start:]
+
+    return repacked(book(), edit, "xl/workbook.xml")
+
+
+def utf16_entities():
+    xml = zipfile.ZipFile(io.BytesIO(book())).read("xl/workbook.xml")
+    return repacked(
+        book(),
+        lambda _: with_entities(xml).decode().replace("UTF-8", "UTF-16").encode("utf-16"),
+        "xl/workbook.xml",
+    )
+
+
+def unnamed_relation():
+    return repacked(book(), lambda xml: xml.replace(b"r:id=", b"r:xx="), "xl/workbook.xml")
+
+
+def unknown_encoding():
+    return repacked(book(), lambda xml: xml.replace(b"UTF-8", b"TTF-8"), "[Content_Types].xml")
+
+
+def damaged_stream():
+    """The compressed bytes of the first member are no such stream."""
+    content = bytearray(book())
+    length = int.from_bytes(content[26:28], "little") + int.from_bytes(content[28:30], "little")
+    content[30 + length] ^= 0b110
+    return bytes(content)
 
 
 def repeated(cells="", rows=""):
@@ -274,6 +338,36 @@ CASES = {
     ),
     "ods with endless columns": (
         "a.ods", lambda: repeated('table:number-columns-repeated="999999999"'), "too_many_columns",
+    ),
+    # A few bytes that would have the reader allocate more than there is, and die of it
+    "far cells out of order": (
+        "a.xlsx",
+        with_rows(
+            b'<row r="99"><c r="XFD99"><v>1</v></c><c r="A99"><v>1</v></c></row>'
+            b'<row r="1048576"><c r="A1048576"><v>1</v></c></row>'
+        ),
+        "unsafe_workbook",
+    ),
+    "far cell in other quotes": (
+        "a.xlsx", with_rows(b"<row r='1048576'><c r='XFD1048576'><v>1</v></c></row>"),
+        "unsafe_workbook",
+    ),
+    "far cell in small letters": (
+        "a.xlsx", with_rows(b'<row r="9"><c r="xfd1048576"><v>1</v></c></row>'), "unsafe_workbook",
+    ),
+    "far cells without names": (
+        "a.xlsx", with_rows(b'<row r="1048576">' + b"<c><v>1</v></c>" * 16384 + b"</row>"),
+        "unsafe_workbook",
+    ),
+    "many texts claimed": ("a.xlsx", lambda: claiming(99_999_999_999), "unsafe_workbook"),
+    "far cell, xls": ("a.xls", far_xls, "unsafe_workbook"),
+    # Found by fuzzing
+    "entities far down": ("a.xlsx", late_entities, "xml_entities"),
+    "entities, utf-16": ("a.xlsx", utf16_entities, "xml_entities"),
+    "sheet without a relation": ("a.xlsx", unnamed_relation, "bad_workbook"),
+    "damaged compression": ("a.xlsx", damaged_stream, "bad_workbook"),
+    "header run into a row": (
+        "a.csv", b"".join([LINES[0].rstrip(), b",", *LINES[1:]]), "unknown_header",
     ),
     "half-written ods": ("a.ods", lambda: ods({"Sheet1": TEN})[:900], "bad_workbook"),
     "half-written xls": ("a.xls", lambda: xls(TEN)[:2000], "bad_workbook"),

@@ -1,6 +1,8 @@
 """A bulletin in any form that an office writes gives the figures that were written into it."""
 
 import io
+import re
+import time
 import zipfile
 
 import docx
@@ -20,6 +22,7 @@ from bulletins import (
 from conftest import EXPORTS
 from rewrite import ods, xls
 
+from orchestration.bulletin.blocks import clean
 from orchestration.bulletin.layouts import load_layouts
 from orchestration.bulletin.reader import read_document
 from orchestration.errors import InputError
@@ -312,3 +315,65 @@ def test_a_layout_that_is_wrong_says_what(change, said, tmp_path):
     with pytest.raises(InputError) as caught:
         load_layouts(folder)
     assert "layouts/own.yml" in str(caught.value) and said in str(caught.value)
+
+
+BODY = "word/document.xml"
+
+
+def spanning(value):
+    return repacked(
+        BODY, lambda xml: xml.replace(b"<w:tcPr>", b'<w:tcPr><w:gridSpan w:val="%s"/>' % value, 1)
+    )
+
+
+def without_body(xml):
+    return re.sub(rb"<w:body>.*</w:body>", b"", xml, flags=re.DOTALL)
+
+
+def with_endless_rows(xml):
+    return xml.replace(b"</w:tbl>", b"<w:tr><w:tc/></w:tr>" * 210_000 + b"</w:tbl>", 1)
+
+
+UNBOUNDED = {
+    "no body": ("a.docx", lambda: repacked(BODY, lambda _: b"<x/>"), "bad_document"),
+    "empty": (
+        "a.docx", lambda: repacked(BODY, without_body), "bad_document",
+    ),
+    "types of another kind": (
+        "a.docx", lambda: repacked("[Content_Types].xml", lambda _: b"<Types/>"), "bad_document",
+    ),
+    "a span that is no number": ("a.docx", lambda: spanning(b"x"), "bad_document"),
+    "a span beyond bounds": ("a.docx", lambda: spanning(b"99999999"), "too_many_columns"),
+    "rows without end": (
+        "a.docx",
+        lambda: repacked(BODY, with_endless_rows),
+        "table_too_large",
+    ),
+    "wide rows without end": (
+        "a.html",
+        lambda: b"<table><tr><td colspan=690>1</td></tr>" + b"<tr></tr>" * 9000 + b"</table>",
+        "table_too_large",
+    ),
+    "a paragraph without end": ("a.txt", lambda: "类工单".encode() * 2000, "paragraph_too_long"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", UNBOUNDED)
+def test_a_document_without_bounds_is_refused(case, tmp_path):
+    name, content, code = UNBOUNDED[case]
+    (tmp_path / name).write_bytes(content())
+    with pytest.raises(InputError) as told:
+        read(tmp_path / name)
+    assert told.value.code == code
+
+
+def test_blanks_and_patterns_take_time_that_grows_no_faster_than_their_text():
+    """A million blanks, and a paragraph that no pattern of the layout can finish."""
+    began = time.process_time()
+    clean("甲" + "\u3000" * 1_000_000 + "a")
+    for text in ("类工单", "信箱信件1", "办件量", "类", "12345", "其中：投诉类"):
+        for layout in LAYOUTS:
+            for pattern in layout.text:
+                for find in pattern.find:
+                    re.search(find, (text * 5000)[:5000])
+    assert time.process_time() - began < 10

@@ -64,3 +64,24 @@ def test_the_districts_contracts_name_their_bounds():
             "later_file_then_later_row",
         )
         assert (contract.plausible_years, contract.shortest_handling_minutes) == ((2000, 2099), 10)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 3000,
+        "{a: " * 1500,
+        "recorded_on: 2022-13-45",
+        "a: " + "9" * 5000,
+        "!!python/object/apply:os.system [id]",
+        "a: &a [*a]",
+        'source: ticket\nlabel: "\\ud800"',
+        CONTRACT.replace("工单", '"\\e[31m工单"'),
+        CONTRACT.replace("source: ticket", "source: ../../x"),
+        CONTRACT.replace("{name: a,", "{name: 'a\"; drop table x; --',"),
+    ],
+)
+def test_yaml_that_harms_is_refused(text, tmp_path):
+    (tmp_path / "ticket.yml").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="bad_contract"):
+        load_contracts(tmp_path)

@@ -1,6 +1,10 @@
 -- A channel in a quarter, at two grains: items, and their assignments to units.
 -- A suggestion is not rated by its author, so it has no satisfaction.
-with item as (
+with scope as (
+    select quarter from {{ source('raw', 'run_scope') }}
+),
+
+item as (
     select
         'hotline' as channel,
         quarter,
@@ -8,7 +12,7 @@ with item as (
         is_handled,
         is_on_time
     from {{ ref('fct_ticket') }}
-    where is_due
+    where is_due and quarter in (select scope.quarter from scope)
     union all
     select
         'mailbox' as channel,
@@ -17,7 +21,7 @@ with item as (
         is_handled,
         is_on_time
     from {{ ref('fct_letter') }}
-    where is_due
+    where is_due and quarter in (select scope.quarter from scope)
     union all
     select
         'suggestion' as channel,
@@ -26,7 +30,7 @@ with item as (
         is_handled,
         is_on_time
     from {{ ref('fct_suggestion_assignment') }}
-    where is_due
+    where is_due and quarter in (select scope.quarter from scope)
 ),
 
 rating as (
@@ -35,13 +39,17 @@ rating as (
         quarter,
         not is_dissatisfied as is_satisfied
     from {{ ref('fct_callback') }}
+    where quarter in (select scope.quarter from scope)
     union all
     select
         'mailbox' as channel,
         quarter,
         satisfaction in ('satisfied', 'fairly_satisfied') as is_satisfied
     from {{ ref('fct_letter') }}
-    where is_due and satisfaction is not null
+    where
+        is_due
+        and satisfaction is not null
+        and quarter in (select scope.quarter from scope)
 ),
 
 rated as (
@@ -74,7 +82,7 @@ select
     coalesce(counted.handled_count, 0) as handled_count,
     coalesce(counted.on_time_count, 0) as on_time_count,
     {{ rate('rated.satisfied_count', 'rated.rated_count') }} as satisfaction_rate
-from {{ source('raw', 'run_scope') }} as scope
+from scope
 cross join (values ('hotline'), ('mailbox'), ('suggestion')) as channel (channel)
 left join counted on scope.quarter = counted.quarter and channel.channel = counted.channel
 left join rated on scope.quarter = rated.quarter and channel.channel = rated.channel

@@ -7,13 +7,20 @@ with counted as (
         coalesce(ticket.category, 'other') as category,
         count(*) as ticket_count
     from {{ ref('fct_ticket') }} as ticket
-    where ticket.is_due
+    where
+        ticket.is_due
+        and ticket.quarter in (
+            select scope.quarter from {{ source('raw', 'run_scope') }} as scope
+            union all
+            select scope.previous_quarter from {{ source('raw', 'run_scope') }} as scope
+        )
     group by ticket.quarter, coalesce(ticket.category, 'other')
 ),
 
 loaded as (
     select distinct quarter
     from {{ ref('fct_ticket') }}
+    where quarter in (select scope.previous_quarter from {{ source('raw', 'run_scope') }} as scope)
 ),
 
 compared as (

@@ -6,6 +6,7 @@ with counted as (
         coalesce(ticket.request_type, 'untyped') as request_type,
         count(*) as ticket_count
     from {{ ref('fct_ticket') }} as ticket
+    inner join {{ source('raw', 'run_scope') }} as scope on ticket.quarter = scope.quarter
     where ticket.is_due
     group by ticket.quarter, coalesce(ticket.request_type, 'untyped')
 ),

@@ -40,10 +40,10 @@ select
     is_rated,
     case
         when is_rated
-            then rank() over (
+            then cast(rank() over (
                 partition by is_rated, evaluation_group
                 order by composite_index desc
-            )
+            ) as bigint)
     end as rank_in_group,
     policy_version
 from marked

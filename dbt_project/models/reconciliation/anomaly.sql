@@ -1,7 +1,8 @@
 -- A row whose times are read but hard to believe, by a code. It takes nothing away: whether a row
 -- counts is its status. Bounds are the contract's; one that it doesn't name isn't checked.
 {{ config(
-    materialized='incremental', incremental_strategy='append', pre_hook='{{ clear_quarter() }}'
+    materialized='incremental', incremental_strategy='append', partition_by='quarter',
+    pre_hook='{{ clear_quarter() }}'
 ) }}
 
 {% set times = {

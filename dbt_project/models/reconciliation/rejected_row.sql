@@ -2,7 +2,7 @@
 -- A row that couldn't be read names no column. Only a warning within the source's tolerance, or
 -- where another row stands in its place by the contract's rule for conflicts.
 {{ config(
-    materialized='incremental', incremental_strategy='append',
+    materialized='incremental', incremental_strategy='append', partition_by='file_sha256',
     pre_hook="{{ clear_quarter('file_sha256') }}"
 ) }}
 

@@ -1,7 +1,8 @@
 -- A current file of a quarter, by source: the rows that were read, and what became of each.
 -- What was read is the lake's count, not a sum of the statuses, so that the balance can fail.
 {{ config(
-    materialized='incremental', incremental_strategy='append', pre_hook='{{ clear_quarter() }}'
+    materialized='incremental', incremental_strategy='append', partition_by='quarter',
+    pre_hook='{{ clear_quarter() }}'
 ) }}
 
 with classed as (

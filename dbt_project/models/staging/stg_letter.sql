@@ -23,8 +23,19 @@ typed as (
     {{ join_codes('mailbox', ['mailbox', 'satisfaction']) }}
 ),
 
+-- The columns that name a unit, typed by themselves: the others aren't worked out twice.
+named as (
+    select
+        written.unit_name_text as written_name,
+        cast(null as {{ dbt.type_string() }}) as evaluation_group,
+        {{ parse_timestamp('written.dispatched_at_text', rules) }} as dispatched_at
+    from (
+        {{ written('mailbox', ['dispatched_at', 'unit_name'], rules) }}
+    ) as written
+),
+
 resolved as (
-    {{ resolved_units('mailbox') }}
+    {{ resolved_units('mailbox', rows='named') }}
 ),
 
 identified as (
@@ -36,8 +47,12 @@ identified as (
     {{ join_resolved_unit() }}
 ),
 
+written_again as (
+    {{ written('mailbox', columns, rules, repeated_in='letter_id') }}
+),
+
 repeated as (
-    {{ repeated_rows(['letter_id'], columns) }}
+    {{ repeated_rows(['letter_id_text'], columns, rows='written_again') }}
 ),
 
 checked as (

@@ -32,8 +32,20 @@ typed as (
     {{ join_codes('ticket', codes) }}
 ),
 
+-- The columns that name a unit, typed by themselves: the others aren't worked out twice.
+named as (
+    select
+        written.unit_name_text as written_name,
+        evaluation_group_code.code as evaluation_group,
+        {{ parse_timestamp('written.dispatched_at_text', rules) }} as dispatched_at
+    from (
+        {{ written('ticket', ['dispatched_at', 'unit_name', 'evaluation_group'], rules) }}
+    ) as written
+    {{ join_codes('ticket', ['evaluation_group']) }}
+),
+
 resolved as (
-    {{ resolved_units('ticket') }}
+    {{ resolved_units('ticket', rows='named') }}
 ),
 
 identified as (
@@ -45,8 +57,12 @@ identified as (
     {{ join_resolved_unit() }}
 ),
 
+written_again as (
+    {{ written('ticket', columns, rules, repeated_in='work_order_id') }}
+),
+
 repeated as (
-    {{ repeated_rows(['work_order_id'], columns) }}
+    {{ repeated_rows(['work_order_id_text'], columns, rows='written_again') }}
 ),
 
 checked as (

@@ -55,7 +55,10 @@ comparative as (
     where
         comparative.control_id = 'hotline_category'
         and comparative.measure = 'ticket_count'
-        and comparative.quarter in (select loaded.quarter from {{ ref('fct_ticket') }} as loaded)
+        and comparative.quarter in (
+            select loaded.quarter from {{ ref('fct_ticket') }} as loaded
+            where loaded.quarter in (select scope.previous_quarter from scope)
+        )
 ),
 
 -- An item is open from its dispatch until it is finished. What was open or came in is counted on
@@ -107,7 +110,10 @@ comparative as (
     where
         item.row_status = 'accepted'
         and {{ open_at_start }}
-        and scope.previous_quarter in (select loaded.quarter from {{ ref(fact) }} as loaded)
+        and scope.previous_quarter in (
+            select loaded.quarter from {{ ref(fact) }} as loaded
+            where loaded.quarter in (select scope.previous_quarter from scope)
+        )
 ),
 
 {% endfor -%}
@@ -172,7 +178,7 @@ jump as (
             when this.control_id = 'jump_count'
                 then round(
                     cast(
-                        cast(this.value - previous.value as decimal(38, 6))
+                        cast(this.value - previous.value as decimal(18, 6))
                         / greatest(least(this.value, previous.value), 10)
                         as decimal(18, 9)
                     ),

@@ -1,0 +1,32 @@
+"""The command's two consoles: what they print can't steer a terminal, whatever a name holds."""
+
+import sys
+
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
+from rich.segment import Segment
+
+from orchestration.outside import lines
+
+
+class _Printed:
+    """Something printed, every character that a terminal would obey shown instead."""
+
+    def __init__(self, inner: ConsoleRenderable) -> None:
+        self.inner = inner
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self.inner, options):
+            # A control is rich's own, such as the one that draws a line anew.
+            yield segment if segment.control else Segment(lines(segment.text), segment.style)
+
+
+class _Printing(RenderHook):
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_Printed(renderable) for renderable in renderables]
+
+
+# A table in a pipe or a file is for grep and reading later: wide, never folded to 80 columns.
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+err = Console(stderr=True, highlight=False)
+for _console in (out, err):
+    _console.push_render_hook(_Printing())

@@ -1,0 +1,31 @@
+"""Which columns a lake file has for the models: what dbt's sources declare, what the lake adds.
+
+A column of a contract that isn't among them is kept in the lake, but no figure comes of it.
+"""
+
+from functools import cache
+
+import yaml
+
+from orchestration.settings import DBT_PROJECT
+
+LAKE_COLUMNS = {"file_sha256": "varchar", "row_number": "bigint", "row_defect": "varchar"}
+"""What the lake adds to the columns of a source."""
+FILE_ORDER = "file_order"
+"""Which of a source's files came first: in order of arrival, of those of one run by name."""
+
+
+@cache
+def canonical_columns() -> dict[str, list[str]]:
+    """The columns of each source that the models read, as dbt's sources declare them."""
+    path = DBT_PROJECT / "models" / "staging" / "_sources.yml"
+    (raw,) = yaml.safe_load(path.read_text(encoding="utf-8"))["sources"]
+    tables = {
+        table["name"]: [column["name"] for column in table.get("columns", [])]
+        for table in raw["tables"]
+    }
+    return {
+        name: [column for column in columns if column not in (*LAKE_COLUMNS, FILE_ORDER)]
+        for name, columns in tables.items()
+        if "row_defect" in columns
+    }

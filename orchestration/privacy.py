@@ -1,0 +1,32 @@
+"""What a district decides on the privacy of its home: `privacy.yml` beside the contracts.
+
+Everything is off where the file or a setting isn't there.
+"""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from orchestration.settings import privacy_settings
+from orchestration.settings_file import load_settings_file
+
+
+class PrivacySettings(BaseModel):
+    """The settings; see docs/runbook.md."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    retention_months: int | None = Field(default=None, ge=1)
+    """How many months after its end a quarter's rows keep their numbers, pseudonyms and texts."""
+
+
+def load_privacy_settings() -> PrivacySettings:
+    """The settings in force.
+
+    Raises:
+        InputError: the file isn't written as it must be.
+    """
+    path = privacy_settings()
+    if not path.is_file():
+        return PrivacySettings()
+    return load_settings_file(
+        path, PrivacySettings, "bad_privacy", "retention_months: 月数，或不写"
+    )

@@ -1,0 +1,47 @@
+"""Readers while versions are published: the short form of `make test-load`."""
+
+import threading
+
+import duckdb
+from load import READS, mixtures, read_in_threads
+
+from orchestration.publication import draft, publish
+from orchestration.settings import Home
+
+VERSIONS = 4
+
+
+def change_a_figure(home: Home) -> None:
+    """In every mart that has it, so that a set of two versions' tables can't pass for one."""
+    with duckdb.connect(str(home.warehouse)) as connection:
+        for table, column in (
+            ("hotline_unit_quarter", "rework_count"),
+            ("hotline_district_quarter", "rework_count"),
+            ("unit_quarter", "hotline_due_count"),
+        ):
+            connection.execute(f"update marts.{table} set {column} = {column} + 1")
+
+
+def test_readers_see_one_version_or_the_next(home):
+    writing = threading.Event()
+    place = Home(home)
+
+    def write() -> None:
+        try:
+            for number in range(VERSIONS):
+                place.scratch.mkdir(exist_ok=True)
+                change_a_figure(place)
+                publish(place, draft(place, "2022Q2"), f"run-{number}", "更正")
+        finally:
+            writing.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    seen = read_in_threads(home, writing.is_set, 6)
+    writer.join()
+    print(dict(seen.reads), len(seen.sets), seen.errors[:3])
+    assert len(list((home / "published" / "versions" / "2022Q2").glob("v*"))) == VERSIONS + 1
+    assert seen.errors == []
+    assert mixtures(home, seen) == []
+    assert set(seen.reads) == {read.__name__ for read in READS}
+    assert len(seen.sets) > len(READS), "readers did see versions come"

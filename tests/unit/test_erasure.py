@@ -1,0 +1,97 @@
+"""Pseudonyms and tombstones: nobody without the key tells whose they are."""
+
+import hashlib
+import hmac
+
+import polars as pl
+import pytest
+
+from orchestration.errors import InputError
+from orchestration.ingest.contracts import Column, Contract
+from orchestration.ingest.erasure import Erasure, key_mark, read_erasures, rule_for, tombstone
+from orchestration.ingest.lake import pseudonym
+from orchestration.settings import Home
+
+KEY = "a key of thirty-two characters.."
+CONTRACT = Contract(
+    source="ticket",
+    label="工单",
+    identity=("work_order_id",),
+    columns=(
+        Column(name="work_order_id", label="编号", type="text"),
+        Column(name="unit_name", label="承办单位", type="text"),
+        Column(name="caller_telephone", label="电话", type="text", personal="pseudonymise"),
+        Column(name="remarks", label="备注", type="text"),
+    ),
+)
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch):
+    monkeypatch.setenv("HOTLINE_HASH_KEY", KEY)
+
+
+def entry(source="ticket", number="", quarter=""):
+    mark = tombstone(source, number) if number else ""
+    return Erasure(source, mark, quarter, "2022-10-01 09:00:00", "王", "要求", 1, key_mark())
+
+
+def test_a_telephone_cannot_be_found_by_trying_every_one_without_the_key():
+    """Whoever has the lake and knows the range of numbers, but not the key."""
+    telephone = "000-0000-4321"
+    (found, number) = (pseudonym(KEY.encode(), telephone), tombstone("ticket", telephone))
+    assert found == hmac.new(KEY.encode(), telephone.encode(), hashlib.sha256).hexdigest()
+    for guess in (f"000-0000-{suffix:04}" for suffix in range(10_000)):
+        for key in (b"", b"hotline", KEY[:-1].encode()):
+            tried = hmac.new(key, guess.encode(), hashlib.sha256).hexdigest()
+            assert tried != found and tried[:32] not in number
+        for plain in (hashlib.sha256, hashlib.md5, hashlib.sha1):
+            assert plain(guess.encode()).hexdigest() != found
+            assert plain(f"ticket\0{guess}".encode()).hexdigest()[:32] not in number
+
+
+def test_the_tombstone_is_no_pseudonym_of_another_column():
+    assert pseudonym(KEY.encode(), "1")[:32] not in tombstone("ticket", "1")
+    assert tombstone("ticket", "1") != tombstone("mailbox", "1")
+
+
+def test_only_what_is_listed_is_erased_and_only_what_no_figure_needs():
+    rows = pl.LazyFrame(
+        {
+            "work_order_id": ["1", "2", " 1\u3000", None],
+            "unit_name": ["甲", "乙", "丙", "丁"],
+            "caller_telephone": ["a", "b", "c", "d"],
+            "remarks": ["e", "f", "g", "h"],
+            "file_sha256": ["0"] * 4,
+            "row_number": [2, 3, 4, 5],
+            "row_defect": [None] * 4,
+        }
+    )
+    rule = rule_for([entry(number="1"), entry("mailbox", "2")], "ticket", "2022Q2")
+    once = rule.erase(rows, CONTRACT).collect()
+    first, second, third, last = once["work_order_id"]
+    assert first == third == tombstone("ticket", "1") and (second, last) == ("2", None)
+    assert once["caller_telephone"].to_list() == [None, "b", None, "d"]
+    assert once["remarks"].to_list() == [None, "f", None, "h"]
+    kept = ("unit_name", "file_sha256", "row_number", "row_defect")
+    assert once.select(kept).equals(rows.select(kept).collect())
+    assert rule.erase(once.lazy(), CONTRACT).collect().equals(once)
+
+    assert rule_for([entry(quarter="2022Q1")], "ticket", "2022Q2") is None
+    whole = rule_for([entry(quarter="2022Q2")], "ticket", "2022Q2")
+    all_gone = whole.erase(rows, CONTRACT).collect()
+    assert all_gone["work_order_id"][1] == tombstone("ticket", "2")
+    assert all_gone["remarks"].null_count() == all_gone["caller_telephone"].null_count() == 4
+    assert all_gone["work_order_id"].null_count() == 1
+
+
+def test_another_key_or_none_is_refused(monkeypatch, tmp_path):
+    listed = [entry(number="1")]
+    monkeypatch.setenv("HOTLINE_HASH_KEY", KEY[::-1])
+    with pytest.raises(InputError, match="wrong_hash_key"):
+        rule_for(listed, "ticket", "2022Q2")
+    assert rule_for(listed, "mailbox", "2022Q2") is None
+    monkeypatch.delenv("HOTLINE_HASH_KEY")
+    with pytest.raises(InputError, match="missing_hash_key"):
+        rule_for(listed, "ticket", "2022Q2")
+    assert rule_for(read_erasures(Home(tmp_path)), "ticket", "2022Q2") is None

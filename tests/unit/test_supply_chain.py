@@ -1,0 +1,56 @@
+"""What a run is made of is pinned, known and licensed; nothing of it is run through a shell."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from conftest import PROJECT
+from packaging.utils import canonicalize_name
+from sbom import LOCK, locked
+
+LOCKS = [*PROJECT.glob("*.lock"), *PROJECT.glob("tests/bi/*.lock")]
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_every_dependency_is_pinned_by_hash_from_no_fixed_place(lock):
+    text = lock.read_text(encoding="utf-8")
+    entries = re.split(r"\n(?=\S)", text.strip())
+    assert len(entries) > 10
+    for entry in entries:
+        assert re.match(r"[A-Za-z0-9._-]+(\[[\w,-]+\])?==\S+", entry), entry[:80]
+        assert "--hash=sha256:" in entry, entry[:80]
+    assert "://" not in text and "index-url" not in text
+
+
+def test_the_bill_of_materials_lists_every_locked_package(tmp_path):
+    path = tmp_path / "sbom.json"
+    subprocess.run([sys.executable, PROJECT / "tests" / "sbom.py", path], check=True)
+    bill = json.loads(path.read_text(encoding="utf-8"))
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    listed = {canonicalize_name(part["name"]): part for part in bill["components"]}
+    names = set(
+        re.findall(r"^([A-Za-z0-9._-]+)==[^;\n]*\\$", LOCK.read_text("utf-8"), re.MULTILINE)
+    )
+    assert {canonicalize_name(name) for name in names} <= listed.keys(), "all without a condition"
+    for name, version, hashes in locked():
+        part = listed[canonicalize_name(name)]
+        assert part["version"] == version
+        assert part["licenses"], name
+        assert {entry["content"] for entry in part["hashes"]} == set(hashes)
+
+
+def test_the_code_has_no_shell_no_eval_and_loads_nothing_that_runs():
+    """Even where a line says that a rule doesn't apply."""
+    rules = "S102,S301,S302,S307,S506,S602,S604,S605,S609,S701,S202"
+    options = ("--isolated", "--ignore-noqa", "--select", rules)
+    ran = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", *options, "orchestration"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stdout
+    settings = (PROJECT / "pyproject.toml").read_text("utf-8")
+    assert '"S"' in settings, "and the others are on for make lint"
