@@ -1,8 +1,8 @@
 """Whether a run would change anything: what the last finished run read, and every file it left.
 
 A run's first act is to note that it has begun, its last to note how it ended; one that is killed or
-stopped has no end noted, so the next is run in full. Whatever can't be told from files is no reason
-to skip: with PostgreSQL to publish to, every run is run.
+stopped has no end noted, so the next is run in full. What no file of the home tells is no reason to
+skip: with PostgreSQL to publish to, or Spark's store to build in, every run is run.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from orchestration.notice import NOTICE, NOTICE_ENGLISH
 from orchestration.postgres import postgres_url
 from orchestration.settings import (
     Home,
+    engine,
     exports_root,
     privacy_settings,
     program_files,
@@ -30,7 +31,10 @@ from orchestration.warehouse import query
 
 ENVIRONMENT = "HOTLINE_"
 # The first two are told as the folders that they mean; dbt is given the others by us.
-OTHERWISE_TOLD = {"HOTLINE_HOME", "HOTLINE_EXPORTS", "HOTLINE_SEEDS", "HOTLINE_DATABASE"}
+OTHERWISE_TOLD = {
+    *("HOTLINE_HOME", "HOTLINE_EXPORTS"),
+    *("HOTLINE_SEEDS", "HOTLINE_DATABASE", "HOTLINE_DUCKDB_MEMORY", "HOTLINE_DUCKDB_SPILL"),
+}
 
 
 def basis(home: Home) -> str:
@@ -103,7 +107,9 @@ def unchanged_since(home: Home, quarter: str, based_on: str, today: date) -> str
         Its id; None where the quarter has to be run.
     """
     noted, folder = _noted(home), exports_root() / quarter
-    if postgres_url() or (noted.get("quarter"), noted.get("basis")) != (quarter, based_on):
+    if postgres_url() or engine() != "duckdb":
+        return None
+    if (noted.get("quarter"), noted.get("basis")) != (quarter, based_on):
         return None
     first, last = noted["days"]
     found = exports_in(folder) if folder.is_dir() else []
@@ -125,6 +131,7 @@ def _noted(home: Home) -> dict[str, Any]:
 
 def _left_by(home: Home, quarter: str) -> Iterator[str]:
     """The files of a home that a quarter's run answers for, by path within the home."""
+    yield str(home.erasures.relative_to(home.root))  # even if nothing has been forgotten yet
     paths = [home.warehouse, rejected_workbook(home, quarter)]
     paths += [file.parquet(home) for file in current_files(home, quarter)]
     paths += [*(home.lake / "index" / quarter).iterdir(), *home.published.rglob("*")]

@@ -128,15 +128,30 @@ def test_a_further_export_is_noticed(site, is_left_alone):
     assert is_left_alone()
 
 
+def test_what_was_forgotten_since_is_noticed(site, is_left_alone):
+    erasures = site / "home" / "lake" / "erasures.json"
+    erasures.write_text("[]", encoding="utf-8")
+    assert not is_left_alone()
+    erasures.unlink()
+    assert is_left_alone()
+
+
 def test_a_discrepancy_explains_until_its_last_day(is_left_alone):
     assert is_left_alone(today=EXPIRY)
     assert not is_left_alone(today=EXPIRY + timedelta(days=1))
     assert not is_left_alone(today=date.today() - timedelta(days=1)), "a clock that was set back"
 
 
-@pytest.mark.parametrize("name", ["HOTLINE_HASH_KEY", "HOTLINE_POSTGRES_URL"])
-def test_another_setting_is_noticed(name, is_left_alone, monkeypatch):
-    monkeypatch.setenv(name, "postgresql://nowhere/")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HOTLINE_HASH_KEY", "another"),
+        ("HOTLINE_POSTGRES_URL", "postgresql://nowhere/"),
+        ("HOTLINE_ENGINE", "spark"),
+    ],
+)
+def test_another_setting_is_noticed(name, value, is_left_alone, monkeypatch):
+    monkeypatch.setenv(name, value)
     assert not is_left_alone()
 
 
