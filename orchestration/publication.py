@@ -446,8 +446,10 @@ def _build_duckdb(home: Home, told: list[dict[str, Any]], versions: list[Path]) 
     with connect(home) as connection:
         _write_publication_tables(connection, told)
         write_control_history(connection)
+        # Nobody recovers a file that isn't in its place yet: a log would write all of it twice.
         connection.execute(
-            f"attach '{_quoted(temporary)}' as readers (storage_version '{READER_STORAGE_VERSION}')"
+            f"attach '{_quoted(temporary)}' as readers "
+            f"(storage_version '{READER_STORAGE_VERSION}', recovery_mode 'no_wal_writes')"
         )
         for schema in READER_SCHEMAS:
             connection.execute(f"create schema readers.{schema}")
