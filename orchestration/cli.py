@@ -68,6 +68,7 @@ def _settle(exports: Path | None, home: Path | None) -> Home:
 
 def main() -> None:
     """The command: unusable input ends with its message and the exit status for it."""
+    os.umask(0o077)  # what it writes, backups and Dagster's storage too, is for its owner alone
     try:
         app()
     except InputError as error:

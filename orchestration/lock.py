@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
@@ -31,7 +32,7 @@ def writer(home: Home, run_id: str, wait_seconds: float = WAIT_SECONDS) -> Itera
     before = os.umask(0o077)
     try:
         with FileLock(home.lock, timeout=wait_seconds):
-            died = json.loads(note.read_text())["run_id"] if note.exists() else ""
+            died = _entry(note).get("run_id", "")
             written = note.with_suffix(".tmp")
             written.write_text(
                 json.dumps(
@@ -43,10 +44,8 @@ def writer(home: Home, run_id: str, wait_seconds: float = WAIT_SECONDS) -> Itera
                 )
             )
             written.replace(note)  # whole or not at all: a kill leaves nothing that can't be read
-            try:
-                yield died
-            finally:
-                note.unlink(missing_ok=True)
+            yield died
+            note.unlink()  # not after an error: the next run ends this one in Dagster's storage
     except Timeout as error:
         raise InputError(
             code="home_busy",
@@ -59,9 +58,20 @@ def writer(home: Home, run_id: str, wait_seconds: float = WAIT_SECONDS) -> Itera
 
 
 def holder(home: Home) -> str:
-    """Who holds the home, for people: run, process, since when; empty if nobody says so."""
-    note = home.lock.with_suffix(".json")
-    if not note.exists():
+    """Who holds the home, for people: run, process, since when; empty if nobody does."""
+    entry = _entry(home.lock.with_suffix(".json"))
+    if not entry:
         return ""
-    entry = json.loads(note.read_text())
-    return f"运行 {entry['run_id'][:8]}，进程 {entry['pid']}，自 {entry['since']}"
+    try:
+        with FileLock(home.lock, timeout=0):
+            return ""  # it died with the home in hand
+    except Timeout:
+        return f"运行 {entry['run_id'][:8]}，进程 {entry['pid']}，自 {entry['since']}"
+
+
+def _entry(note: Path) -> dict[str, str]:
+    """What the holder wrote down; nothing where a power cut left no text that can be read."""
+    try:
+        return dict(json.loads(note.read_text()))
+    except (FileNotFoundError, ValueError):
+        return {}
