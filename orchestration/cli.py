@@ -78,6 +78,7 @@ def main() -> None:
     """The command: unusable input, or a machine that can't, ends with its message and status."""
     # A tenth of a small quarter's time went into looking for garbage among what was just imported.
     gc.set_threshold(100_000, 50, 100)
+    os.umask(0o077)  # what it writes, backups and Dagster's storage too, is for its owner alone
     try:
         app()
     except Exception as error:
