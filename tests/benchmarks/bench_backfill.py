@@ -104,7 +104,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Home.current().root / "bench")
     options = parser.parse_args()
     loaded = list(quarters(options.quarters))
-    with TemporaryDirectory() as temporary:
+    # What the daemon had started may still be ending.
+    with TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
         place = Path(temporary)
         write_site(place / "site", loaded)
         os.environ["HOTLINE_SITE"] = str(place / "site")
