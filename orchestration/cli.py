@@ -507,7 +507,11 @@ def _print_stop(
     stopped_by = {check["check_name"] for check in check_results.failures(home, run_id)}
     for line in findings.rule_findings(home, quarter, run_id, stopped_by):
         err.print(_plain(line), soft_wrap=True)
-    blocking = reconciliation.blocking(rows)
+    blocking = [  # what changed since the last version is told above, by mart
+        row
+        for row in reconciliation.blocking(rows)
+        if row["control_id"] != reconciliation.LAST_VERSION
+    ]
     for row in blocking[:40]:
         err.print(
             f"控制项不符：{row['control_id']} · {_subject(row)} · {row['measure']}："

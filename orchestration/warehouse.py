@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -28,6 +29,9 @@ PATIENCE_SECONDS = 3.0
 """How long to wait for whoever has the file open."""
 # What the lake adds to the columns of a source.
 LAKE_COLUMNS = {"file_sha256": "varchar", "row_number": "bigint", "row_defect": "varchar"}
+# What tells the rows of a mart apart within a quarter; a mart has one or two of these.
+KEY_COLUMNS = ("unit_code", "mailbox", "component", "channel", "request_type", "category")
+NUMBER_TYPES = ("BIGINT", "INTEGER", "DECIMAL")
 FILE_ORDER = "file_order"
 """Which of a source's files came first: in order of arrival, of those of one run by name."""
 
@@ -85,11 +89,17 @@ def _has(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
 
 
 def register_raw(
-    home: Home, quarter: Quarter, run_id: str, contracts: dict[str, Contract]
+    home: Home,
+    quarter: Quarter,
+    run_id: str,
+    contracts: dict[str, Contract],
+    last_version: Sequence[Path] = (),
+    reason: str = "",
 ) -> dict[str, int]:
     """Make schema `raw` for a run: its scope, the list of files, code values, views on the lake.
 
-    Also what the quarter's bulletin says of itself (`bulletin_lint`).
+    Also what the quarter's bulletin says of itself (`bulletin_lint`), and the figures of its last
+    published version (`last_version_figure`), if `last_version` names the marts' Parquet files.
 
     dbt reads the quarter from `raw.run_scope`, not from a var, because a changed var makes dbt
     parse the whole project again.
@@ -106,7 +116,7 @@ def register_raw(
             "run_scope",
             "run_id varchar, quarter varchar, quarter_start date, quarter_end date, "
             "previous_quarter varchar, has_bulletin boolean, started_at timestamp, "
-            "code_version varchar",
+            "code_version varchar, reason varchar",
             [
                 (
                     run_id,
@@ -117,6 +127,7 @@ def register_raw(
                     any(file.source == "bulletin" for file in current),
                     started_at,
                     code_version(),
+                    reason or None,
                 )
             ],
         )
@@ -186,6 +197,7 @@ def register_raw(
             "value decimal(18, 6)",
             _bulletin_lint(connection, quarter, contracts),
         )
+        _register_last_version(connection, last_version)
     return {
         source: sum(file.row_count for file in current if file.source == source)
         for source in contracts
@@ -202,6 +214,27 @@ def _after_the_last_run(connection: duckdb.DuckDBPyConnection, now: datetime) ->
     row = connection.execute("select max(checked_at) from audit.reconciliation").fetchone()
     last = row[0] if row else None
     return max(now, last + timedelta(seconds=1)) if last else now
+
+
+def _register_last_version(connection: duckdb.DuckDBPyConnection, marts: Sequence[Path]) -> None:
+    """The numbers of published marts in long form, named as by the macro `mart_rows`."""
+    connection.execute(
+        "create or replace table raw.last_version_figure (mart varchar, quarter varchar, "
+        "subject varchar, measure varchar, value decimal(18, 6))"
+    )
+    for path in marts:
+        relation = f"read_parquet('{str(path).replace(chr(39), chr(39) * 2)}')"
+        described = connection.execute(f"describe from {relation}").fetchall()
+        types = {name: kind.split("(")[0] for name, kind, *_ in described}
+        prefix = "".join(f"{key} || '.' || " for key in types if key in KEY_COLUMNS[1:])
+        subject = "unit_code" if "unit_code" in types else "'district'"
+        numbers = [name for name, kind in types.items() if kind in NUMBER_TYPES]
+        cast = ", ".join(f"{name}::decimal(18, 6) as {name}" for name in numbers)
+        connection.execute(
+            f"insert into raw.last_version_figure select '{path.stem}', quarter, {subject}, "  # noqa: S608 (our own names)
+            f"{prefix}measure, value from (select * replace ({cast}) from {relation}) "
+            f"unpivot (value for measure in ({', '.join(numbers)}))"
+        )
 
 
 def _bulletin_lint(

@@ -1,17 +1,36 @@
 {#- What the controls share. A control returns long rows (quarter, control_id, side, subject,
     measure, value), side being `expected` or `actual`; the model `reconciliation` joins the sides. -#}
 
-{#- Turns the columns `measures` of a relation into rows (subject, measure, value). -#}
-{% macro long_rows(relation, subject, measures) -%}
+{#- Turns the columns `measures` of a relation into rows (subject, measure, value); an SQL text
+    `prefix` stands before the measure's name. -#}
+{% macro long_rows(relation, subject, measures, prefix='') -%}
     {% for measure in measures -%}
     select
         quarter,
         {{ subject }} as subject,
-        '{{ measure }}' as measure,
+        {{ prefix }}'{{ measure }}' as measure,
         cast({{ measure }} as decimal(18, 6)) as value
     from {{ relation }}
     {{ 'union all' if not loop.last }}
     {% endfor -%}
+{%- endmacro %}
+
+{#- Every number of a mart as rows, by its contract: the subject is the unit or `district`, any other
+    key stands before the measure, as in restatements (orchestration/publication.py). -#}
+{% macro mart_rows(mart) -%}
+    {% set keys = ['mailbox', 'component', 'channel', 'request_type', 'category'] -%}
+    {% set columns, prefix, subject, measures = {}, [], ["'district'"], [] -%}
+    {% if execute -%}
+    {% set columns = graph.nodes['model.' ~ project_name ~ '.' ~ mart].columns -%}
+    {% endif -%}
+    {% for column in columns.values() -%}
+    {% if column.name == 'unit_code' %}{% do subject.append('unit_code') %}
+    {% elif column.name in keys %}{% do prefix.append(column.name ~ " || '.' || ") %}
+    {% elif column.data_type.split('(')[0] in ['bigint', 'integer', 'decimal'] -%}
+    {% do measures.append(column.name) -%}
+    {% endif -%}
+    {% endfor -%}
+    {{ long_rows(ref(mart), subject | last, measures, prefix | join) }}
 {%- endmacro %}
 
 {% macro is_one_of(column, names) -%}

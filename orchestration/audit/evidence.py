@@ -61,6 +61,7 @@ GROUP_LABELS = {
     "published": "集市 → 通报数字",
     "bulletin_self": "通报自身一致",
     "quarter_to_quarter": "本季度 → 上季度",
+    "version_to_version": "已发布的上一版 → 现在的集市",
 }
 # What doesn't hold comes first.
 STATUS_ORDER = {"explained": 1, "match": 2}
@@ -85,6 +86,7 @@ PLACES = {
 # Measures that are no column of a mart.
 MORE_LABELS = {
     "rejected_count": "拒收行数",
+    "changed_figure_count": "改变的数字个数",
     "appendix_1_row_count": "附件1印出次数",
     "appendix_2_row_count": "附件2印出次数",
     "appendix_3_row_count": "附件3印出次数",

@@ -14,6 +14,7 @@ import xlsxwriter
 from rapidfuzz import process
 
 from orchestration.audit.discrepancies import SEED, unused
+from orchestration.audit.reconciliation import LAST_VERSION, LAST_VERSION_GROUP
 from orchestration.publication import UNREASONED, changed_figures, changed_files
 from orchestration.settings import Home
 from orchestration.warehouse import is_built, query
@@ -104,7 +105,7 @@ def rule_findings(home: Home, quarter: str, run_id: str, failed: set[str]) -> li
         failed: the names of its blocking checks that failed.
     """
     lines = []
-    if UNREASONED in failed:
+    if failed & {UNREASONED, f"reconciliation.{LAST_VERSION_GROUP}"}:
         lines += _restatement_findings(home, quarter)
     if UNUSED_DISCREPANCY in failed:
         lines += _discrepancy_findings(home, quarter, run_id)
@@ -114,7 +115,7 @@ def rule_findings(home: Home, quarter: str, run_id: str, failed: set[str]) -> li
 def _restatement_findings(home: Home, quarter: str) -> list[str]:
     files, figures = changed_files(home, quarter), changed_figures(home, quarter)
     lines = [
-        f"[{UNREASONED}] 与上一版相比有 {len(figures)} 个数字改变"
+        f"[{UNREASONED}] 控制项 {LAST_VERSION}：与上一版相比有 {len(figures)} 个数字改变"
         f"（改动或新到的来源文件：{'、'.join(files) or '无'}）。应为：有改变就说明原因。"
         f'处理：核实后运行 hotline run {quarter} --reason "为什么更正"。'
     ]

@@ -15,9 +15,10 @@ from rapidfuzz import process
 
 from orchestration.audit.measures import BUSINESS_ID, Mart
 from orchestration.errors import InputError
-from orchestration.publication import KEY_COLUMNS, readers_parquet
+from orchestration.publication import readers_parquet
 from orchestration.quarters import Quarter
 from orchestration.settings import Home, seeds_root
+from orchestration.warehouse import KEY_COLUMNS
 
 DISTRICT = "全区"
 GROUPS = ("A", "other")

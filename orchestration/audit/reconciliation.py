@@ -11,6 +11,8 @@ from orchestration.warehouse import is_built, query
 
 TABLE = "audit.reconciliation"
 HOLDING = ("match", "explained")
+LAST_VERSION, LAST_VERSION_GROUP = "last_version", "version_to_version"
+"""The control, and its group, that hold the marts against the quarter's last published version."""
 STATED = ("control_group", "severity", "tolerance", "is_exhaustive", "compares", "owner")
 
 

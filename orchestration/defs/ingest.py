@@ -10,6 +10,8 @@ from orchestration.defs.resources import Workspace, retrying
 from orchestration.ingest.arrival import wait_until_still
 from orchestration.ingest.changes import changes
 from orchestration.ingest.lake import current_files, ingest_source
+from orchestration.publication import last_version_marts
+from orchestration.runner import REASON_TAG
 from orchestration.warehouse import register_raw
 
 CHANGES = "changes"
@@ -23,7 +25,14 @@ SOURCES = {
     "suggestion": "政协委员微建议导出 → 原始湖（去掉个人信息列，只存文本）",
     "bulletin": "已发布的通报（Word、网页、文本、工作簿或长表，逐字照录）→ 原始湖；尚未发布时为空",
 }
-SCOPE = ("run_scope", "source_file", "contract_value", "contract", "bulletin_lint")
+SCOPE = (
+    "run_scope",
+    "source_file",
+    "contract_value",
+    "contract",
+    "bulletin_lint",
+    "last_version_figure",
+)
 
 
 def _raw_asset(source: str, description: str) -> dg.AssetsDefinition:
@@ -89,6 +98,7 @@ raw_assets = [_raw_asset(source, description) for source, description in SOURCES
                 "契约中的取值对照",
                 "契约中的写法与拒收容许比例",
                 "通报自身比对的两边",
+                "本季度上一个已发布版本的数字",
             ),
             strict=True,
         )
@@ -99,8 +109,14 @@ def raw_scope(
     context: dg.AssetExecutionContext, workspace: Workspace
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Point schema `raw` of the working warehouse at the quarter's current lake files."""
+    quarter = quarter_of(context)
     rows = register_raw(
-        workspace.home, quarter_of(context), context.run.run_id, workspace.contracts
+        workspace.home,
+        quarter,
+        context.run.run_id,
+        workspace.contracts,
+        last_version_marts(workspace.home, str(quarter)),
+        context.run.tags.get(REASON_TAG, ""),
     )
     columns = built_columns(workspace.home)
     for name in SCOPE:

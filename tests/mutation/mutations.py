@@ -24,7 +24,7 @@ from orchestration.ingest.contracts import load_contracts
 from orchestration.ingest.lake import ingest_source
 from orchestration.quarters import Quarter
 from orchestration.settings import Home
-from orchestration.warehouse import connect, register_raw
+from orchestration.warehouse import KEY_COLUMNS, connect, register_raw
 
 QUARTER = Quarter(2022, 2)
 RUN_ID = "mutation"
@@ -47,12 +47,16 @@ class Outcome:
     """What came of a mutation, figures by (subject, measure).
 
     `changed` differ from the undisturbed ones, in a mart or as printed; `named` are the blocking
-    controls that concern one of them; `restated` is told by the comparison with version 1.
+    controls that concern one of them.
     """
 
     changed: frozenset[tuple[str, str]]
     named: list[str]
-    restated: frozenset[tuple[str, str]]
+
+    @property
+    def named_without_a_version(self) -> bool:
+        """Whether a control would name it on a first load too, with no version before it."""
+        return any(control_id != reconciliation.LAST_VERSION for control_id in self.named)
 
 
 class Bench:
@@ -130,7 +134,7 @@ class Bench:
     def _outcome(self, mutation: Mutation) -> Outcome:
         figures = self._figures()
         changed = (figures - self.undisturbed) + (self.undisturbed - figures)
-        concerned = frozenset((subject, measure) for (_, subject, measure), _ in changed)
+        concerned = frozenset(name for (_, names), _ in changed for name in names)
         blocking = reconciliation.blocking(reconciliation.controls(self.home, RUN_ID))
         column = next(
             c.name for c in self.contracts[mutation.source].columns if mutation.column in c.headers
@@ -142,7 +146,6 @@ class Bench:
         )
         # The control of rejected rows concerns the very cell if that is what it lists.
         cell = {(f"{mutation.source}.csv", "rejected_count")} if is_rejected else set()
-        restated = publication.changed_figures(self.home, str(QUARTER))
         return Outcome(
             changed=concerned,
             named=sorted(
@@ -152,7 +155,6 @@ class Bench:
                     if (row["subject"], row["measure"]) in concerned | cell
                 }
             ),
-            restated=frozenset((row["unit_code"], row["measure"]) for row in restated),
         )
 
     def _write(self, source: str, rows: list[list[str]]) -> None:
@@ -163,14 +165,19 @@ class Bench:
     def _ingest(self) -> None:
         for source in self.contracts:
             ingest_source(self.home, self.exports, QUARTER, self.contracts, source)
-        register_raw(self.home, QUARTER, RUN_ID, self.contracts)
+        last_version = publication.last_version_marts(self.home, str(QUARTER))
+        register_raw(self.home, QUARTER, RUN_ID, self.contracts, last_version)
 
     def _read(self, sql: str) -> list[tuple]:
         with connect(self.home) as connection:
             return connection.execute(sql).fetchall()
 
     def _figures(self) -> Counter:
-        """((place, subject, measure), value) of every mart cell and of every figure printed."""
+        """((place, names), value) of every mart cell and of every figure printed.
+
+        The names are what controls may call it: (subject, measure), and as the control of the last
+        version does.
+        """
         figures: Counter = Counter()
         with connect(self.home) as connection:
             for (table,) in connection.execute(
@@ -178,14 +185,18 @@ class Bench:
                 "and table_type = 'BASE TABLE'"
             ).fetchall():
                 for row in _dictionaries(connection, f"select * from marts.{table}"):
-                    keys = [row.pop(key) for key in publication.KEY_COLUMNS if key in row]
+                    keys = {key: row.pop(key) for key in KEY_COLUMNS if key in row}
+                    subject = next(iter(keys.values()), "district")
+                    unit = keys.pop("unit_code", "district")
+                    prefix = ".".join([table, *keys.values()])
                     for measure, value in row.items():
-                        figures[(table, keys[0] if keys else "district", measure), value] += 1
+                        names = ((subject, measure), (unit, f"{prefix}.{measure}"))
+                        figures[(table, names), value] += 1
             for row in _dictionaries(connection, "select * from controls.published_figure"):
                 place = f"{row['table_name']}/{row['table_row']}/{row['printed_name']}"
                 subject = row["subject"] or place
                 measure = row["measure"] if row["subject"] else row["printed_measure"]
-                figures[("bulletin", subject, measure), row["printed_value"]] += 1
+                figures[("bulletin", ((subject, measure),)), row["printed_value"]] += 1
         return figures
 
 

@@ -5,7 +5,7 @@
 with control_side as (
     {% for model in [
         'control_row', 'control_recount', 'control_total', 'control_bound', 'control_rate',
-        'control_published', 'control_bulletin', 'control_quarter'
+        'control_published', 'control_bulletin', 'control_quarter', 'control_version'
     ] -%}
     select
         quarter,
@@ -50,8 +50,9 @@ compared as (
 
 -- A known discrepancy explains exactly what it records: if a figure changes, it no longer does.
 -- Where nothing is expected there is no difference, and its record holds the actual figure instead.
--- Rejected rows are explained while the source's contract lets them pass.
-judged as (
+-- Rejected rows are explained while the source's contract lets them pass, a figure that is no longer
+-- as published by the reason that the operator gives.
+reasoned as (
     select
         scope.run_id,
         scope.started_at,
@@ -65,14 +66,11 @@ judged as (
         compared.difference,
         control.tolerance,
         control.severity,
-        coalesce(known.reason, tolerated.reason) as reason,
-        case
-            when abs(compared.difference) <= control.tolerance then 'match'
-            when known.reason is not null or tolerated.reason is not null then 'explained'
-            when compared.expected is null then 'missing_expected'
-            when compared.actual is null then 'missing_actual'
-            else 'unexplained'
-        end as status
+        coalesce(
+            known.reason,
+            tolerated.reason,
+            case when compared.control_id = 'last_version' then scope.reason end
+        ) as reason
     from compared
     cross join {{ source('raw', 'run_scope') }} as scope
     left join {{ ref('control') }} as control on compared.control_id = control.control_id
@@ -94,6 +92,19 @@ judged as (
             and compared.quarter = tolerated.quarter
             and compared.subject = tolerated.subject
     where control.is_exhaustive is distinct from false or compared.expected is not null
+),
+
+judged as (
+    select
+        *,
+        case
+            when abs(difference) <= tolerance then 'match'
+            when reason is not null then 'explained'
+            when expected is null then 'missing_expected'
+            when actual is null then 'missing_actual'
+            else 'unexplained'
+        end as status
+    from reasoned
 )
 
 select
