@@ -73,7 +73,10 @@ _REFUSALS = (
     ),
     _Refusal(
         "out_of_memory",
-        ("MemoryError", "Cannot allocate memory", "Out of Memory Error", "memory allocation of"),
+        (
+            *("MemoryError", "Cannot allocate memory", "Out of Memory Error"),
+            *("memory allocation of", "can't start new thread"),
+        ),
         "内存不够",
         "约 2 GiB 可用内存",
         "关闭别的程序，或换一台内存更大的机器后重新运行",
