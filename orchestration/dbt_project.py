@@ -24,7 +24,8 @@ if site := site_root():
     TARGET /= f"site-{hashlib.sha256(str(site).encode()).hexdigest()[:12]}"
 # dbt takes seed paths relative to its project.
 os.environ["HOTLINE_SEEDS"] = os.path.relpath(seeds_root(), DBT_PROJECT)
-QUIET = ["--quiet", "--log-level-file", "none"]
+# Not even errors: they come back as results and are told in our words.
+QUIET = ["--quiet", "--log-level", "none", "--log-level-file", "none"]
 DATABASE = "HOTLINE_DATABASE"
 
 
