@@ -31,7 +31,8 @@ if site := site_root():
     TARGET /= f"site-{hashlib.sha256(str(site).encode()).hexdigest()[:12]}"
 # dbt takes seed paths relative to its project.
 os.environ["HOTLINE_SEEDS"] = os.path.relpath(seeds_root(), DBT_PROJECT)
-QUIET = ["--quiet", "--log-level-file", "none"]
+# Not even errors: they come back as results and are told in our words.
+QUIET = ["--quiet", "--log-level", "none", "--log-level-file", "none"]
 # The manifest is handed on in memory: writing it takes a third of a second, twice a run.
 IN_MEMORY = "--no-write-json"
 RESULT_EVENTS = {"LogSeedResult", "LogModelResult", "LogTestResult"}

@@ -75,7 +75,10 @@ _REFUSALS = (
     ),
     _Refusal(
         "out_of_memory",
-        ("MemoryError", "Cannot allocate memory", "Out of Memory Error", "memory allocation of"),
+        (
+            *("MemoryError", "Cannot allocate memory", "Out of Memory Error"),
+            *("memory allocation of", "can't start new thread"),
+        ),
         "内存不够",
         "约 2 GiB 可用内存",
         "机器还有内存就放宽 --memory-limit（默认 4GiB），没有就关闭别的程序或换一台更大的机器，"

@@ -9,6 +9,7 @@ off the versions' manifests, so that a run that was cut off leaves nothing half-
 
 import hashlib
 import json
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ FACT_PREFIX = "fct_"
 READER_STORAGE_VERSION = "v1.0.0"
 # `published/parquet` is a link to one of these; all of a publication's tables change at once.
 TREE = ".parquet-"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -167,12 +169,39 @@ def changed_figures(home: Home, quarter: str) -> list[dict[str, str | None]]:
 
 
 def last_version_marts(home: Home, quarter: str) -> list[Path]:
-    """The marts' Parquet files of a quarter's last version; none where it was never published."""
+    """The marts' Parquet files of a quarter's last version; none where it was never published.
+
+    A damaged one is first written anew from `marts.duckdb`, whose rows give the same bytes.
+
+    Raises:
+        InputError: one is damaged, and so is its table in `marts.duckdb`.
+    """
     previous = _latest(home, quarter)
     if previous is None:
         return []
     folder = home.version_manifest(quarter, previous["version"]).parent
-    return [p for p in sorted(folder.glob("*.parquet")) if not p.stem.startswith(FACT_PREFIX)]
+    marts = {
+        folder / f"{table}.parquet": sha256
+        for table, sha256 in sorted(previous["outputs"].items())
+        if not table.startswith(FACT_PREFIX)
+    }
+    damaged = [path for path, sha256 in marts.items() if not _is_sound(path, sha256)]
+    if damaged:
+        aside = home.scratch / "mended"
+        shutil.rmtree(aside, ignore_errors=True)
+        found = export_readers_marts(home, quarter, aside)
+    for path in damaged:
+        if found.get(path.stem) != marts[path]:
+            raise InputError(
+                code="damaged_version",
+                file=str(path.relative_to(home.root)),
+                found="已发布的文件损坏，marts.duckdb 里的这个表也与发布时不同",
+                expected="两者至少有一个是发布时的内容",
+                action="从备份（hotline backup）中取回这一个文件后重新运行",
+            )
+        (aside / path.name).replace(path)
+        _log.warning("已发布的 %s 损坏或丢失，已由 marts.duckdb 重写", path.relative_to(home.root))
+    return list(marts)
 
 
 def changed_files(home: Home, quarter: str) -> list[str]:
@@ -385,8 +414,12 @@ def _mend(drafted: Draft, version: Path) -> None:
     """Put back a file of a version that was damaged or lost: the draft has the same bytes."""
     for table, sha256 in drafted.outputs.items():
         path = version / f"{table}.parquet"
-        if not path.is_file() or sha256_of(path) != sha256:
+        if not _is_sound(path, sha256):
             (drafted.folder / path.name).replace(path)
+
+
+def _is_sound(path: Path, sha256: str) -> bool:
+    return path.is_file() and sha256_of(path) == sha256
 
 
 def refresh_readers(home: Home, new: Path | None = None, place: Path | None = None) -> None:

@@ -43,6 +43,7 @@ class RunLog(RotatingFileHandler):
         event = getattr(record, "dagster_meta", {}).get("dagster_event")
         if event is not None and event.event_type in EVENTS:
             super().emit(record)
+            self.close()  # Dagster never does; the next event opens the file again
 
     def handleError(self, record: LogRecord) -> None:  # noqa: N802 (logging's name)
         """Nothing: a log that can't be written stops no run."""

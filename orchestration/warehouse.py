@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,22 @@ def is_built(home: Home, table: str) -> bool:
         return _has(connection, table)
 
 
+def time_on_record(connection: duckdb.DuckDBPyConnection, run_id: str) -> datetime:
+    """Now, but later than all that other runs recorded, though the clock was set back meanwhile.
+
+    Which run was a quarter's last is told by this time.
+    """
+    moments = [datetime.now().replace(microsecond=0)]
+    for table in filter(partial(_has, connection), ("audit.reconciliation", "audit.check_result")):
+        row = connection.execute(
+            f"select max(checked_at) from {table} where run_id <> ?",  # noqa: S608 (our own names)
+            [run_id],
+        ).fetchone()
+        if row and row[0]:
+            moments.append(row[0] + timedelta(seconds=1))
+    return max(moments)
+
+
 def _has(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
     found = connection.execute(
         "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
@@ -136,7 +153,7 @@ def register_raw(
     """
     files, current = all_files(home), current_files(home, str(quarter))
     with connect(home) as connection:
-        started_at = _after_the_last_run(connection, datetime.now().replace(microsecond=0))
+        started_at = time_on_record(connection, run_id)
         connection.execute("create schema if not exists raw")
         _replace_table(
             connection,
@@ -250,18 +267,6 @@ def _register_last_version(connection: duckdb.DuckDBPyConnection, marts: Sequenc
             f"{prefix}measure, value from (select * replace ({cast}) from {relation}) "
             f"unpivot (value for measure in ({', '.join(numbers)}))"
         )
-
-
-def _after_the_last_run(connection: duckdb.DuckDBPyConnection, now: datetime) -> datetime:
-    """The time of a run: later than any before it, though the clock was set back meanwhile.
-
-    Which run was a quarter's last is told by this time.
-    """
-    if not _has(connection, "audit.reconciliation"):
-        return now
-    row = connection.execute("select max(checked_at) from audit.reconciliation").fetchone()
-    last = row[0] if row else None
-    return max(now, last + timedelta(seconds=1)) if last else now
 
 
 def _bulletin_lint(

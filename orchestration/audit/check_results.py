@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
 
 from orchestration.dictionary.tables import reader_tables
 from orchestration.provenance import code_version
 from orchestration.settings import Home
-from orchestration.warehouse import connect, insert_rows, is_built, query
+from orchestration.warehouse import connect, insert_rows, is_built, query, time_on_record
 
 Severity = Literal["error", "warn"]
 
@@ -32,25 +31,25 @@ def record(
     home: Home, run_id: str, quarter: str, input_sha256: str, results: Iterable[CheckResult]
 ) -> None:
     """Append results to `audit.check_result`."""
-    now = datetime.now().replace(microsecond=0)
-    rows = [
-        (
-            run_id,
-            quarter,
-            result.check_name,
-            result.layer,
-            result.severity,
-            result.passed,
-            result.failing_count,
-            input_sha256,
-            code_version(),
-            now,
-        )
-        for result in results
-    ]
     with connect(home) as connection:
         connection.execute("create schema if not exists audit")
         connection.execute(reader_tables()["audit", "check_result"].create_statement)
+        now = time_on_record(connection, run_id)
+        rows = [
+            (
+                run_id,
+                quarter,
+                result.check_name,
+                result.layer,
+                result.severity,
+                result.passed,
+                result.failing_count,
+                input_sha256,
+                code_version(),
+                now,
+            )
+            for result in results
+        ]
         insert_rows(connection, "audit.check_result", rows)
 
 

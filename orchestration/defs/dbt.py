@@ -13,7 +13,7 @@ from orchestration.defs.columns import COLUMN_SCHEMA, built_columns
 from orchestration.defs.ingest import OWNERS, READERS, TEAM
 from orchestration.defs.partitions import quarters
 from orchestration.defs.resources import Workspace
-from orchestration.errors import refusal
+from orchestration.errors import for_people, refusal
 from orchestration.publication import READER_SCHEMAS, input_sha256
 from orchestration.settings import DBT_PROJECT, engine
 from orchestration.warehouse import check_engine
@@ -70,8 +70,9 @@ def dbt_models(context: dg.AssetExecutionContext, workspace: Workspace) -> Itera
         ),
     )
     broken = [entry for entry in result.run_results["results"] if entry["status"] == "error"]
-    said = [str(entry["message"]) for entry in broken] + [repr(result.exception)]
-    if refused := refusal("\n".join(said)):
+    said = "\n".join(str(entry["message"]) for entry in broken)
+    refused = refusal(said) or (result.exception and for_people(result.exception))
+    if refused:
         raise refused
     # Before the first event that may stop this step, so that a failed test is on record too.
     record(

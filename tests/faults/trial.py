@@ -324,6 +324,8 @@ class Fault:
     untold: list[str] = field(default_factory=list)
     """What the operator should have been told, or shouldn't."""
     lost_or_doubled_rows: int = 0
+    tables: list[str] = field(default_factory=list)
+    """In which of the readers' tables those rows are."""
     half_publications: list[str] = field(default_factory=list)
     leftovers: list[str] = field(default_factory=list)
     failed_reruns: list[str] = field(default_factory=list)
@@ -387,9 +389,9 @@ class Trial:
         """Hold what readers see, and what is left behind, against an undisturbed home."""
         now, expected = State(self.home), self.base.after.rows
         if now.rows != expected and now.rows != self.base.after_two_runs().rows:
-            self.fault.lost_or_doubled_rows += sum(
-                ((expected - now.rows) + (now.rows - expected)).values()
-            )
+            wrong = (expected - now.rows) + (now.rows - expected)
+            self.fault.lost_or_doubled_rows += wrong.total()
+            self.fault.tables = sorted({table for table, _ in wrong})
         self.fault.half_publications += now.half_publications(self.base.after)
         self.fault.leftovers += now.leftovers()
 

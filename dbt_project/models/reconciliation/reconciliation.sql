@@ -50,8 +50,8 @@ compared as (
 
 -- A known discrepancy explains exactly what it records: if a figure changes, it no longer does.
 -- Where nothing is expected there is no difference, and its record holds the actual figure instead.
--- Rejected rows are explained while the source's contract lets them pass, a figure that is no longer
--- as published by the reason that the operator gives.
+-- Rejected rows are explained while the source's contract lets them pass, a figure that is not
+-- any longer as published by the reason that the operator gives.
 reasoned as (
     select
         scope.run_id,
