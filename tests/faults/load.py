@@ -263,12 +263,13 @@ def main() -> None:
         with ThreadPoolExecutor() as people:
             queued = people.submit(run_through_dagster, home, exports, 20 * arguments.seconds)
             writing = [
-                people.submit(write_on, home, folder, quarter, lambda: is_over() and queued.done())
+                people.submit(write_on, home, folder, quarter, is_over)
                 for folder, quarter in (
                     *((exports, QUARTER), (others, QUARTER), (others, OTHER_QUARTER)),
                 )
             ]
             wrote = [writer.result() for writer in writing]
+            queued.result()  # Dagster's queue starts it once no person's run is under way
         stop.touch()
         seen = Seen()
         for _ in processes:
