@@ -25,8 +25,6 @@ REASON_TAG = "hotline/reason"
 """A run's tag: why it changes what was published, where it does."""
 STARTED_BY = "hotline/started_by"
 """A run's tag: the command itself reports how such a run ends."""
-PROCESS = "hotline/process"
-"""A run's tag: the command's process, by which a later run sees that it is dead."""
 FILES_PUBLISHED_BY = "published__marts"
 """The step after which readers have the files."""
 DAGSTER_DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
@@ -147,8 +145,10 @@ def register_quarters(home: Home, exports: Path) -> None:
     """Make a partition of every quarter's folder, so that Dagster's pages show them."""
     from orchestration.defs.automation import quarter_folders
     from orchestration.defs.partitions import quarters
+    from orchestration.defs.resources import end_dead_runs
 
     with dagster_instance(home) as instance:
+        end_dead_runs(instance)
         instance.add_dynamic_partitions(quarters.name or "", list(quarter_folders(exports)))
 
 
@@ -221,8 +221,7 @@ def _run_job(
             partition_key=quarter,
             run_id=outcome.run_id,
             raise_on_error=False,
-            tags={STARTED_BY: "command", PROCESS: str(os.getpid())}
-            | ({REASON_TAG: reason} if reason else {}),
+            tags={STARTED_BY: "command"} | ({REASON_TAG: reason} if reason else {}),
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
     outcome.succeeded = result.success

@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 
 from orchestration.defs.partitions import quarters
+from orchestration.defs.resources import end_dead_runs
 from orchestration.errors import InputError
 from orchestration.ingest.arrival import fingerprint
 from orchestration.quarters import Quarter
@@ -44,6 +45,7 @@ quarterly_job = dg.define_asset_job(
 )
 def after_quarter_end(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Load the quarter that ended a few days ago."""
+    end_dead_runs(context.instance)
     day = context.scheduled_execution_time.date()
     quarter = str(Quarter.containing(day - timedelta(days=15)))
     context.instance.add_dynamic_partitions(quarters.name or "", [quarter])
@@ -61,6 +63,7 @@ def exports_changed(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     The cursor holds what was seen last and what was last asked for, by quarter: a file that is
     still being written looks different at each tick and is left alone until it doesn't.
     """
+    end_dead_runs(context.instance)
     cursor = json.loads(context.cursor) if context.cursor else {"seen": {}, "requested": {}}
     seen = _fingerprints(exports_root())
     ready = {

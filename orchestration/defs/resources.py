@@ -15,9 +15,10 @@ from orchestration.ingest.contracts import Contract, load_contracts
 from orchestration.lock import writer
 from orchestration.publication import finish
 from orchestration.retention import forget_old_runs
-from orchestration.runner import PROCESS
 from orchestration.settings import Home, contracts_root, exports_root
 
+PROCESS = "hotline/process"
+"""A run's tag: its process, by which others see that it is dead."""
 TRIES = 3
 WAIT_SECONDS = 5.0
 
@@ -29,9 +30,13 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Workspace"]:
         """Hold the home from the first step to the last; scratch starts and ends empty."""
-        with writer(self.home, context.run_id or "") as died:
-            last_run.begin(self.home, context.run_id or "")
-            _close(context.instance, died)
+        instance, run_id = context.instance, context.run_id or ""
+        if instance and instance.has_run(run_id):
+            instance.add_run_tags(run_id, {PROCESS: str(os.getpid())})
+        with writer(self.home, run_id) as died:
+            last_run.begin(self.home, run_id)
+            if instance:
+                end_dead_runs(instance, died)
             shutil.rmtree(self.home.scratch, ignore_errors=True)
             self.home.scratch.mkdir(parents=True)
             settle(self.home, self.contracts)
@@ -77,20 +82,22 @@ def retrying() -> Iterator[None]:
         raise
 
 
-def _close(instance: dg.DagsterInstance | None, died: str) -> None:
-    """End the runs in Dagster's storage whose processes died: they would count as running for ever.
+def end_dead_runs(instance: dg.DagsterInstance, died: str = "") -> None:
+    """End the runs in Dagster's storage whose processes died.
 
-    Called by the holder of the home: of the others only those that wait for it are alive.
+    They would count as running for ever, and Dagster's queue wouldn't start another one.
+
+    Args:
+        instance: Dagster's.
+        died: a run that is known to have died.
     """
-    if instance is None:
-        return
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
         if run.run_id == died or not _is_alive(run.tags.get(PROCESS)):
             instance.report_run_failed(run, message="进程中断，没有走到结尾；由下一次运行登记")
 
 
 def _is_alive(process: str | None) -> bool:
-    """Whether the process of a run lives, as far as one can tell: Dagster's own runs name none."""
+    """Whether the process of a run lives; one that hasn't said which it is isn't thought dead."""
     try:
         os.kill(int(process or 0), 0)
     except ProcessLookupError:

@@ -30,8 +30,8 @@ from trial import EXPORTS, PROJECT, QUARTER, correct
 
 HOTLINE = Path(sys.executable).with_name("hotline")
 SPAWN = multiprocessing.get_context("spawn")
-PAUSE_SECONDS = 0.05
-"""Between a reader's reads: twenty that never rest would leave the writers nothing."""
+PAUSE_SECONDS = 1.5
+"""Between a reader's reads: twenty that never rest would leave two cores no time to write."""
 OTHER_QUARTER = "2022Q3"
 
 
@@ -107,11 +107,11 @@ class Seen:
         self.errors += other.errors
 
 
-def read_on(home: Path, is_over: Callable[[], bool], first: int) -> Seen:
+def read_on(home: Path, is_over: Callable[[], bool], first: int, pause: float) -> Seen:
     """One reader: the kinds in turn, until it is over."""
     seen, turn = Seen(), first
     while not is_over():
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(pause)
         read = READS[turn % len(READS)]
         turn += 1
         try:
@@ -122,12 +122,14 @@ def read_on(home: Path, is_over: Callable[[], bool], first: int) -> Seen:
     return seen
 
 
-def read_in_threads(home: Path, is_over: Callable[[], bool], readers: int) -> Seen:
+def read_in_threads(
+    home: Path, is_over: Callable[[], bool], readers: int, pause: float = PAUSE_SECONDS
+) -> Seen:
     """Several readers with connections of their own in one process."""
     seen: list[Seen] = []
 
     def one(number: int) -> None:
-        seen.append(read_on(home, is_over, number))
+        seen.append(read_on(home, is_over, number, pause))
 
     threads = [threading.Thread(target=one, args=(number,)) for number in range(readers)]
     for thread in threads:
@@ -263,12 +265,13 @@ def main() -> None:
         with ThreadPoolExecutor() as people:
             queued = people.submit(run_through_dagster, home, exports, 20 * arguments.seconds)
             writing = [
-                people.submit(write_on, home, folder, quarter, lambda: is_over() and queued.done())
+                people.submit(write_on, home, folder, quarter, is_over)
                 for folder, quarter in (
                     *((exports, QUARTER), (others, QUARTER), (others, OTHER_QUARTER)),
                 )
             ]
             wrote = [writer.result() for writer in writing]
+            queued.result()  # Dagster's queue starts it once no person's run is under way
         stop.touch()
         seen = Seen()
         for _ in processes:

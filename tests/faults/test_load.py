@@ -37,7 +37,7 @@ def test_readers_see_one_version_or_the_next(home):
 
     writer = threading.Thread(target=write)
     writer.start()
-    seen = read_in_threads(home, writing.is_set, 6)
+    seen = read_in_threads(home, writing.is_set, 6, pause=0.05)
     writer.join()
     print(dict(seen.reads), len(seen.sets), seen.errors[:3])
     assert len(list((home / "published" / "versions" / "2022Q2").glob("v*"))) == VERSIONS + 1

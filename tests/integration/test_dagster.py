@@ -167,6 +167,24 @@ def test_the_sensor_waits_until_files_stand_still(instance, exports, monkeypatch
     assert [r.partition_key for r in fourth.run_requests] == ["2022Q2"]
 
 
+def test_a_dead_run_does_not_hold_up_the_queue(defs, instance, exports, monkeypatch):
+    from orchestration.defs.resources import PROCESS
+
+    monkeypatch.setenv("HOTLINE_EXPORTS", str(exports))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    job = defs.resolve_job_def("quarterly_load")
+    dead, alive = (
+        instance.create_run_for_job(
+            job, status=dg.DagsterRunStatus.STARTED, tags={PROCESS: str(process)}
+        )
+        for process in (ended.pid, os.getpid())
+    )
+    tick(instance, None)
+    assert instance.get_run_by_id(dead.run_id).status == dg.DagsterRunStatus.FAILURE
+    assert instance.get_run_by_id(alive.run_id).status == dg.DagsterRunStatus.STARTED
+
+
 def test_the_sensor_asks_for_one_run_a_quarter(instance, exports, monkeypatch):
     monkeypatch.setenv("HOTLINE_EXPORTS", str(exports))
     (exports / "2022Q3").mkdir()
