@@ -153,7 +153,7 @@ def test_each_kind_of_control_is_there_and_has_run(published_home):
     assert groups == {
         *("file_to_raw", "raw_to_staging", "staging_to_fact", "fact_to_mart", "unit_to_district"),
         *("breakdown_to_total", "bound", "rate", "index", "published", "bulletin_self"),
-        "quarter_to_quarter",
+        *("quarter_to_quarter", "version_to_version"),
     }
     ran = read(published_home, "select distinct control_group from audit.reconciliation")
     assert {group for (group,) in ran} == groups
