@@ -200,6 +200,7 @@ def _run_job(
     from orchestration.defs.automation import QUARTERLY_JOB
     from orchestration.defs.ingest import CHANGES
     from orchestration.defs.partitions import quarters
+    from orchestration.defs.resources import PROCESS
 
     started: dict[str, float] = {}
 
@@ -221,7 +222,8 @@ def _run_job(
             partition_key=quarter,
             run_id=outcome.run_id,
             raise_on_error=False,
-            tags={STARTED_BY: "command"} | ({REASON_TAG: reason} if reason else {}),
+            tags={STARTED_BY: "command", PROCESS: str(os.getpid())}
+            | ({REASON_TAG: reason} if reason else {}),
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
     outcome.succeeded = result.success

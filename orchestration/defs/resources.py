@@ -19,6 +19,11 @@ from orchestration.settings import Home, contracts_root, exports_root
 
 PROCESS = "hotline/process"
 """A run's tag: its process, by which others see that it is dead."""
+UNDER_WAY = [
+    dg.DagsterRunStatus.NOT_STARTED,  # as one stays that couldn't write that it started
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
 TRIES = 3
 WAIT_SECONDS = 5.0
 
@@ -91,7 +96,7 @@ def end_dead_runs(instance: dg.DagsterInstance, died: str = "") -> None:
         instance: Dagster's.
         died: a run that is known to have died.
     """
-    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+    for run in instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY)):
         if run.run_id == died or not _is_alive(run.tags.get(PROCESS)):
             instance.report_run_failed(run, message="进程中断，没有走到结尾；由下一次运行登记")
 
