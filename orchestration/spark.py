@@ -28,21 +28,13 @@ from orchestration.errors import InputError
 from orchestration.ingest.columns import FILE_ORDER, LAKE_COLUMNS, canonical_columns
 from orchestration.ingest.lake import LakeFile, current_files
 from orchestration.settings import Home
-from orchestration.warehouse import connect
+from orchestration.warehouse import SCOPE, connect
 
 STORE = "HOTLINE_SPARK_STORE"
 """Where Spark's tables stand: a folder or URL that driver and workers reach alike."""
 MASTER = "HOTLINE_SPARK_MASTER"
 """The cluster of a session: `spark://host:port`, `yarn`, …; by default this machine alone."""
 RAW = "raw"
-SMALL_RAW_TABLES = (
-    "run_scope",
-    "source_file",
-    "contract_value",
-    "contract",
-    "bulletin_lint",
-    "last_version_figure",
-)
 KEPT_ON_SPARK = ("staging", "intermediate", "controls", "semantic")
 """Schemas that nothing but the models reads: they don't come home."""
 CONNECT_SECONDS = 5
@@ -247,11 +239,11 @@ def _raw_views(home: Home, store: _Store) -> Iterator[str]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with connect(home) as connection:
-        for table in SMALL_RAW_TABLES:
+        for table in SCOPE:
             connection.execute(f"copy raw.{table} to '{folder / table}.parquet' (format parquet)")
         row = connection.execute("select quarter from raw.run_scope").fetchone()
     store.put(folder)
-    for table in SMALL_RAW_TABLES:
+    for table in SCOPE:
         body = f"select * from {_parquet(f'{store.raw()}/{table}.parquet')}"  # noqa: S608 (our own paths)
         yield f"create or replace view {RAW}.{table} as {body}"
     current = current_files(home, row[0] if row else "")

@@ -26,6 +26,15 @@ from orchestration.quarters import Quarter
 from orchestration.settings import Engine, Home, seeds_root
 
 ROWS_A_STATEMENT = 1000
+SCOPE = (
+    "run_scope",
+    "source_file",
+    "contract_value",
+    "contract",
+    "bulletin_lint",
+    "last_version_figure",
+)
+"""What `register_raw` writes as tables of schema `raw`, beside the views on the lake."""
 PATIENCE_SECONDS = 3.0
 """How long to wait for whoever has the file open."""
 # What tells the rows of a mart apart within a quarter; a mart has one or two of these.

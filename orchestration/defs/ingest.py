@@ -13,7 +13,7 @@ from orchestration.ingest.lake import current_files, ingest_source
 from orchestration.outside import markdown
 from orchestration.publication import last_version_marts
 from orchestration.runner import REASON_TAG
-from orchestration.warehouse import register_raw
+from orchestration.warehouse import SCOPE, register_raw
 
 CHANGES = "changes"
 """The metadata of a raw asset that says what a corrected file changed."""
@@ -26,14 +26,6 @@ SOURCES = {
     "suggestion": "政协委员微建议导出 → 原始湖（去掉个人信息列，只存文本）",
     "bulletin": "已发布的通报（Word、网页、文本、工作簿或长表，逐字照录）→ 原始湖；尚未发布时为空",
 }
-SCOPE = (
-    "run_scope",
-    "source_file",
-    "contract_value",
-    "contract",
-    "bulletin_lint",
-    "last_version_figure",
-)
 
 
 def _raw_asset(source: str, description: str) -> dg.AssetsDefinition:
