@@ -17,6 +17,8 @@ from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit
 from urllib.request import Request, urlopen
 
+import duckdb
+
 from orchestration.audit import check_results, reconciliation
 from orchestration.errors import InputError
 from orchestration.settings import Home
@@ -111,7 +113,7 @@ def _findings(home: Home, run_id: str) -> tuple[dict[str, int], dict[str, int]]:
     try:
         rows = reconciliation.blocking(reconciliation.controls(home, run_id))
         failures = check_results.failures(home, run_id)
-    except InputError:  # the next run has the working warehouse by now
+    except (InputError, duckdb.Error):  # the next run has the warehouse by now, or it is damaged
         return {}, {}
     controls = Counter(row["control_id"] for row in rows)
     return dict(controls), {row["check_name"]: row["failing_count"] for row in failures}

@@ -1,23 +1,19 @@
 """The `hotline` command: what people type, and what they see. The work is done elsewhere."""
 
-import csv
 import gc
 import os
 import sys
 import time
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from orchestration.console import err, out
+from orchestration.console import err, folding, out, plain
 from orchestration.errors import InputError, for_people
-from orchestration.outside import csv_cell, one_line
-from orchestration.progress import Reading, listening
+from orchestration.outside import one_line
+from orchestration.progress import STAGES
 from orchestration.quarters import Quarter
 from orchestration.settings import (
     DBT_PROJECT,
@@ -29,30 +25,9 @@ from orchestration.settings import (
 )
 
 if TYPE_CHECKING:
-    from orchestration.audit.trace import Figure, RowTrace
     from orchestration.runner import RunOutcome
 
 PUBLISHED, STOPPED, UNUSABLE = 0, 1, 2
-LOG_EVERY = 10.0
-"""Seconds between lines on a long file where there is no terminal to draw on."""
-STAGES = {
-    "raw__ticket": "接收 12345 工单",
-    "raw__mailbox": "接收信箱信件",
-    "raw__suggestion": "接收微建议",
-    "raw__bulletin": "接收已发布通报",
-    "raw_scope": "登记本季文件",
-    "raw_expectations": "校验原始行（Great Expectations）",
-    "dbt": "建模与测试（dbt）",
-    "mart_expectations": "校验集市表（Great Expectations）",
-    "marts__hotline_unit_quarter_recomputed": "独立重算（Python）",
-    "reconciliation_gate": "对账关口",
-    "published__marts": "发布",
-    "published__bulletin": "生成通报",
-    "published__postgres": "发布到 PostgreSQL",
-    "published__audit_report": "写审计报告",
-    "published__site": "写网页",
-}
-
 app = typer.Typer(
     help="12345 热线数据仓库：从原始导出到无可争议的季度数字。",
     no_args_is_help=True,
@@ -85,13 +60,8 @@ def main() -> None:
         told = for_people(error)
         if told is None:
             raise
-        err.print(f"[bold red]✗[/] {_plain(str(told))}", soft_wrap=True)
+        err.print(f"[bold red]✗[/] {plain(str(told))}", soft_wrap=True)
         sys.exit(UNUSABLE)
-
-
-def _plain(text: str) -> str:
-    """Text from outside on one line, which rich must not read as markup."""
-    return escape(one_line(text))
 
 
 @app.command()
@@ -115,21 +85,15 @@ def run(
         os.environ["HOTLINE_MEMORY_LIMIT"] = memory
     memory_limit()
     Quarter.parse(quarter)
-    from orchestration import last_run
+    from orchestration import last_run, screens
+    from orchestration.audit import reconciliation
 
     basis = last_run.basis(place)
     run_id = None if force else last_run.unchanged_since(place, quarter, basis, date.today())
     if run_id:
-        _print_published(place, quarter, run_id)
+        screens.show_published(place, quarter, run_id, is_new_run=False)
         return
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("[bold]{task.description}"),
-        TimeElapsedColumn(),
-        console=err,
-        transient=True,
-    ) as progress:
-        task = progress.add_task("启动")
+    with screens.run_progress() as progress:
         from orchestration.audit import validator
 
         validator.started()
@@ -138,31 +102,14 @@ def run(
         from orchestration.runner import run_quarter
 
         if who := holder(place):
-            err.print(f"数据目录正被占用（{_plain(who)}），等待中……")
+            err.print(f"数据目录正被占用（{plain(who)}），等待中……")
         elif why := why_rebuild(place):
             err.print(f"{why}：先由原始层重建各季度的工作库，已发布的版本不变……", soft_wrap=True)
-        starts: list[float] = []
-
-        def on_stage(step: str) -> None:
-            starts.append(time.perf_counter())
-            progress.update(task, description=STAGES.get(step, step))
-
-        last_said = time.monotonic()
-
-        def on_reading(reading: Reading) -> None:
-            nonlocal last_said
-            if err.is_terminal:
-                progress.update(task, description=f"接收 {_plain(str(reading))}")
-            elif time.monotonic() - last_said > LOG_EVERY:
-                last_said = time.monotonic()
-                err.print(f"正在接收 {_plain(str(reading))}", soft_wrap=True)
-
-        with listening(on_reading):
-            outcome = run_quarter(place, quarter, on_stage, reason.strip())
+        outcome = run_quarter(place, quarter, progress.stage, reason.strip())
     for line in outcome.changes:
-        out.print(_plain(line), soft_wrap=True)
+        out.print(plain(line), soft_wrap=True)
     if outcome.input_error:
-        err.print(f"[bold red]✗[/] {_plain(outcome.input_error)}", soft_wrap=True)
+        err.print(f"[bold red]✗[/] {plain(outcome.input_error)}", soft_wrap=True)
         if outcome.files_published:
             err.print("读者的文件已发布；此后的发布没有完成，那里仍是上一次发布的内容。")
         else:
@@ -170,16 +117,17 @@ def run(
         _alert(place, quarter, outcome)
         raise typer.Exit(UNUSABLE)
     total = time.perf_counter() - began
-    startup = (starts[0] if starts else time.perf_counter()) - began
-    _print_stages([("启动", startup), *outcome.stages], total)
+    startup = (progress.first_stage or time.perf_counter()) - began
+    screens.show_stages([("启动", startup), *outcome.stages], total)
     if not outcome.succeeded:
-        _print_headline(place, quarter)
-        rows = _print_reconciliation(place, outcome.run_id)
-        _print_stop(place, quarter, outcome.run_id, rows, outcome.failure)
+        controls = reconciliation.controls(place, outcome.run_id)
+        screens.show_headline(place, quarter)
+        screens.show_reconciliation(controls)
+        screens.show_stop(place, quarter, outcome.run_id, controls, outcome.failure)
         _alert(place, quarter, outcome)
         raise typer.Exit(STOPPED)
     last_run.finish(place, outcome.run_id, quarter, basis)
-    _print_published(place, quarter, outcome.run_id, is_new_run=True)
+    screens.show_published(place, quarter, outcome.run_id, is_new_run=True)
 
 
 @app.command()
@@ -187,29 +135,16 @@ def reconcile(
     quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOption = None
 ) -> None:
     """逐项列出最近一次运行的对账结果：应为、实为、差额、状态。"""
+    from orchestration import screens
     from orchestration.audit import reconciliation
 
     place = _settle(exports, home)
     run_id = reconciliation.required_run(place, quarter)
-    rows = reconciliation.controls(place, run_id)
-    table = Table("控制项", "对象", "指标", "应为", "实为", "差额", "状态", "说明", title=quarter)
-    for column in table.columns:
-        column.overflow = "fold"  # an auditor reads all of it, however narrow the window
-    table.columns[6].no_wrap = True
-    for row in rows:
-        table.add_row(
-            row["control_id"],
-            _subject(row),
-            row["measure"],
-            *(_number(row[side]) for side in ("expected", "actual", "difference")),
-            _status(row["status"]),
-            _plain(row["explanation"] or ""),
-        )
-    out.print(table)
-    _print_reconciliation(place, run_id)
-    raise typer.Exit(
-        STOPPED if any(row["status"] not in reconciliation.HOLDING for row in rows) else PUBLISHED
-    )
+    controls = reconciliation.controls(place, run_id)
+    screens.show_controls(quarter, controls)
+    screens.show_reconciliation(controls)
+    all_hold = all(row["status"] in reconciliation.HOLDING for row in controls)
+    raise typer.Exit(PUBLISHED if all_hold else STOPPED)
 
 
 @app.command()
@@ -243,7 +178,7 @@ def explain(
     replacing = f"，取代其中的 {old}" if old else ""
     if write:
         path = discrepancies.write(row)
-        err.print(f"已写入 {_plain(str(path))}{replacing}。重新运行 hotline run {quarter} 后生效。")
+        err.print(f"已写入 {plain(str(path))}{replacing}。重新运行 hotline run {quarter} 后生效。")
     else:
         err.print(f"核对后加入 {discrepancies.SEED}{replacing}；或加 --write 写入。")
 
@@ -267,6 +202,7 @@ def trace(
     home: HomeOption = None,
 ) -> None:
     """追溯一个已发布数字的源数据行，或一行源数据进入的全部数字。"""
+    from orchestration import screens
     from orchestration.audit import trace as tracing
 
     place = _settle(exports, home)
@@ -278,18 +214,20 @@ def trace(
             action=f"例如 hotline trace {quarter} --unit 区人社局 --measure rework_count",
         )
     if row:
-        _print_row_trace(place, quarter, tracing.trace_row(place, quarter, row))
+        traced = tracing.trace_row(place, quarter, row)
+        screens.show_row_trace(traced)
+        states = tracing.file_states(place, exports_root(), quarter, [traced.row])
+        screens.show_file_states(states)
         return
     figure = tracing.trace_figure(place, quarter, unit, measure, group)
-    rows = sorted({row for part in figure.parts for row in part.rows})
-    states = tracing.file_states(place, exports_root(), quarter, rows)
     if as_csv:
-        _write_csv(figure)
+        screens.write_figure_csv(figure)
     else:
-        _print_figure(quarter, figure)
-        _print_file_states(states)
+        screens.show_figure(quarter, figure)
+        rows = sorted({row for part in figure.parts for row in part.rows})
+        screens.show_file_states(tracing.file_states(place, exports_root(), quarter, rows))
     for mismatch in figure.mismatches:
-        err.print(f"[bold red]✗[/] 与已发布的数字不符：{_plain(mismatch)}", soft_wrap=True)
+        err.print(f"[bold red]✗[/] 与已发布的数字不符：{plain(mismatch)}", soft_wrap=True)
     raise typer.Exit(STOPPED if figure.mismatches else PUBLISHED)
 
 
@@ -298,41 +236,16 @@ def verify(
     quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOption = None
 ) -> None:
     """用登记的原始文件重建已发布的版本，逐个比对输出的哈希。"""
+    from orchestration import screens
+
     place = _settle(exports, home)
     with err.status("由登记的原始文件重建……"):
         from orchestration.audit.verify import verify as verify_version
 
         outcome = verify_version(place, exports_root(), quarter)
-    title = f"{quarter} 第 {outcome.version} 版"
-    table = Table("表", "记录的哈希", "重建的哈希", "相符", title=title)
-    for row in outcome.comparisons:
-        mark = "[green]✓[/]" if row.is_same else "[bold red]✗[/]"
-        table.add_row(row.table, *(h[:16] or "—" for h in (row.recorded, row.rebuilt)), mark)
-    out.print(table)
-    for row in outcome.comparisons:
-        if row.rebuilt != row.recorded:
-            err.print(f"[bold red]✗[/] {row.table}：重建的与记录的不同", soft_wrap=True)
-            err.print(f"  记录 {row.recorded or '—'}\n  重建 {row.rebuilt or '—'}", soft_wrap=True)
-        if row.readers_copy != row.recorded:
-            err.print(f"[bold red]✗[/] {row.table}：发布的 Parquet 与记录的不同", soft_wrap=True)
-            err.print(f"  发布 {row.readers_copy or '找不到'}", soft_wrap=True)
-        if row.readers_table not in (None, row.recorded):
-            err.print(f"[bold red]✗[/] {row.table}：marts.duckdb 中的与记录的不同", soft_wrap=True)
-    for erasure in outcome.erasures:
-        out.print(
-            f"{erasure['erased_at']} 按遗忘名单改写过明细 {'、'.join(erasure['tables'])}，"
-            "改写前后的哈希见版本清单；集市表不变",
-            soft_wrap=True,
-        )
-    for upgrade in outcome.upgrades:
-        err.print(f"这一版由结构不同的版本发布，列有变化。{upgrade}", soft_wrap=True)
-    if outcome.rules_changed:
-        err.print("业务规则（seeds 或契约）在这一版发布之后改过，重建用的是现在的规则。")
-    for name in outcome.broken:
-        err.print(f"重建时 dbt 未通过：{_plain(name)}", soft_wrap=True)
-    if not all(row.is_same for row in outcome.comparisons):
+    screens.show_verification(quarter, outcome)
+    if not outcome.is_same:
         raise typer.Exit(STOPPED)
-    out.print(f"[bold green]✓[/] {title}：{len(outcome.comparisons)} 个表逐字节相同")
 
 
 @app.command("lint-bulletin")
@@ -345,45 +258,15 @@ def lint_bulletin(
     exports: ExportsOption = None,
 ) -> None:
     """通报自身是否前后一致：合计、比率、指标值、排名、环比、正文与附件。"""
+    from orchestration import screens
     from orchestration.bulletin.command import lint_file
 
     _settle(exports, None)
     report = lint_file(file, quarter)
     if as_csv:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(
-            ("control_id", "subject", "measure", "expected", "actual", "difference", "place")
-        )
-        writer.writerows(
-            [
-                csv_cell(str(cell))
-                for cell in (row.control_id, row.subject, row.measure, *row.figures, row.place)
-            ]
-            for row in report.contradictions
-        )
+        screens.write_contradictions_csv(report)
     else:
-        title = f"{report.quarter} {_plain(file.name)}"
-        table = _folding("检查", "对象", "指标", "应为", "实为", "差额", "位置", title=title)
-        for row in report.contradictions:
-            about = _plain(row.name if row.name == row.subject else f"{row.name} {row.subject}")
-            figures = (_figure(row.measure, value) for value in row.figures)
-            table.add_row(
-                f"{report.compares[row.control_id]} {row.control_id}",
-                about,
-                _plain(row.measure),
-                *figures,
-                _plain(row.place),
-            )
-        if report.contradictions:
-            out.print(table)
-        if report.callbacks is not None:
-            out.print(f"由印出的不满意率反推：全区回访 {report.callbacks} 件", soft_wrap=True)
-        mark = "[bold red]✗[/]" if report.contradictions else "[bold green]✓[/]"
-        out.print(
-            f"{mark} 读到 {report.figure_count} 个数字，比对 {report.comparison_count} 处，"
-            f"矛盾 {len(report.contradictions)} 处",
-            soft_wrap=True,
-        )
+        screens.show_contradictions(file.name, report)
     raise typer.Exit(STOPPED if report.contradictions else PUBLISHED)
 
 
@@ -397,7 +280,7 @@ def pdf(quarter: QuarterArgument, home: HomeOption = None) -> None:
     with err.status("正在由 LibreOffice 生成 PDF……"):
         path, is_new = print_bulletin(place, quarter)
     out.print(
-        f"{_plain(str(path))}（{'已生成' if is_new else '通报没有变化，沿用已有的'}）",
+        f"{plain(str(path))}（{'已生成' if is_new else '通报没有变化，沿用已有的'}）",
         soft_wrap=True,
     )
 
@@ -417,7 +300,7 @@ def docs(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOpti
             pages = write_documents(place, quarter)
             report = write_report(place, quarter, exports_root())
     for page in filter(None, [*pages, report]):
-        out.print(_plain(str(page)), soft_wrap=True)
+        out.print(plain(str(page)), soft_wrap=True)
 
 
 @app.command()
@@ -438,7 +321,7 @@ def sample(
         reconstruct(bulletin, seeds, contracts_root(), out_dir)
     else:
         synthesise(tickets, str(Quarter.parse(quarter)), seeds, contracts_root(), out_dir, seed)
-    out.print(f"样例已写入 {_plain(str(out_dir))}（虚构数据，仅供试用）")
+    out.print(f"样例已写入 {plain(str(out_dir))}（虚构数据，仅供试用）")
 
 
 @app.command()
@@ -447,10 +330,10 @@ def doctor(exports: ExportsOption = None, home: HomeOption = None) -> None:
     from orchestration.doctor import examine
 
     findings = examine(_settle(exports, home), exports_root())
-    table = _folding("项目", "状态", "现状", "处理")
+    table = folding("项目", "状态", "现状", "处理")
     marks = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "fail": "[bold red]✗[/]"}
     for row in findings:
-        table.add_row(row.item, marks[row.state], _plain(row.found), _plain(row.action))
+        table.add_row(row.item, marks[row.state], plain(row.found), plain(row.action))
     out.print(table)
     if any(row.state == "fail" for row in findings):
         raise typer.Exit(STOPPED)
@@ -465,7 +348,7 @@ def backup(
     from orchestration.backup import backup as back_up
 
     count = back_up(_settle(None, home), archive)
-    out.print(f"[bold green]✓[/] {count} 个文件已备份到 {_plain(str(archive))}", soft_wrap=True)
+    out.print(f"[bold green]✓[/] {count} 个文件已备份到 {plain(str(archive))}", soft_wrap=True)
 
 
 @app.command()
@@ -478,7 +361,7 @@ def restore(
 
     place = _settle(None, home)
     count = bring_back(archive, place)
-    where = _plain(str(place.root))
+    where = plain(str(place.root))
     out.print(f"[bold green]✓[/] {count} 个文件已恢复到 {where}，哈希全部相符", soft_wrap=True)
     out.print("再运行 hotline verify <季度> 可由原始层重建核对。")
 
@@ -536,81 +419,6 @@ def ui(
     os.execv(dagster, [dagster, "dev", *module, "-h", "127.0.0.1", "-p", str(port)])  # noqa: S606
 
 
-def _print_stages(stages: list[tuple[str, float]], total: float) -> None:
-    table = Table("阶段", "用时（秒）", title="各阶段用时")
-    table.columns[1].justify = "right"
-    for step, seconds in stages:
-        table.add_row(STAGES.get(step, step), f"{seconds:.1f}")
-    table.add_section()
-    table.add_row("合计", f"{total:.1f}")
-    out.print(table)
-
-
-def _print_headline(home: Home, quarter: str) -> None:
-    from orchestration.headline import headline
-
-    table = Table("指标", "数值", title=f"{quarter} 全区 12345 热线")
-    table.columns[1].justify = "right"
-    for label, value in headline(home, quarter):
-        table.add_row(label, value)
-    if table.row_count:
-        out.print(table)
-
-
-def _print_reconciliation(home: Home, run_id: str) -> list[dict[str, Any]]:
-    from orchestration.audit import reconciliation
-
-    rows = reconciliation.controls(home, run_id)
-    if not rows:
-        return rows
-    table = Table("控制组", "项数", "相符", "已说明", "不符", title="对账汇总")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for group in reconciliation.summarise(rows):
-        counts = (group.total, group.match, group.explained, group.broken)
-        table.add_row(group.control_group, *(str(count) for count in counts))
-    out.print(table)
-    if not any(row["control_group"] == "published" for row in rows):
-        out.print("本季度尚无已发布的通报：未与发布数字核对，其余控制项照常。")
-    return rows
-
-
-def _print_stop(
-    home: Home, quarter: str, run_id: str, rows: list[dict[str, Any]], failure: str
-) -> None:
-    """Say what stopped the run: causes first (rows, names, checks), then the controls."""
-    from orchestration.audit import check_results, findings, reconciliation
-
-    err.print(f"[bold red]✗ {quarter} 停在关口：没有发布任何内容，上一次发布的版本保持不变。[/]")
-    for line in findings.row_findings(home, quarter):
-        err.print(_plain(line), soft_wrap=True)
-    for check in check_results.failures(home, run_id):
-        err.print(f"检查未过：{check['layer']} · {check['check_name']}（{check['failing_count']}）")
-    stopped_by = {check["check_name"] for check in check_results.failures(home, run_id)}
-    for line in findings.rule_findings(home, quarter, run_id, stopped_by):
-        err.print(_plain(line), soft_wrap=True)
-    blocking = [  # what changed since the last version is told above, by mart
-        row
-        for row in reconciliation.blocking(rows)
-        if row["control_id"] != reconciliation.LAST_VERSION
-    ]
-    for row in blocking[:40]:
-        err.print(
-            f"控制项不符：{row['control_id']} · {_subject(row)} · {row['measure']}："
-            f"应为 {_number(row['expected'])}，实为 {_number(row['actual'])}（{row['status']}）",
-            soft_wrap=True,
-        )
-    if len(blocking) > 40:
-        err.print(f"……另有 {len(blocking) - 40} 项，见 hotline reconcile {quarter}")
-    report = home.audit_report(quarter, is_published=False)
-    if rows and report.exists():
-        err.print(f"审计报告（为什么停下）：{_plain(str(report))}", soft_wrap=True)
-    if not rows:
-        first, *more = failure.splitlines() or [""]
-        for line in (f"对账没有执行到：{first}", *(f"  {line}" for line in more)):
-            err.print(_plain(line), soft_wrap=True)
-
-
 def _alert(home: Home, quarter: str, outcome: "RunOutcome") -> None:
     """Tell whoever set an alert up; a word here where that didn't work."""
     from orchestration.alerts import not_published, send
@@ -626,148 +434,3 @@ def _alert(home: Home, quarter: str, outcome: "RunOutcome") -> None:
     )
     for fault in send(alert):
         err.print(fault, soft_wrap=True)
-
-
-def _print_published(home: Home, quarter: str, run_id: str, *, is_new_run: bool = False) -> None:
-    """What the run published: figures, reconciliation, rows to look at, files."""
-    from orchestration.audit.findings import row_findings
-    from orchestration.publication import published_manifest
-
-    _print_headline(home, quarter)
-    _print_reconciliation(home, run_id)
-    for line in row_findings(home, quarter):
-        out.print(_plain(line), soft_wrap=True)
-    version = published_manifest(home, quarter)["version"]
-    source = _plain(str(exports_root()))
-    if is_new_run:
-        out.print(f"[bold green]✓[/] 已发布 {quarter} 第 {version} 版，数据来源：{source}")
-    else:
-        out.print(
-            f"[bold green]✓[/] {quarter} 与第 {version} 版相同，无需重跑"
-            f"（来源、规则与程序都没有变，发布的文件完好；仍要重跑加 --force），"
-            f"数据来源：{source}",
-            soft_wrap=True,
-        )
-    _print_outputs(home, quarter, version)
-
-
-def _print_outputs(home: Home, quarter: str, version: int) -> None:
-    from orchestration.postgres import READER_ROLE, postgres_url
-
-    places = {
-        "读者库  ": home.published / "marts.duckdb",
-        "Parquet ": home.published / "parquet",
-        "网页    ": home.bulletin(quarter) / "index.html",
-        "审计报告": home.audit_report(quarter),
-        "版本清单": home.version_manifest(quarter, version),
-    }
-    for label, path in places.items():
-        out.print(f"  {label} {_plain(str(path))}", soft_wrap=True)
-    if postgres_url():
-        out.print(f"  PostgreSQL  marts、audit，角色 {READER_ROLE} 只读")
-    if ((bulletin := home.bulletin(quarter)) / "bulletin.docx").is_file():
-        where = _plain(str(bulletin))
-        out.print(f"  通报     {where}（PDF：hotline pdf {quarter}）", soft_wrap=True)
-
-
-def _print_figure(quarter: str, figure: "Figure") -> None:
-    """The figure and its rows; of an index its components, and how to trace each."""
-    title = f"{quarter} {_plain(figure.unit_name)} {figure.measure}"
-    out.print(f"[bold]{title}：{_figure(figure.measure, figure.value)}[/]")
-    if figure.components:
-        counts = {part.count: len(part.rows) for part in figure.parts}
-        table = _folding("评分项", "分子", "分母", "权重", "得分")
-        for item in figure.components:
-            table.add_row(
-                _plain(item.name),
-                *(f"{name} {counts[name]}" for name in (item.numerator, item.denominator)),
-                _number(item.weight),
-                _number(item.published[-1] if item.published else None),
-            )
-        out.print(table)
-        command = f"hotline trace {quarter} --unit {_plain(figure.unit_code)} --measure"
-        out.print(f"逐行追溯：{command} <表中的分子或分母>", soft_wrap=True)
-        return
-    roles = ("分子 ", "分母 ") if len(figure.parts) > 1 else ("",)
-    for role, part in zip(roles, figure.parts, strict=True):
-        table = _folding("文件", "SHA-256", "行号", "编号", title=f"{role}{part.count}")
-        table.columns[2].justify = "right"
-        for row in part.rows:
-            name, sha256, number, business_id = row
-            table.add_row(_plain(name), f"{sha256[:12]}…", str(number), _plain(business_id))
-        table.caption = f"共 {len(part.rows)} 行"
-        if part.published is not None:
-            table.caption += f"，已发布 {part.published}"
-        out.print(table)
-
-
-def _print_file_states(states: list[tuple[str, str, str, int]]) -> None:
-    table = _folding("文件", "发布时的 SHA-256", "原始文件现在", "行数", title="源文件")
-    for name, sha256, state, count in states:
-        colour = "green" if state == "相符" else "bold red"
-        table.add_row(_plain(name), sha256, f"[{colour}]{state}[/]", str(count))
-    if states:
-        out.print(table)
-
-
-def _print_row_trace(home: Home, quarter: str, traced: "RowTrace") -> None:
-    from orchestration.audit.trace import file_states
-
-    row = traced.row
-    out.print(f"[bold]{_plain(row.file_name)} 第 {row.row_number} 行 {_plain(row.business_id)}[/]")
-    if traced.cells:
-        table = _folding("季度", "集市表", "对象", "指标", "数值", "经由的计数")
-        for cell in traced.cells:
-            value = _figure(cell.measure, cell.value)
-            table.add_row(*map(_plain, cell[:4]), value, _plain("、".join(cell.counts)))
-        out.print(table)
-    elif traced.reasons:
-        out.print(f"这一行被拒，没有进入任何数字：{'；'.join(traced.reasons)}", soft_wrap=True)
-    else:
-        out.print(
-            "这一行没有进入任何数字：重复、本季度没有动静、只用于核对（通报），或不是数据行。",
-            soft_wrap=True,
-        )
-    _print_file_states(file_states(home, exports_root(), quarter, [row]))
-
-
-def _write_csv(figure: "Figure") -> None:
-    """Plain rows; where a figure has several counts a last column says which."""
-    is_single = len(figure.parts) == 1
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    header = ("file_name", "file_sha256", "row_number", "business_id")
-    writer.writerow(header if is_single else (*header, "count"))
-    for part in figure.parts:
-        for row in part.rows:
-            cells = [csv_cell(str(cell)) for cell in row]
-            writer.writerow(cells if is_single else (*cells, part.count))
-
-
-def _folding(*headers: str, title: str | None = None) -> Table:
-    """A table that breaks a long cell over lines and cuts nothing off."""
-    table = Table(*headers, title=title)
-    for column in table.columns:
-        column.overflow = "fold"
-    return table
-
-
-def _figure(measure: str, value: Any) -> str:
-    from orchestration.headline import figure
-
-    return figure(measure, value)
-
-
-def _subject(row: dict[str, Any]) -> str:
-    """What a control is about: a unit by name and code, anything else by its code."""
-    return _plain(f"{row['unit_name']} {row['subject']}" if row["unit_name"] else row["subject"])
-
-
-def _number(value: Any) -> str:
-    from orchestration.headline import number
-
-    return number(value)
-
-
-def _status(status: str) -> str:
-    colour = {"match": "green", "explained": "yellow"}.get(status, "bold red")
-    return f"[{colour}]{status}[/]"

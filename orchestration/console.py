@@ -1,11 +1,16 @@
-"""The command's two consoles: what they print can't steer a terminal, whatever a name holds."""
+"""The command's two consoles: what they print can't steer a terminal, whatever a name holds.
+
+And the two things that every screen needs: text from outside, and tables that cut nothing off.
+"""
 
 import sys
 
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
+from rich.markup import escape
 from rich.segment import Segment
+from rich.table import Table
 
-from orchestration.outside import lines
+from orchestration.outside import lines, one_line
 
 
 class _Printed:
@@ -30,3 +35,16 @@ out = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 err = Console(stderr=True, highlight=False)
 for _console in (out, err):
     _console.push_render_hook(_Printing())
+
+
+def plain(text: str) -> str:
+    """Text from outside on one line, which rich must not read as markup."""
+    return escape(one_line(text))
+
+
+def folding(*headers: str, title: str | None = None) -> Table:
+    """A table that breaks a long cell over lines and cuts nothing off."""
+    table = Table(*headers, title=title)
+    for column in table.columns:
+        column.overflow = "fold"
+    return table

@@ -88,6 +88,7 @@ _REFUSALS = (
         "damaged_database",
         (
             *("not a valid DuckDB database file", "Corrupt database file"),
+            "Could not read enough bytes from file",
             *("database disk image is malformed", "file is not a database"),
         ),
         "数据库文件已损坏",

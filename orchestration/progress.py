@@ -1,6 +1,7 @@
-"""How far the reading of a long file has come: readers say it here, a command shows it.
+"""How far a run has come: what its steps are called, and how much of a long file has been read.
 
-One file is read at a time in a process, as there is one writer a home. Nothing is shown here.
+Readers say it here, a command shows it. One file is read at a time in a process, as there is one
+writer a home. Nothing is shown here.
 """
 
 from collections.abc import Callable, Iterator
@@ -8,6 +9,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 
+STAGES = {
+    "raw__ticket": "接收 12345 工单",
+    "raw__mailbox": "接收信箱信件",
+    "raw__suggestion": "接收微建议",
+    "raw__bulletin": "接收已发布通报",
+    "raw_scope": "登记本季文件",
+    "raw_expectations": "校验原始行（Great Expectations）",
+    "dbt": "建模与测试（dbt）",
+    "mart_expectations": "校验集市表（Great Expectations）",
+    "marts__hotline_unit_quarter_recomputed": "独立重算（Python）",
+    "reconciliation_gate": "对账关口",
+    "published__marts": "发布",
+    "published__bulletin": "生成通报",
+    "published__postgres": "发布到 PostgreSQL",
+    "published__audit_report": "写审计报告",
+    "published__site": "写网页",
+}
+"""What the office calls each step of the job, in the order in which they run."""
 QUIET = 2.0
 """Seconds that a file may take before anything is said of it."""
 Listener = Callable[["Reading"], None]

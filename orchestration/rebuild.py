@@ -22,6 +22,8 @@ from orchestration.warehouse import connect, register_raw
 
 LAYOUT = 1
 """Raised when the tables that grow over quarters change in a way that their columns don't tell."""
+HEADER_BYTES = 3 * 4096
+"""Of a DuckDB file; a shorter one holds nothing: a run died when it had just begun to make it."""
 RECORD = "raw.built_by"
 KEPT_RESULTS = ("hotline.reconciliation.reconciliation",)
 """Models that append what a run found; a rebuild isn't a run."""
@@ -72,6 +74,8 @@ def prepare(home: Home, contracts: dict[str, Contract]) -> None:
     Raises:
         InputError: a quarter can't be built from the lake.
     """
+    if home.warehouse.exists() and home.warehouse.stat().st_size < HEADER_BYTES:
+        home.warehouse.unlink()
     why = why_rebuild(home)
     if why:
         set_aside(home)

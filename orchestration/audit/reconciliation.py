@@ -1,6 +1,7 @@
 """The list of controls, and the reconciliation of a run: its rows, its summary, what blocks."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,7 +99,7 @@ def controls(home: Home, run_id: str) -> list[dict[str, Any]]:
     )
 
 
-def summarise(rows: list[dict[str, Any]]) -> list[GroupSummary]:
+def summarise(rows: Sequence[dict[str, Any]]) -> list[GroupSummary]:
     """Count a run's controls by group, in order of the group's name."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
@@ -116,6 +117,6 @@ def summarise(rows: list[dict[str, Any]]) -> list[GroupSummary]:
     ]
 
 
-def blocking(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def blocking(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows that stop a publication: they don't hold, and their control is an error."""
     return [row for row in rows if row["status"] not in HOLDING and row["severity"] == "error"]

@@ -70,6 +70,11 @@ class Verification:
     upgrades: list[str]
     """Of tables whose columns are others now: which, and whether the ones in common agree."""
 
+    @property
+    def is_same(self) -> bool:
+        """Whether every table, and every reader's copy of it, is what was published."""
+        return all(row.is_same for row in self.comparisons)
+
 
 def verify(home: Home, exports: Path, quarter: str) -> Verification:
     """Rebuild a quarter's latest version and compare every output, and every reader's copy.

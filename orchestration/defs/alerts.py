@@ -3,8 +3,8 @@
 import dagster as dg
 
 from orchestration.alerts import not_published, send
-from orchestration.cli import STAGES
 from orchestration.defs.automation import quarterly_job
+from orchestration.progress import STAGES
 from orchestration.runner import FILES_PUBLISHED_BY, STARTED_BY, input_error_of
 from orchestration.settings import Home
 

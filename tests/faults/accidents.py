@@ -191,7 +191,7 @@ def damaged_and_told(trial: Trial, pattern: str, code: str) -> None:
     """A file is damaged that the run won't mend by itself; whoever does what it says is right."""
     (path,) = trial.home.glob(pattern)
     sound = path.read_bytes()
-    path.write_bytes(b"\0" * 1000)
+    path.write_bytes(b"\0" * 20_000)
     trial.judge(trial.start(), code)
     if path.suffix == ".duckdb":
         path.rename(path.with_name("aside.duckdb"))
@@ -243,7 +243,8 @@ def all_accidents() -> list[tuple[str, str, str, Callable[[Trial], None]]]:
     database = "published/marts.duckdb"
     add("again", "发布的文件损坏", "marts.duckdb", damaged_and_verified, database, overwrite_start)
     add("again", "发布的文件被删", "marts.duckdb", damaged_and_verified, database, Path.unlink)
-    add("correction", "工作库被删", "hotline.duckdb", damaged, "hotline.duckdb", Path.unlink, "")
+    for what, harm in (("被删", Path.unlink), ("刚建就断", torso)):
+        add("correction", f"工作库{what}", "hotline.duckdb", damaged, "hotline.duckdb", harm, "")
     for pattern, code in (
         ("hotline.duckdb", "damaged_database"),
         ("published/versions/2022Q2/v1/manifest.json", "damaged_manifest"),
@@ -252,6 +253,11 @@ def all_accidents() -> list[tuple[str, str, str, Callable[[Trial], None]]]:
         add("correction", "文件损坏，须人处理", pattern, damaged_and_told, pattern, code)
     add("correction", "占用记录写坏", "writer.json", half_written_note)
     return found
+
+
+def torso(path: Path) -> None:
+    """The file is as long as it was when a quota ended the run that had just begun to make it."""
+    path.write_bytes(path.read_bytes()[:1024])
 
 
 def overwrite_start(path: Path) -> None:

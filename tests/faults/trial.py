@@ -52,11 +52,16 @@ def import_everything() -> None:
 
 @dataclass
 class Ran:
-    """How a child ended, what it said and how long it took."""
+    """How a child ended, where its words are and how long it took."""
 
     status: int
-    said: str
+    log: Path
     seconds: float
+
+    @property
+    def said(self) -> str:
+        """What it said so far; whatever it started may speak after its end."""
+        return self.log.read_text(errors="replace")
 
     @property
     def was_killed(self) -> bool:
@@ -82,7 +87,7 @@ def end(process: multiprocessing.process.BaseProcess, said: Path, began: float) 
     process.kill()
     process.join()
     seconds = time.perf_counter() - began
-    return Ran(process.exitcode or 0, said.read_text(errors="replace"), seconds)
+    return Ran(process.exitcode or 0, said, seconds)
 
 
 def start_hotline(
@@ -226,7 +231,9 @@ class Base:
     def after_two_runs(self) -> State:
         """As an undisturbed home after a second, equal run: its audit may say other things."""
         if self.again is None:
-            home = copied(self.after.home, self.after.home.with_name(f"again-{os.getpid()}"))
+            home = copied(
+                self.after.home, self.after.home.with_name(f"{self.name}-again-{os.getpid()}")
+            )
             ran = hotline(*self.arguments, home=home, exports=self.exports)
             assert ran.status == 0, ran.said
             self.again = State(home)
@@ -367,7 +374,12 @@ class Trial:
             self.fault.untold.append(f"{ran.code or ran.status} for {codes}: {ran.said[-1000:]}")
 
     def judge_if_stopped(self, ran: Ran, *codes: str) -> None:
-        """As `judge`, for what the run may also get over."""
+        """As `judge`, for what the run may also get over, or what may end it from outside."""
+        if ran.was_killed:  # the process beside it says so, in a moment
+            deadline = time.monotonic() + LONGEST_SECONDS / 10
+            while not ran.code and time.monotonic() < deadline:
+                time.sleep(0.1)
+            codes = ("interrupted",)
         self.judge(ran, *(codes if ran.status else ()))
 
     def look(self) -> None:

@@ -5,6 +5,7 @@ import os
 import sqlite3
 
 import dagster as dg
+import duckdb
 import pytest
 
 from orchestration.defs import resources
@@ -102,3 +103,14 @@ def test_what_passes_is_over(tried):
     result, tries = tried(passing(), failures=2)
     assert result.success
     assert tries == 3
+
+
+def test_a_warehouse_that_was_cut_short_is_damaged(tmp_path):
+    path = tmp_path / "hotline.duckdb"
+    with duckdb.connect(path) as connection:
+        connection.execute("create table filled as select range from range(100_000)")
+    path.write_bytes(path.read_bytes()[:200_000])
+    with pytest.raises(duckdb.Error) as raised:
+        duckdb.connect(path)
+    assert (told := for_people(raised.value)).code == "damaged_database"
+    assert told.file == str(path)
