@@ -137,13 +137,18 @@ def _targets(
     ]
 
 
+def absolute(path: str) -> Path:
+    """Not resolved: an environment's Python is a link, and knows it by its place."""
+    return Path(path).absolute()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     sizes = [10_000, 100_000, 1_000_000, LARGEST]
     parser.add_argument("--sizes", type=int, nargs="+", default=sizes)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rounds-at-largest", type=int, default=3)
-    parser.add_argument("--dlt", type=Path, help="the Python of an environment with dlt")
+    parser.add_argument("--dlt", type=absolute, help="the Python of an environment with dlt")
     parser.add_argument("--dlt-up-to", type=int, default=1_000_000, metavar="TICKETS")
     parser.add_argument("--out", type=Path, default=Home.current().root / "bench")
     options = parser.parse_args()
