@@ -247,16 +247,18 @@ class _Sums:
 
     def _tell_zeros(self) -> None:
         zeros = {cell for cell, count in self.counts.items() if not count}
-        more = {cell for cell in zeros if _column(cell) in self.unsplit}
-        while more:
-            self.certain |= more
-            more = {
+        found = {cell for cell in zeros if _column(cell) in self.unsplit}
+        while True:
+            self.certain |= found
+            found = {
                 cell
                 for whole, parts in self.wholes
                 if whole not in self.counts or whole in self.certain
                 if zeros.issuperset(parts)
                 for cell in parts
-            } - self.certain
+            }
+            if found <= self.certain:
+                return
 
     def total(self, whole: Cell, parts: Iterable[Cell]) -> int:
         """How many a whole is."""
@@ -319,7 +321,8 @@ def _unsafe(sums: _Sums, hidden: set[Cell], threshold: int) -> Cell | None:
 
 def _given_away(sums: _Sums, hidden: set[Cell], small: set[Cell]) -> Cell | None:
     """What to hide next because all sums together give a small count away; None if they don't."""
-    for cell in sorted(_known(sums, hidden) & small):
+    unprinted = {cell for cell in sums.counts if not _is_printed(cell)} - sums.certain
+    for cell in sorted(_known(sums, hidden | unprinted) & small):
         beside = [(whole, *parts) for whole, parts in sums.wholes if cell in (whole, *parts)]
         around = {other for terms in beside for other in terms}
         further = {
@@ -328,8 +331,9 @@ def _given_away(sums: _Sums, hidden: set[Cell], small: set[Cell]) -> Cell | None
             if not around.isdisjoint(hidden.intersection((whole, *parts)))
             for other in (whole, *parts)
         }
-        if more := sums.next_of(around, hidden) or sums.next_of(further, hidden):
-            return more
+        for cells in (further & unprinted, around, further):
+            if more := sums.next_of(cells, hidden):
+                return more
     return None
 
 
