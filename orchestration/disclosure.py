@@ -288,7 +288,11 @@ class _Sums:
             _column(cell) for cell, count in self.counts.items() if count and cell not in hidden
         }
         least_one = self.unsplit | (left - zeros)
-        return {cell: int(_is_printed(cell) and _column(cell) in least_one) for cell in hidden}
+        # Never above the count itself, or narrowing bounds in books that don't close had no end.
+        return {
+            cell: min(int(_is_printed(cell) and _column(cell) in least_one), self.counts[cell])
+            for cell in hidden
+        }
 
 
 def _is_printed(cell: Cell) -> bool:
