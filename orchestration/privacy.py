@@ -16,6 +16,8 @@ class PrivacySettings(BaseModel):
 
     retention_months: int | None = Field(default=None, ge=1)
     """How many months after its end a quarter's rows keep their numbers, pseudonyms and texts."""
+    small_count_threshold: int | None = Field(default=None, ge=2)
+    """The least count of a unit or a topic that the bulletin and the pages show."""
 
 
 def load_privacy_settings() -> PrivacySettings:
@@ -28,5 +30,8 @@ def load_privacy_settings() -> PrivacySettings:
     if not path.is_file():
         return PrivacySettings()
     return load_settings_file(
-        path, PrivacySettings, "bad_privacy", "retention_months: 月数，或不写"
+        path,
+        PrivacySettings,
+        "bad_privacy",
+        "retention_months: 月数；small_count_threshold: 2 以上的整数；不启用的不写",
     )

@@ -1,8 +1,8 @@
 """What a quarter's bulletin says, whatever it is written in: Word, a workbook, a page.
 
-Every figure comes from the marts and is written by `printed`. The sentences around them stand in
-the Word template; labels of groups, the distribution list and the office's own words in the site's
-`bulletin.yml`. Nothing here knows about files, fonts or cells.
+Every figure comes from the public marts and is written by `printed`. The sentences around them
+stand in the Word template; labels of groups, the distribution list and the office's own words in
+the site's `bulletin.yml`. Nothing here knows about files, fonts or cells.
 """
 
 from collections import Counter
@@ -15,9 +15,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from orchestration.disclosure import HIDDEN, Hidden, largest_first
 from orchestration.errors import InputError
 from orchestration.headline import percent
 from orchestration.notice import data_notice
+from orchestration.public_marts import PublicMarts, unit_places
 from orchestration.publication import published_manifest
 from orchestration.quarters import Quarter
 from orchestration.settings import Home, bulletin_root
@@ -25,7 +27,7 @@ from orchestration.settings_file import load_settings_file
 from orchestration.warehouse import query
 
 Kind = Literal["count", "rate", "index"]
-Figure = int | Decimal | None
+Figure = int | Decimal | Hidden | None
 ABSENT = "—"
 TOTAL = "合计"
 NUMERALS = "一二三四"
@@ -109,6 +111,8 @@ class Bulletin:
     title_lines: tuple[str, ...]
     """The title, broken where a line may end without cutting a word."""
     notice: str
+    footnote: str
+    """What stands below each table; empty where all figures are shown."""
     texts: Mapping[str, str]
     paragraphs: Mapping[str, tuple[str, ...]]
     appendices: tuple[Appendix, ...]
@@ -148,10 +152,12 @@ def printed(value: Figure, kind: Kind) -> str:
     """A figure as the bulletin prints it: `307`, `27.85%`, `100%`, `95.7`, `95`.
 
     Rates are fractions and get up to two decimals of a percent, the index up to one, both rounded
-    half up and without trailing zeros; a figure that doesn't exist is a dash.
+    half up and without trailing zeros; a figure that doesn't exist is a dash, a hidden one a star.
     """
     if value is None:
         return ABSENT
+    if isinstance(value, Hidden):
+        return str(value)
     if kind == "rate":
         return percent(Decimal(value))
     if kind == "index":
@@ -182,7 +188,8 @@ def describe(home: Home, exports: Path, quarter: str, office: Office) -> Bulleti
     """Describe the bulletin of a published quarter, in the run that published it.
 
     Args:
-        home: its working warehouse holds the marts, and the dated rules of the run's quarter.
+        home: its published Parquet holds the figures, its working warehouse the dated rules of the
+            run's quarter.
         exports: a `notice.md` in the quarter's folder is printed on every page.
         quarter: such as 2022Q2.
         office: what the site decides about its bulletin.
@@ -195,16 +202,19 @@ def describe(home: Home, exports: Path, quarter: str, office: Office) -> Bulleti
     manifest = published_manifest(home, quarter)
     when = Quarter.parse(quarter)
     rules = _rates_when_empty(home, quarter)
-    units = _units(home, quarter, rules)
-    (district,) = _rows(home, "select * from marts.hotline_district_quarter", quarter)
+    marts = PublicMarts(home, quarter)
+    places = unit_places(home, quarter)
+    units = [
+        _as_the_method_prints(row, rules)
+        for row in _in_order(marts.rows("hotline_unit_quarter"), places)
+    ]
+    (district,) = marts.rows("hotline_district_quarter")
     district = _as_the_method_prints(district, rules)
-    channels = {
-        row["channel"]: row for row in _rows(home, "select * from marts.channel_quarter", quarter)
-    }
+    channels = {row["channel"]: row for row in marts.rows("channel_quarter")}
     appendices = (
         _hotline_appendix(when, units, district, office),
-        _channel_appendix(home, when, 2, "市长信箱、区长信箱", "mailbox", APPENDIX_2),
-        _channel_appendix(home, when, 3, "政协委员微建议", "suggestion", APPENDIX_3),
+        _channel_appendix(marts, places, when, 2, "市长信箱、区长信箱", "mailbox", APPENDIX_2),
+        _channel_appendix(marts, places, when, 3, "政协委员微建议", "suggestion", APPENDIX_3),
     )
     words = office.words.get(quarter, Words())
     return Bulletin(
@@ -218,9 +228,11 @@ def describe(home: Home, exports: Path, quarter: str, office: Office) -> Bulleti
             "办理情况通报",
         ),
         notice=data_notice(exports, quarter),
-        texts=_texts(home, when, district, channels, appendices)
+        footnote=withheld(marts.threshold) if marts.threshold else "",
+        texts=_texts(when, district, channels, appendices)
         | {"hotline.units": _leading_units(units, office)}
-        | {"hotline.categories": _categories(home, quarter, office.listed)},
+        | {"hotline.request_types": _request_types(home, marts, quarter)}
+        | {"hotline.categories": _categories(home, marts, quarter, office.listed)},
         paragraphs={
             "problems": words.problems,
             "requirements": words.requirements,
@@ -230,13 +242,21 @@ def describe(home: Home, exports: Path, quarter: str, office: Office) -> Bulleti
     )
 
 
-def _rows(home: Home, select: str, quarter: str) -> list[dict[str, Any]]:
-    return query(home, f"{select} where quarter = ?", [quarter])
+def withheld(threshold: int) -> str:
+    """What is said where figures are hidden, worded so that no reader takes it for a figure."""
+    return (
+        f"{HIDDEN}：不足 {threshold} 的件数，以及可据以推算出它们的数字，不予公布；"
+        "合计仍含这些件数。"
+    )
 
 
 def _rates_when_empty(home: Home, quarter: str) -> dict[str, Decimal]:
     """What the method of the quarter takes a rate to be that has nothing to divide by."""
-    items = _rows(home, "select component, rate_when_empty from dimensions.dim_index_item", quarter)
+    items = query(
+        home,
+        "select component, rate_when_empty from dimensions.dim_index_item where quarter = ?",
+        [quarter],
+    )
     if not items:
         raise LookupError(f"the working warehouse doesn't stand at {quarter}")
     return {f"{item['component']}_rate": item["rate_when_empty"] for item in items}
@@ -250,16 +270,9 @@ def _as_the_method_prints(row: dict[str, Any], rules: Mapping[str, Decimal]) -> 
     return row | {rate: value for rate, value in rules.items() if row.get(rate, 0) is None}
 
 
-def _units(home: Home, quarter: str, rules: Mapping[str, Decimal]) -> list[dict[str, Any]]:
-    """The units on the hotline, in the order in which the office lists its units."""
-    rows = query(
-        home,
-        "select unit.*, listed.display_order from marts.hotline_unit_quarter as unit "
-        "left join dimensions.dim_unit as listed using (quarter, unit_code) "
-        "where quarter = ? order by display_order nulls last, unit_code",
-        [quarter],
-    )
-    return [_as_the_method_prints(row, rules) for row in rows]
+def _in_order(rows: list[dict[str, Any]], places: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Rows of units in the order in which the office lists its units."""
+    return sorted(rows, key=lambda row: places[row["unit_code"]])
 
 
 def _figures(row: Mapping[str, Any], columns: tuple[Column, ...]) -> tuple[Figure, ...]:
@@ -291,7 +304,8 @@ def _hotline_appendix(
 
 
 def _channel_appendix(
-    home: Home,
+    marts: PublicMarts,
+    places: Mapping[str, int],
     when: Quarter,
     number: int,
     label: str,
@@ -299,25 +313,20 @@ def _channel_appendix(
     columns: tuple[Column, ...],
 ) -> Appendix:
     """Units with most items due first; ties in the order of appendix 1, then by unit code."""
-    rows = query(
-        home,
-        f"select unit.* from marts.{channel}_unit_quarter as unit "  # noqa: S608 (our own names)
-        "left join dimensions.dim_unit as listed using (quarter, unit_code) where quarter = ? "
-        "order by due_count desc, display_order nulls last, unit_code",
-        [str(when)],
-    )
+    mart = f"{channel}_unit_quarter"
+    rows = _in_order(marts.rows(mart), places)
+    rows.sort(key=lambda row: largest_first(row["due_count"]))
     return Appendix(
         number,
         f"{_short_name(when)}{label}办理情况",
         "单位名称",
         columns,
         (Band("", tuple(Row(row["unit_name"], _figures(row, columns)) for row in rows)),),
-        Row(TOTAL, tuple(sum(row[column.measure] for row in rows) for column in columns)),
+        Row(TOTAL, _figures(marts.total(mart), columns)),
     )
 
 
 def _texts(
-    home: Home,
     when: Quarter,
     district: dict[str, Any],
     channels: Mapping[str, dict[str, Any]],
@@ -328,7 +337,6 @@ def _texts(
     texts = {
         "quarter": _long_name(when),
         "quarter.last_day": f"{last_day.month}月{last_day.day}日",
-        "hotline.request_types": _request_types(home, str(when)),
     }
     for channel, row in {**channels, "hotline": district}.items():
         texts |= {
@@ -355,31 +363,25 @@ def _kind(measure: str) -> Kind:
     return "index" if measure.endswith("_index") else "count"
 
 
-def _request_types(home: Home, quarter: str) -> str:
+def _request_types(home: Home, marts: PublicMarts, quarter: str) -> str:
     """Every type that has tickets, tickets without a type too, so that they add up to the total."""
-    rows = query(
-        home,
-        "select bulletin_label, ticket_count from marts.hotline_request_type_quarter "
-        "inner join dimensions.dim_request_type using (quarter, request_type) "
-        "where quarter = ? and ticket_count > 0 order by display_order, request_type",
-        [quarter],
-    )
-    return _listing(rows, lambda row: f"{row['bulletin_label']}{_count(row, 'ticket_count')}件")
-
-
-def _categories(home: Home, quarter: str, listed: int) -> str:
-    """The categories with most tickets, each with its change on the quarter before if known."""
-    rows = query(
-        home,
-        "select bulletin_label, ticket_count, quarter_on_quarter_change "
-        "from marts.hotline_category_quarter "
-        "inner join dimensions.dim_category using (quarter, category) "
-        "where quarter = ? and category != ? and ticket_count > 0 "
-        "order by ticket_count desc, display_order, category limit ?",
-        [quarter, OTHER_CATEGORY, listed],
-    )
+    rows = _labelled(home, marts, quarter, "request_type")
     return _listing(
-        rows,
+        [row for row in rows if row["ticket_count"] != 0],
+        lambda row: f"{row['bulletin_label']}{_count(row, 'ticket_count')}件",
+    )
+
+
+def _categories(home: Home, marts: PublicMarts, quarter: str, listed: int) -> str:
+    """The categories with most tickets, each with its change on the quarter before if known."""
+    rows = [
+        row
+        for row in _labelled(home, marts, quarter, "category")
+        if row["category"] != OTHER_CATEGORY and row["ticket_count"] not in (0, HIDDEN)
+    ]
+    rows.sort(key=lambda row: largest_first(row["ticket_count"]))
+    return _listing(
+        rows[:listed],
         lambda row: (
             f"{row['bulletin_label']}{_count(row, 'ticket_count')}件"
             f"{_change(row['quarter_on_quarter_change'])}"
@@ -387,8 +389,20 @@ def _categories(home: Home, quarter: str, listed: int) -> str:
     )
 
 
-def _change(change: Decimal | None) -> str:
-    if change is None:
+def _labelled(home: Home, marts: PublicMarts, quarter: str, key: str) -> list[dict[str, Any]]:
+    """The rows of a mart of tickets by request type or category, with labels and in their order."""
+    known = query(
+        home,
+        f"select {key}, bulletin_label from dimensions.dim_{key} where quarter = ? "  # noqa: S608 (our own names)
+        f"order by display_order, {key}",
+        [quarter],
+    )
+    found = {row[key]: row for row in marts.rows(f"hotline_{key}_quarter")}
+    return [found[row[key]] | row for row in known if row[key] in found]
+
+
+def _change(change: Decimal | Hidden | None) -> str:
+    if change is None or isinstance(change, Hidden):
         return ""
     if change == 0:
         return "（与上季度持平）"
@@ -399,7 +413,8 @@ def _leading_units(units: list[dict[str, Any]], office: Office) -> str:
     """The units with most tickets, ties in the office's order; a shared name says its group."""
     names = Counter(unit["unit_name"] for unit in units)
     busy = sorted(
-        (unit for unit in units if unit["due_count"]), key=lambda unit: -int(unit["due_count"])
+        (unit for unit in units if unit["due_count"] not in (0, HIDDEN)),
+        key=lambda unit: largest_first(unit["due_count"]),
     )
 
     def write(unit: dict[str, Any]) -> str:

@@ -199,7 +199,11 @@ def _fill(document: Document, paragraph: Paragraph, bulletin: Bulletin) -> None:
     if name in _tables(bulletin):
         table = _build(document, _tables(bulletin)[name])
         paragraph._p.addprevious(table._tbl)
-        _remove(paragraph)
+        if bulletin.footnote:
+            paragraph.style = NAME
+            _replace(paragraph, {name: bulletin.footnote})
+        else:
+            _remove(paragraph)
     elif name in _passages(bulletin):
         for text in _passages(bulletin)[name]:
             copy = Paragraph(deepcopy(paragraph._p), paragraph._parent)

@@ -13,6 +13,7 @@ from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
 from orchestration.bulletin.content import Appendix, Bulletin, Row, printed
+from orchestration.disclosure import Hidden
 from orchestration.workbook import inert
 
 SONG, FANG, HEI, KAI = "方正小标宋简体", "仿宋", "黑体", "楷体"
@@ -80,6 +81,11 @@ def _write_sheet(
             _write_row(sheet, line, appendix, row, formats)
             line += 1
     _write_row(sheet, line, appendix, appendix.total, formats, bold=True)
+    if bulletin.footnote:
+        line += 1
+        shape = formats(font_name=FANG, font_size=10, text_wrap=True)
+        _write_text(sheet, (line, 0, line, last_column), bulletin.footnote, shape)
+        sheet.set_row(line, HEADING_HEIGHT)
     sheet.freeze_panes(heading_end, 1)
     sheet.repeat_rows(0, heading_end - 1)
     sheet.print_area(0, 0, line, last_column)
@@ -139,7 +145,7 @@ def _write_row(
         zip(appendix.columns, row.figures, strict=True), start=1
     ):
         text = printed(figure, column.kind)
-        if figure is None:
+        if figure is None or isinstance(figure, Hidden):
             sheet.write_string(line, place, text, formats.cell(FANG, align="center", bold=bold))
             continue
         shape = formats.cell(FANG, align="center", bold=bold, num_format=_number_format(text))

@@ -3,20 +3,18 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-import duckdb
 
 from orchestration.audit.reconciliation import GroupSummary
 from orchestration.bulletin.content import group_labels
+from orchestration.disclosure import HIDDEN, Row, largest_first
 from orchestration.headline import percent
 from orchestration.pages.render import count, index
-from orchestration.publication import manifests, published_manifest, readers_parquet
+from orchestration.public_marts import PublicMarts, unit_places
+from orchestration.publication import manifests, published_manifest
 from orchestration.quarters import Quarter
 from orchestration.settings import Home
 from orchestration.warehouse import query
 
-Row = dict[str, Any]
 SHOWN_QUARTERS = 12
 """Of a unit's history: three years, or each quarter's pages would be larger than the last's."""
 UNIT_MARTS = (
@@ -82,6 +80,8 @@ class Figures:
     categories: list[Row]
     """With their labels; most tickets first, the row of tickets without a category last."""
     request_types: list[Row]
+    threshold: int | None
+    """The least count of a unit or a topic that is shown; None: all are."""
 
     @property
     def quarter(self) -> Quarter:
@@ -92,8 +92,7 @@ class Figures:
 def read_figures(home: Home, quarter: str) -> Figures:
     """Read a quarter in the run that published it.
 
-    Figures come from the readers' Parquet, which holds of every quarter its last published version;
-    names and order from the working warehouse, whose dated rules stand at the run's quarter.
+    Names and order come from the working warehouse, whose dated rules stand at the run's quarter.
 
     Raises:
         InputError: the quarter isn't published.
@@ -107,13 +106,14 @@ def read_figures(home: Home, quarter: str) -> Figures:
     )
     if not policy:
         raise LookupError(f"the working warehouse doesn't stand at {quarter}")
-    with duckdb.connect() as connection:
-        return _figures(home, quarter, _Marts(connection, home, quarter), policy)
+    return _figures(home, quarter, PublicMarts(home, quarter), policy)
 
 
 def shown(row: Row, measure: str) -> str:
     """A figure of a mart as the pages print it: `307`, `27.85%`, `95.0`; a dash where none is."""
     value = row[measure]
+    if value is HIDDEN:
+        return str(HIDDEN)
     if measure.endswith(("rate", "share", "change", "weight")):
         return percent(value)
     if measure.endswith("index"):
@@ -121,10 +121,10 @@ def shown(row: Row, measure: str) -> str:
     return count(value)
 
 
-def _figures(home: Home, quarter: str, marts: "_Marts", policy: list[Row]) -> Figures:
+def _figures(home: Home, quarter: str, marts: PublicMarts, policy: list[Row]) -> Figures:
     groups = {code: Group(code, label) for code, label in group_labels().items()}
     items = [item["component"] for item in policy]
-    units = list(_units(marts, groups, _unit_order(home, quarter), items))
+    units = list(_units(marts, groups, unit_places(home, quarter), items))
     publications = _publications(home, marts)
     this = next(p for p in publications if str(p.quarter) == quarter)
     return Figures(
@@ -139,34 +139,11 @@ def _figures(home: Home, quarter: str, marts: "_Marts", policy: list[Row]) -> Fi
         request_types=_labelled(
             home, marts, "hotline_request_type_quarter", "request_type", "untyped"
         ),
+        threshold=marts.threshold,
     )
 
 
-class _Marts:
-    """The published marts of one quarter, or of all of them; rows in a total order."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, home: Home, quarter: str) -> None:
-        self._connection = connection
-        self._home, self._quarter = home, quarter
-
-    def rows(self, mart: str) -> list[Row]:
-        """The quarter's rows of a mart."""
-        return self._read(mart, self._quarter)
-
-    def history(self, mart: str) -> list[Row]:
-        """A mart's rows of every published quarter; quarters sort by time as they are written."""
-        return self._read(mart, "*")
-
-    def _read(self, mart: str, quarter: str) -> list[Row]:
-        cursor = self._connection.execute(
-            "from read_parquet(?, union_by_name => true, hive_partitioning => false) order by all",
-            [str(readers_parquet(self._home, quarter, mart))],
-        )
-        names = [column[0] for column in cursor.description or []]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-def _publications(home: Home, marts: _Marts) -> list[Publication]:
+def _publications(home: Home, marts: PublicMarts) -> list[Publication]:
     latest = {entry["quarter"]: entry for entry in manifests(home)}
     reconciled = _reconciled(home)
     return [
@@ -217,19 +194,8 @@ def _in_order(groups: dict[str, Group], units: Iterable[Unit]) -> list[Group]:
     )
 
 
-def _unit_order(home: Home, quarter: str) -> list[str]:
-    """Unit codes in the order in which the office lists its units."""
-    rows = query(
-        home,
-        "select unit_code from dimensions.dim_unit where quarter = ? "
-        "order by display_order nulls last, unit_code",
-        [quarter],
-    )
-    return [row["unit_code"] for row in rows]
-
-
 def _units(
-    marts: _Marts, groups: dict[str, Group], unit_order: list[str], item_order: list[str]
+    marts: PublicMarts, groups: dict[str, Group], places: dict[str, int], item_order: list[str]
 ) -> Iterable[Unit]:
     by_unit: dict[str, dict[str, list[Row]]] = {mart: {} for mart in UNIT_MARTS}
     for mart, found in by_unit.items():
@@ -240,7 +206,7 @@ def _units(
         history.setdefault(row["unit_code"], []).append(row)
     totals = marts.rows("unit_quarter")
     names = [row["unit_name"] for row in totals]
-    for row in sorted(totals, key=lambda row: unit_order.index(row["unit_code"])):
+    for row in sorted(totals, key=lambda row: places[row["unit_code"]]):
         code, group = row["unit_code"], row["evaluation_group"] or ""
         hotline, components, mailbox, mailboxes, suggestion = (
             by_unit[mart].get(code, []) for mart in UNIT_MARTS
@@ -264,7 +230,7 @@ def _units(
         )
 
 
-def _labelled(home: Home, marts: _Marts, mart: str, key: str, rest: str) -> list[Row]:
+def _labelled(home: Home, marts: PublicMarts, mart: str, key: str, rest: str) -> list[Row]:
     """A mart's rows with the labels of their codes; most tickets first, the code `rest` last."""
     known = {
         row[key]: row
@@ -275,7 +241,7 @@ def _labelled(home: Home, marts: _Marts, mart: str, key: str, rest: str) -> list
         rows,
         key=lambda row: (
             row[key] == rest,
-            -row["ticket_count"],
+            largest_first(row["ticket_count"]),
             known[row[key]]["display_order"],
             row[key],
         ),

@@ -9,6 +9,8 @@ from typing import Any, get_args
 from jinja2 import Environment
 from markupsafe import Markup
 
+from orchestration.bulletin.content import withheld
+from orchestration.disclosure import HIDDEN, Row, largest_first
 from orchestration.headline import percent
 from orchestration.pages.render import (
     NOTHING,
@@ -18,10 +20,10 @@ from orchestration.pages.render import (
     render,
 )
 from orchestration.site import charts
-from orchestration.site.figures import Figures, Publication, Row, Unit, shown
+from orchestration.site.figures import Figures, Publication, Unit, shown
 from orchestration.site.interval import wilson
 from orchestration.site.pictures import draw_all, word_all
-from orchestration.site.standing import lost, ranked, standing
+from orchestration.site.standing import WITHHELD, lost, ranked, standing
 from orchestration.site.words import Language, SiteSettings, Words
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -75,7 +77,12 @@ class Site:
 def build_pages(site: Site) -> Iterator[tuple[str, str]]:
     """Every page of a quarter as (path in the folder of bulletins, text), the same each time."""
     templates = environment(TEMPLATES)
-    templates.filters |= {"interval": _interval, "lost": lost, "points": _points}
+    templates.filters |= {
+        "interval": _interval,
+        "lost": _lost,
+        "most_due": _most_due,
+    }
+    templates.tests["hidden"] = lambda value: value is HIDDEN
     templates.globals |= {
         "standing": lambda unit: standing(unit, site.settings),
         "shown": shown,
@@ -137,6 +144,14 @@ class _Builder:
             charts=pictures,
             documents=self.site.documents,
             ranked={group.code: ranked(figures, settings, group) for group in figures.groups},
+            withheld_count={
+                group.code: sum(
+                    standing(unit, settings) is WITHHELD
+                    for unit in figures.units
+                    if unit.group == group
+                )
+                for group in figures.groups
+            },
         )
 
     def unit(self, unit: Unit) -> tuple[str, str]:
@@ -161,14 +176,19 @@ class _Builder:
             "quarter_name": words.quarter,
             "unit_label": self._unit_label,
             "group_label": lambda group: words.name(group.code, group.label),
+            "withheld_note": self._withheld_note(),
         }
         text = render(self.templates, template, context | own, styles=STYLES)
         return f"{path}{words.suffix}.html", text
 
     def _status(self, publication: Publication, up: str, about: str = "") -> Status:
-        """The reconciliation of a publication in one line; `up` leads to the bulletins' folder."""
+        """The reconciliation of a publication in one line; `up` leads to the bulletins' folder.
+
+        Where small counts are hidden, no page leads to the audit report, which has them all.
+        """
         held = publication.reconciliation
-        href = f"{up}../audit/{publication.quarter}/index.html"
+        is_open = self.site.figures.threshold is None
+        href = f"{up}../audit/{publication.quarter}/index.html" if is_open else ""
         tone, text, _ = reconciliation_status([held])
         if self.words.language == "en":
             verdict = (
@@ -180,6 +200,17 @@ class _Builder:
             )
         return Status(tone, about + text, href)
 
+    def _withheld_note(self) -> str:
+        """What the mark of a hidden figure means; empty where all are shown."""
+        threshold = self.site.figures.threshold
+        if threshold is None:
+            return ""
+        return self.words.choose(
+            withheld(threshold),
+            f"{HIDDEN}: a count below {threshold}, or a figure that would give one away, is not "
+            "published; totals include it.",
+        )
+
     def _unit_label(self, unit: Unit) -> str:
         """A unit's name; one that two units share says its group."""
         own = self.words.name(unit.code, unit.name)
@@ -188,13 +219,23 @@ class _Builder:
         return self.words.choose(f"{own}（{unit.group.label}）", f"{own} ({unit.group.label})")
 
 
-def _points(value: Decimal) -> str:
-    rounded = value.quantize(Decimal("0.01"), ROUND_HALF_UP)
+def _most_due(units: Sequence[Unit], channel: str) -> list[Unit]:
+    """Units by what was due in a channel, the largest first."""
+    return sorted(units, key=lambda unit: largest_first(getattr(unit, channel)["due_count"]))
+
+
+def _lost(component: Row) -> str:
+    if component["points"] is HIDDEN:
+        return str(HIDDEN)
+    rounded = lost(component).quantize(Decimal("0.01"), ROUND_HALF_UP)
     return format(rounded + 0, "f")  # never "-0.00"
 
 
 def _interval(row: Row) -> str:
-    bounds = wilson(row["dissatisfied_count"], row["callback_count"])
+    count, total = row["dissatisfied_count"], row["callback_count"]
+    if count is HIDDEN or total is HIDDEN:
+        return str(HIDDEN)
+    bounds = wilson(count, total)
     return NOTHING if bounds is None else "–".join(percent(bound) for bound in bounds)
 
 

@@ -5,6 +5,7 @@ from itertools import cycle
 
 from markupsafe import Markup
 
+from orchestration.disclosure import HIDDEN
 from orchestration.site import charts
 from orchestration.site.figures import Figures, shown
 from orchestration.site.standing import JUDGED, lost, ranked, standing
@@ -15,7 +16,10 @@ REST = ("other", "untyped")
 
 
 def draw_all(figures: Figures, settings: SiteSettings) -> dict[str, str]:
-    """The charts of the quarter's page as SVG, by name; one without bars is left out."""
+    """The charts of the quarter's page as SVG, by name; one without bars is left out.
+
+    A unit or a topic whose figure is hidden has no bar.
+    """
     items = [row["component"] for row in figures.policy]
     colours = dict(zip(items, cycle(charts.PALETTE), strict=False))
     bars = {
@@ -38,11 +42,12 @@ def draw_all(figures: Figures, settings: SiteSettings) -> dict[str, str]:
                 row["code"],
                 {"grey" if row["code"] in REST else "count": row["ticket_count"]},
                 shown(row, "ticket_count"),
-                row.get("previous_count"),
+                None if (before := row.get("previous_count")) is HIDDEN else before,
             )
             for row in rows
+            if row["ticket_count"] is not HIDDEN
         ]
-        if any(row["ticket_count"] for row in rows):
+        if any(sum(bar.parts.values()) for bar in counted):
             drawn[name] = charts.draw(counted, {"count": charts.PALETTE[2], "grey": charts.GREY})
     return drawn
 

@@ -3,12 +3,13 @@
 from decimal import Decimal
 from typing import NamedTuple
 
-from orchestration.site.figures import Figures, Group, Row, Unit
+from orchestration.disclosure import HIDDEN, Row
+from orchestration.site.figures import Figures, Group, Unit
 from orchestration.site.words import SiteSettings
 
 
 class Standing(NamedTuple):
-    """Whether a unit's index says something of it: `judged`, `few` items, or `unrated`: none."""
+    """Whether a unit's index says something: `judged`, `few` items, `withheld`, `unrated`: none."""
 
     code: str
     chinese: str
@@ -17,6 +18,7 @@ class Standing(NamedTuple):
 
 JUDGED = Standing("judged", "", "")
 FEW = Standing("few", "样本太少", "Too few to judge")
+WITHHELD = Standing("withheld", "不公布", "Withheld")
 UNRATED = Standing("unrated", "不参评", "Not rated")
 
 
@@ -24,20 +26,28 @@ def standing(unit: Unit, settings: SiteSettings) -> Standing:
     """How a unit on the hotline is shown: a unit with few items isn't put among the others."""
     if unit.hotline is None or not unit.hotline["is_rated"]:
         return UNRATED
+    if unit.hotline["composite_index"] is HIDDEN:
+        return WITHHELD
     fewest = min(row["denominator"] for row in unit.components)
     return JUDGED if fewest >= settings.judged_from else FEW
 
 
 def ranked(figures: Figures, settings: SiteSettings, group: Group) -> list[Unit]:
-    """A group's units: the judged by rank, then those with few items, then those with none."""
-    order = (JUDGED, FEW, UNRATED)
+    """A group's units: the judged, those with few items, those withheld, those that aren't rated.
+
+    The first two go by their index, as ranks do; the others are in the office's order.
+    """
+    order = (JUDGED, FEW, WITHHELD, UNRATED)
     found = [unit for unit in figures.units if unit.hotline and unit.group == group]
     places = {unit.code: place for place, unit in enumerate(found)}
 
-    def key(unit: Unit) -> tuple[int, int, int, int]:
+    def key(unit: Unit) -> tuple[int, Decimal, int, int]:
         row = unit.hotline or {}
-        place = order.index(standing(unit, settings))
-        return (place, row["rank_in_group"] or 0, -row["due_count"], places[unit.code])
+        how = standing(unit, settings)
+        index, due = (
+            (row["composite_index"], row["due_count"]) if how in (JUDGED, FEW) else (Decimal(), 0)
+        )
+        return (order.index(how), -index, -due, places[unit.code])
 
     return sorted(found, key=key)
 

@@ -1,0 +1,412 @@
+"""Which figures of a quarter may not be shown to everyone, and nothing else.
+
+A count below the threshold may point at one citizen. It is hidden, and so is whatever would give
+it away:
+
+1. *Small.* A count of a unit, a category or a request type of at least one and below the threshold
+   is hidden. So it is with counts that nobody prints but anybody can subtract, such as the callers
+   who weren't dissatisfied: some count that they follow from is hidden. A zero points at nobody.
+2. *Sums.* A district's totals are always shown, and a whole is the sum of its parts. Where one term
+   of a sum is hidden a second is too, and those hidden leave each other so much room that any of
+   them could be as large as the threshold. Chosen is always the smallest count that was to be
+   shown; a zero only where nothing else is left.
+3. *All sums together.* Bounds are narrowed sum by sum, and the sums solved for what is hidden, as a
+   reader with a pencil would; while that gives a small count away, one more is hidden beside it.
+4. *What is made of counts.* A rate, a share and a change are hidden with either of their counts; an
+   index and all that it is made of with any count of the unit; and all ranks of a group with one of
+   its indexes, since a gap between ranks tells about where that one lies.
+
+What can't be helped: where a single unit has all that the district has, the district's total is its
+figure. What isn't looked at: the quarters' differences, and what a reader knows from elsewhere.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Final
+
+Row = dict[str, Any]
+Cell = tuple[str, ...]
+"""A count: its mart, the key of its row, its measure."""
+Bounds = dict[Cell, tuple[float, float]]
+
+
+class Hidden:
+    """What stands in the place of a hidden figure: it prints as a mark and can't be reckoned with.
+
+    Comparing it, adding to it or asking whether it is anything at all is a TypeError.
+    """
+
+    def __str__(self) -> str:
+        """The mark."""
+        return "＊"
+
+    def __repr__(self) -> str:
+        """The same."""
+        return "＊"
+
+    def __bool__(self) -> bool:
+        """There is no answer.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("a hidden figure is neither zero nor not")
+
+
+HIDDEN: Final = Hidden()
+
+# Of each mart of counts: the columns that tell its rows apart, and what its counts part into. The
+# last part may be no column; it then is what the others leave.
+LETTERS = (
+    ("due_count", "handled_count", "unfinished"),
+    ("handled_count", "on_time_count", "late"),
+    ("due_count", "on_time_count", "not_on_time"),
+    ("due_count", "on_time_count", "overdue_count", "running"),
+    ("overdue_count", "late", "past_deadline"),
+)
+COUNTS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]] = {
+    "hotline_unit_quarter": (
+        ("unit_code",),
+        (
+            ("due_count", "handled_count", "unfinished"),
+            ("handled_count", "on_time_count", "late"),
+            ("due_count", "on_time_count", "not_on_time"),
+            ("due_count", "rework_count", "not_reworked"),
+            ("callback_count", "dissatisfied_count", "satisfied"),
+        ),
+    ),
+    "mailbox_unit_quarter": (("unit_code",), LETTERS),
+    "mailbox_unit_mailbox_quarter": (("unit_code", "mailbox"), LETTERS),
+    "suggestion_unit_quarter": (("unit_code",), LETTERS[2:4]),
+    "hotline_category_quarter": (("category",), ()),
+    "hotline_request_type_quarter": (("request_type",), ()),
+}
+# Rows that add up to a row of another mart, by the first column of their key; others add up to the
+# district's total.
+ADD_UP_TO = {"mailbox_unit_mailbox_quarter": "mailbox_unit_quarter"}
+
+MADE_OF: dict[str, dict[str, tuple[str, ...]]] = {
+    "hotline_unit_quarter": {
+        "completion_rate": ("handled_count", "due_count"),
+        "on_time_rate": ("on_time_count", "due_count"),
+        "rework_rate": ("rework_count", "due_count"),
+        "dissatisfaction_rate": ("dissatisfied_count", "callback_count"),
+        "composite_index": (
+            *("due_count", "handled_count", "on_time_count", "rework_count"),
+            *("callback_count", "dissatisfied_count"),
+        ),
+    },
+    "hotline_category_quarter": {
+        "share": ("ticket_count",),
+        "quarter_on_quarter_change": ("ticket_count", "previous_count"),
+    },
+    "hotline_request_type_quarter": {"share": ("ticket_count",)},
+}
+OF_INDEX = ("numerator", "denominator", "rate", "points")
+# Columns of `unit_quarter`, which repeats other marts, by the mart and its column.
+REPEATED = {
+    "hotline_due_count": ("hotline_unit_quarter", "due_count"),
+    "hotline_composite_index": ("hotline_unit_quarter", "composite_index"),
+    "mailbox_due_count": ("mailbox_unit_quarter", "due_count"),
+    "mailbox_on_time_count": ("mailbox_unit_quarter", "on_time_count"),
+    "suggestion_due_count": ("suggestion_unit_quarter", "due_count"),
+    "suggestion_on_time_count": ("suggestion_unit_quarter", "on_time_count"),
+}
+ADDENDS = ("hotline_due_count", "mailbox_due_count", "suggestion_due_count")
+
+
+def mask(marts: Mapping[str, Sequence[Row]], threshold: int) -> dict[str, list[Row]]:
+    """The rows of a quarter's marts with `HIDDEN` in the place of what may not be shown.
+
+    Args:
+        marts: rows by mart; a mart that isn't known here is returned as it is.
+        threshold: the least count that may be shown; at least 2.
+    """
+    hidden = hidden_counts(marts, threshold)
+    shown = {mart: [dict(row) for row in rows] for mart, rows in marts.items()}
+    for mart in COUNTS:
+        for place, row in _placed(shown, mart):
+            gone = {name for name in row if (*place, name) in hidden}
+            gone |= {
+                name
+                for name, counts in MADE_OF.get(mart, {}).items()
+                if not gone.isdisjoint(counts)
+            }
+            row.update(dict.fromkeys(gone, HIDDEN))
+    _hide_indexes(shown)
+    _hide_repeated(shown)
+    return shown
+
+
+def _placed(marts: Mapping[str, Sequence[Row]], mart: str) -> Iterator[tuple[Cell, Row]]:
+    key, _ = COUNTS[mart]
+    for row in marts.get(mart, ()):
+        yield (mart, *(row[name] for name in key)), row
+
+
+def largest_first(value: int | Hidden) -> tuple[bool, int]:
+    """A sort key by size, the largest first; what is hidden comes last, in the order it is in."""
+    return (True, 0) if isinstance(value, Hidden) else (False, -value)
+
+
+def _hide_indexes(shown: Mapping[str, list[Row]]) -> None:
+    """All of a unit's components with its index, all ranks of a group with an index of a rated one.
+
+    Components go together: points are rounded so that they add up, which tells of each other.
+    """
+    units = shown.get("hotline_unit_quarter", [])
+    without = {row["unit_code"] for row in units if row["composite_index"] is HIDDEN}
+    groups = {row["evaluation_group"] for row in units if row["unit_code"] in without}
+    for row in units:
+        if row["is_rated"] and row["evaluation_group"] in groups:
+            row["rank_in_group"] = HIDDEN
+    for row in shown.get("index_component_unit_quarter", ()):
+        if row["unit_code"] in without:
+            row.update(dict.fromkeys(OF_INDEX, HIDDEN))
+
+
+def _hide_repeated(shown: Mapping[str, list[Row]]) -> None:
+    gone = {
+        (name, row["unit_code"])
+        for name, (mart, measure) in REPEATED.items()
+        for row in shown.get(mart, ())
+        if row[measure] is HIDDEN
+    }
+    for row in shown.get("unit_quarter", ()):
+        row.update({name: HIDDEN for name in REPEATED if (name, row["unit_code"]) in gone})
+        if any(row[name] is HIDDEN for name in ADDENDS):
+            row["total_due_count"] = HIDDEN
+
+
+def hidden_counts(marts: Mapping[str, Sequence[Row]], threshold: int) -> set[Cell]:
+    """The counts that may not be shown, by mart, key and measure; also those that nobody prints."""
+    sums = _Sums.of(marts)
+    hidden = {cell for cell, count in sums.counts.items() if 0 < count < threshold}
+    small = hidden - sums.alone
+    while (
+        more := _unsafe(sums, hidden, threshold) or _given_away(sums, hidden, small)
+    ) is not None:
+        hidden.add(more)
+    return hidden
+
+
+@dataclass
+class _Sums:
+    """Counts, and which of them add up to which; a whole that is no count is a district's total."""
+
+    counts: dict[Cell, int] = field(default_factory=dict)
+    wholes: list[tuple[Cell, tuple[Cell, ...]]] = field(default_factory=list)
+    """Each whole and its parts: first those of a row, then those of a column that is printed."""
+    unsplit: set[Cell] = field(default_factory=set)
+    """Columns (mart, measure) that are no part of another of their row, such as what is due."""
+    certain: set[Cell] = field(default_factory=set)
+    """Zeros that anybody knows: of a unit without items, or where the whole is zero."""
+    alone: set[Cell] = field(default_factory=set)
+    """Counts that are all that the district has."""
+
+    @classmethod
+    def of(cls, marts: Mapping[str, Sequence[Row]]) -> "_Sums":
+        """Those of a quarter's marts."""
+        sums = cls()
+        for mart, (_, splits) in COUNTS.items():
+            for place, row in _placed(marts, mart):
+                sums._add_row(place, row, splits)
+        split = {_column(cell) for _, parts in sums.wholes for cell in parts}
+        sums.unsplit = {_column(cell) for cell in sums.counts} - split
+        sums._add_columns()
+        sums._tell_zeros()
+        for whole, parts in sums.wholes:
+            free = [cell for cell in parts if cell not in sums.certain]
+            if whole not in sums.counts and len(free) == 1:
+                sums.alone |= set(free)
+        return sums
+
+    def _add_row(self, place: Cell, row: Row, splits: Iterable[tuple[str, ...]]) -> None:
+        counts = {name: row[name] for name in row if name.endswith("_count")}
+        for whole, *parts in splits:
+            *others, last = parts
+            counts.setdefault(last, counts[whole] - sum(counts[name] for name in others))
+            self.wholes.append(((*place, whole), tuple((*place, name) for name in parts)))
+        self.counts |= {
+            (*place, name): count for name, count in counts.items() if count is not None
+        }
+
+    def _add_columns(self) -> None:
+        columns: defaultdict[Cell, list[Cell]] = defaultdict(list)
+        for cell in self.counts:
+            mart, first, measure = cell[0], cell[1], cell[-1]
+            above = (ADD_UP_TO[mart], first) if mart in ADD_UP_TO else (mart,)
+            columns[(*above, measure)].append(cell)
+        self.wholes += sorted(
+            ((whole, tuple(parts)) for whole, parts in columns.items()),
+            key=lambda item: (not _is_printed(item[0]), item[0]),
+        )
+
+    def _tell_zeros(self) -> None:
+        zeros = {cell for cell, count in self.counts.items() if not count}
+        found = {cell for cell in zeros if _column(cell) in self.unsplit}
+        while True:
+            self.certain |= found
+            found = {
+                cell
+                for whole, parts in self.wholes
+                if whole not in self.counts or whole in self.certain
+                if zeros.issuperset(parts)
+                for cell in parts
+            }
+            if found <= self.certain:
+                return
+
+    def total(self, whole: Cell, parts: Iterable[Cell]) -> int:
+        """How many a whole is."""
+        return self.counts.get(whole, sum(self.counts[cell] for cell in parts))
+
+    def next_of(self, cells: Iterable[Cell], hidden: set[Cell]) -> Cell | None:
+        """Which of some cells to hide next: one that nobody prints, else the smallest."""
+        free = (
+            cell
+            for cell in cells
+            if cell in self.counts and cell not in hidden and cell not in self.certain
+        )
+
+        def cost(cell: Cell) -> tuple[bool, bool, int, Cell]:
+            return _is_printed(cell), not self.counts[cell], self.counts[cell], cell
+
+        return min(free, key=cost, default=None)
+
+    def floors(self, hidden: set[Cell]) -> dict[Cell, int]:
+        """How small a reader has to think each hidden count.
+
+        Zeros are shown, so one that is printed is at least one; but where zeros had to be hidden,
+        or would have been: in a column of which nothing else is left to be hidden.
+        """
+        zeros = {_column(cell) for cell in hidden if not self.counts[cell]}
+        left = {
+            _column(cell) for cell, count in self.counts.items() if count and cell not in hidden
+        }
+        least_one = self.unsplit | (left - zeros)
+        # Never above the count itself, or narrowing bounds in books that don't close had no end.
+        return {
+            cell: min(int(_is_printed(cell) and _column(cell) in least_one), self.counts[cell])
+            for cell in hidden
+        }
+
+
+def _is_printed(cell: Cell) -> bool:
+    return cell[-1].endswith("_count")
+
+
+def _column(cell: Cell) -> Cell:
+    return cell[0], cell[-1]
+
+
+def _unsafe(sums: _Sums, hidden: set[Cell], threshold: int) -> Cell | None:
+    """What to hide next because of one sum by itself; None if none gives anything away."""
+    floors = sums.floors(hidden)
+    for whole, parts in sums.wholes:
+        missing = [cell for cell in parts if cell in hidden]
+        if whole in hidden:
+            if not missing and (more := sums.next_of(parts, hidden)):
+                return more
+            continue
+        if not missing:
+            continue
+        room = sum(sums.counts[cell] - floors[cell] for cell in missing)
+        if len(missing) > 1 and room >= threshold - 1:
+            continue
+        more = sums.next_of((whole, *parts) if len(missing) == 1 else parts, hidden)
+        if more and (len(missing) == 1 or room == 0 or sums.counts[more]):
+            return more
+    return None
+
+
+def _given_away(sums: _Sums, hidden: set[Cell], small: set[Cell]) -> Cell | None:
+    """What to hide next because all sums together give a small count away; None if they don't."""
+    unprinted = {cell for cell in sums.counts if not _is_printed(cell)} - sums.certain
+    for cell in sorted(_known(sums, hidden | unprinted) & small):
+        beside = [(whole, *parts) for whole, parts in sums.wholes if cell in (whole, *parts)]
+        around = {other for terms in beside for other in terms}
+        further = {
+            other
+            for whole, parts in sums.wholes
+            if not around.isdisjoint(hidden.intersection((whole, *parts)))
+            for other in (whole, *parts)
+        }
+        for cells in (further & unprinted, around, further):
+            if more := sums.next_of(cells, hidden):
+                return more
+    return None
+
+
+def _known(sums: _Sums, hidden: set[Cell]) -> set[Cell]:
+    """The hidden counts that a reader can work out: by bounds, by solving, and both in turn."""
+    touched = [
+        (whole, parts) for whole, parts in sums.wholes if not hidden.isdisjoint((whole, *parts))
+    ]
+    bounds: Bounds = {cell: (low, math.inf) for cell, low in sums.floors(hidden).items()}
+    known: set[Cell] = set()
+    while True:
+        _narrow(sums, touched, bounds)
+        found = {cell for cell, (low, high) in bounds.items() if low == high}
+        found |= _solved(touched, hidden - found)
+        if found == known:
+            return known
+        known = found
+        bounds |= {cell: (sums.counts[cell], sums.counts[cell]) for cell in known}
+
+
+def _narrow(sums: _Sums, wholes: Sequence[tuple[Cell, tuple[Cell, ...]]], bounds: Bounds) -> None:
+    """Narrow the bounds of hidden counts, sum by sum, until none gets narrower.
+
+    The bounds of a whole follow from those of its parts; a part's, from the whole's and the other
+    parts'.
+    """
+    is_narrower = True
+    while is_narrower:
+        is_narrower = False
+        for whole, parts in wholes:
+            total = sums.total(whole, parts)
+            within = [bounds.get(cell, (sums.counts[cell],) * 2) for cell in parts]
+            least, most = sum(low for low, _ in within), sum(high for _, high in within)
+            low, high = bounds.get(whole, (total, total))
+            low, high = max(low, least), min(high, most)
+            narrowed = {whole: (low, high)}
+            for cell, (lower, upper) in zip(parts, within, strict=True):
+                others = sum(bounds.get(c, (0, sums.counts[c]))[1] for c in parts if c != cell)
+                narrowed[cell] = max(lower, low - others), min(upper, high - (least - lower))
+            for cell, found in narrowed.items():
+                if cell in bounds and bounds[cell] != found:
+                    bounds[cell], is_narrower = found, True
+
+
+def _solved(wholes: Sequence[tuple[Cell, tuple[Cell, ...]]], unknown: set[Cell]) -> set[Cell]:
+    """The unknowns that the sums, as equations, leave a single value: Gauss and Jordan, exactly."""
+    solved: dict[Cell, dict[Cell, Fraction]] = {}
+    """By its unknown, each equation with factor 1 for it, in which no other such unknown is."""
+    for whole, parts in wholes:
+        row = {cell: Fraction(1) for cell in parts if cell in unknown}
+        if whole in unknown:
+            row[whole] = Fraction(-1)
+        for cell in [cell for cell in row if cell in solved]:
+            _subtract(row, solved[cell], row[cell])
+        if not row:
+            continue
+        pivot = min(row)
+        row = {cell: factor / row[pivot] for cell, factor in row.items()}
+        for other in solved.values():
+            if pivot in other:
+                _subtract(other, row, other[pivot])
+        solved[pivot] = row
+    return {cell for cell, row in solved.items() if len(row) == 1}
+
+
+def _subtract(row: dict[Cell, Fraction], other: Mapping[Cell, Fraction], factor: Fraction) -> None:
+    for cell, value in other.items():
+        left = row.get(cell, Fraction(0)) - factor * value
+        if left:
+            row[cell] = left
+        else:
+            row.pop(cell, None)
