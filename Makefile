@@ -7,7 +7,7 @@ export HOTLINE_HOME ?= $(CURDIR)/warehouse
 
 TICKETS ?= 1000000
 
-.PHONY: quarter test test-bi test-spark test-mutation test-faults test-load test-fuzz bench \
+.PHONY: quarter test test-slow test-bi test-spark test-mutation test-faults test-load test-fuzz bench \
 	bench-growth bench-backfill sbom lint ui docs lock clean
 .DELETE_ON_ERROR:
 
@@ -15,7 +15,11 @@ quarter: .venv/.runtime
 	@$(BIN)/hotline run $(QUARTER) $(if $(REASON),--reason "$(REASON)")
 
 test: .venv/.dev
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile -m "not slow"
+
+# Four minutes: what takes several whole runs, and a dozen figures changed.
+test-slow: .venv/.dev
+	$(BIN)/pytest -n auto --dist loadfile -m slow
 
 # More than an hour: 220 random kills, one at each step's start and at each rename, and accidents.
 # In parts: FAULTS="--first 0 --count 100 --jobs 2 --results faults.jsonl --bases /tmp/bases"
@@ -26,7 +30,7 @@ test-faults: .venv/.dev
 test-load: .venv/.dev
 	$(BIN)/python tests/faults/load.py
 
-# make test changes 12 figures; this many take some minutes.
+# make test-slow changes 12 figures; this many take some minutes.
 MUTATIONS ?= 220
 test-mutation: .venv/.dev
 	$(BIN)/pytest tests/mutation --mutations $(MUTATIONS)

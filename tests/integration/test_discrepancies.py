@@ -28,6 +28,7 @@ def site(tmp_path, monkeypatch):
     shutil.rmtree(PROJECT / "dbt_project" / "target" / f"site-{name}", ignore_errors=True)
 
 
+@pytest.mark.slow
 def test_from_a_changed_discrepancy_to_an_explained_one_to_an_expired_one(home, exports, site):
     bulletin = exports / "2022Q2" / "bulletin.csv"
     text = bulletin.read_text(encoding="utf-8")

@@ -135,6 +135,7 @@ def test_a_work_order_is_gone_from_everything_and_stays_gone(home, tmp_path):
     assert (ran.status, "1 个编号此前已经遗忘" in ran.out) == (0, True), ran.out + ran.err
 
 
+@pytest.mark.slow
 def test_an_older_backup_takes_the_list_over_and_the_retention_rule_forgets_quarters(
     published_home, exports, tmp_path
 ):

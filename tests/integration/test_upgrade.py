@@ -31,6 +31,7 @@ def columns(home, table):
         return set(connection.table(table).columns)
 
 
+@pytest.mark.slow
 def test_a_run_brings_an_old_home_up_to_date_by_itself(old_home):
     assert "byte_number" not in columns(old_home, "audit.rejected_row")
     assert why_rebuild(Home(old_home)) == "工作库由结构不同的版本写成"

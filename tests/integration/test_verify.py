@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import duckdb
+import pytest
 from conftest import HOTLINE, hashes, hotline
 
 
@@ -93,6 +94,7 @@ def test_an_unpublished_quarter_is_refused(published_home):
     assert "not_published" in ran.err
 
 
+@pytest.mark.slow
 def test_a_quarter_compared_with_the_one_before_is_rebuilt_with_it(home, exports):
     sample = ("sample", "--tickets", "500", "--quarter", "2022Q3", "--out")
     made = hotline(*sample, exports / "2022Q3", home=home, exports=exports)

@@ -1,7 +1,7 @@
 """No figure can be changed unseen: one random cell at a time, until enough figures have changed.
 
-`make test` changes a dozen (`--mutations 12`), `make test-mutation` over two hundred; an option and
-no marker, because it is the same test. Drawn with a fixed seed, so it can be repeated.
+`make test-slow` changes a dozen (`--mutations 12`), `make test-mutation` over two hundred. Drawn
+with a fixed seed, so it can be repeated.
 """
 
 import random
@@ -10,6 +10,7 @@ from collections import Counter
 import pytest
 from mutations import Bench, Mutation
 
+pytestmark = pytest.mark.slow
 SEED = 2022
 # Of all the figures to change, how many by a cell of each file.
 SHARES = {"ticket": 0.4, "mailbox": 0.2, "suggestion": 0.15, "bulletin": 0.25}
