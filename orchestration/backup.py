@@ -14,7 +14,7 @@ from pathlib import Path
 from orchestration.errors import InputError
 from orchestration.ingest.lake import sha256_of
 from orchestration.lock import writer
-from orchestration.publication import TREE, refresh_tree
+from orchestration.readers import TREE, refresh_tree
 from orchestration.settings import Home
 
 LISTING = "backup.json"

@@ -293,7 +293,7 @@ def docs(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOpti
         from orchestration.audit.documents import write_documents
         from orchestration.audit.report import write_report
         from orchestration.lock import writer
-        from orchestration.publication import published_manifest
+        from orchestration.versions import published_manifest
 
         published_manifest(place, quarter)
         with writer(place, "docs"):

@@ -56,17 +56,12 @@ from orchestration.ingest.lake import (
 from orchestration.ingest.tables import BLANKS
 from orchestration.lock import writer
 from orchestration.privacy import PrivacySettings, load_privacy_settings
-from orchestration.publication import (
-    digest_of,
-    manifests,
-    refresh_readers,
-    refresh_tree,
-    write_parquet,
-)
 from orchestration.quarters import Quarter
+from orchestration.readers import refresh_readers, refresh_tree
 from orchestration.rebuild import prepare, set_aside
 from orchestration.settings import Home, engine, exports_root
-from orchestration.warehouse import insert_rows
+from orchestration.versions import digest_of, manifests, write_parquet
+from orchestration.warehouse import insert_rows, quoted
 
 WAIT_SECONDS = 10.0
 """How long a person at the terminal waits for a run to end."""
@@ -410,10 +405,9 @@ def _erase_fact(path: Path, column: str, rule: Rule, target: Path) -> bool:
     with duckdb.connect() as connection:
         connection.execute("create table tombstone (number varchar, name varchar)")
         insert_rows(connection, "tombstone", names)
-        file = str(path).replace("'", "''")
         rows = (
             f"select fact.* replace (coalesce(tombstone.name, fact.{column}) as {column}) "  # noqa: S608 (our own names)
-            f"from read_parquet('{file}') as fact "
+            f"from read_parquet('{quoted(path)}') as fact "
             f"left join tombstone on tombstone.number = fact.{column}"
         )
         write_parquet(connection, rows, target)

@@ -12,7 +12,7 @@ import duckdb
 
 from orchestration.disclosure import Row, mask
 from orchestration.privacy import load_privacy_settings
-from orchestration.publication import readers_parquet
+from orchestration.readers import readers_parquet
 from orchestration.settings import Home
 from orchestration.warehouse import query
 

@@ -18,7 +18,7 @@ from dagster import DagsterEventType
 from dagster_shared.error import SerializableErrorInfo
 
 from orchestration.errors import InputError, for_people, refusal
-from orchestration.publication import holds_run
+from orchestration.readers import holds_run
 from orchestration.settings import Home
 
 REASON_TAG = "hotline/reason"

@@ -17,8 +17,8 @@ from orchestration.headline import headline, number
 from orchestration.outside import csv_cell
 from orchestration.postgres import READER_ROLE, postgres_url
 from orchestration.progress import STAGES, Reading, listening
-from orchestration.publication import published_manifest
 from orchestration.settings import Home, exports_root
+from orchestration.versions import published_manifest
 
 if TYPE_CHECKING:
     from orchestration.audit.trace import Figure, RowTrace

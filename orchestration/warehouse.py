@@ -79,7 +79,8 @@ def bare_connection(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def _quoted(path: Path) -> str:
+def quoted(path: Path) -> str:
+    """A path as it stands between quotes in SQL."""
     return str(path).replace("'", "''")
 
 
@@ -95,6 +96,16 @@ def is_built(home: Home, table: str) -> bool:
     """Whether the working warehouse has a table yet, such as `audit.reconciliation`."""
     with connect(home) as connection:
         return _has(connection, table)
+
+
+def tables_of(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
+    """The names of a schema's tables in the database in use, in order."""
+    rows = connection.execute(
+        "select table_name from information_schema.tables where table_schema = ? "
+        "and table_catalog = current_database() order by table_name",
+        [schema],
+    ).fetchall()
+    return [name for (name,) in rows]
 
 
 def time_on_record(connection: duckdb.DuckDBPyConnection, run_id: str) -> datetime:
@@ -301,7 +312,7 @@ def raw_rows(
     without files has no rows.
     """
     columns = canonical_columns()[source]
-    paths = [f"'{_quoted(file.parquet(home))}'" for file in files]
+    paths = [f"'{quoted(file.parquet(home))}'" for file in files]
     # Files that an older contract made may lack what the present one keeps.
     written = {name for file in files for name in pl.read_parquet_schema(file.parquet(home))}
     kept = written.intersection(contracts[source].kept_columns) if paths else written

@@ -7,7 +7,6 @@ source rows behind one. For a publication all comes from the published copy.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
@@ -24,9 +23,9 @@ from orchestration.audit.measures import (
 from orchestration.audit.published import DISTRICT
 from orchestration.audit.reconciliation import GroupSummary, summarise
 from orchestration.bulletin.content import group_labels
-from orchestration.publication import readers_parquet
+from orchestration.readers import readers_parquet, use_copy
 from orchestration.settings import Home
-from orchestration.warehouse import connect
+from orchestration.warehouse import connect, quoted
 
 Row = dict[str, Any]
 # A unit's page lists so many source rows a channel; `hotline trace --csv` gives all of them.
@@ -354,14 +353,11 @@ def opened(home: Home, quarter: str, stopped_run: str | None = None) -> Iterator
     with connect(home) as connection:
         working = home.warehouse.stem
         if is_published:
-            connection.execute(
-                f"attach '{_quoted(home.published / 'marts.duckdb')}' as published (read_only)"
-            )
-            connection.execute("use published")
+            use_copy(connection, home)
         for fact in BUSINESS_ID:
             source = f"(from {working}.facts.{fact} where quarter = '{quarter}')"
             if is_published:
-                source = f"read_parquet('{_quoted(readers_parquet(home, quarter, fact))}')"
+                source = f"read_parquet('{quoted(readers_parquet(home, quarter, fact))}')"
             connection.execute(f"create or replace temp view {fact} as from {source}")
         yield Reader(connection, f"{working}.rules", quarter, stopped_run)
 
@@ -383,7 +379,3 @@ def _trace(row: Row) -> str:
     if not unit or row["measure"] not in known:
         return ""
     return f"hotline trace {row['quarter']} --unit {unit} --measure {prefix}{row['measure']}"
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

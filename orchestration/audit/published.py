@@ -7,7 +7,6 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -15,10 +14,10 @@ from rapidfuzz import process
 
 from orchestration.audit.measures import BUSINESS_ID, Mart
 from orchestration.errors import InputError
-from orchestration.publication import readers_parquet
 from orchestration.quarters import Quarter
+from orchestration.readers import readers_parquet, use_copy
 from orchestration.settings import Home, seeds_root
-from orchestration.warehouse import KEY_COLUMNS
+from orchestration.warehouse import KEY_COLUMNS, quoted
 
 DISTRICT = "全区"
 GROUPS = ("A", "other")
@@ -38,15 +37,9 @@ def open_published(home: Home, quarter: str) -> Iterator[duckdb.DuckDBPyConnecti
                     expected="发布时写下的 Parquet 文件",
                     action=f"运行 hotline run {quarter} 重新发布",
                 )
-            connection.execute(f"create temp view {fact} as from read_parquet('{_quoted(path)}')")
-        database = _quoted(home.published / "marts.duckdb")
-        connection.execute(f"attach '{database}' as published (read_only)")
-        connection.execute("use published")
+            connection.execute(f"create temp view {fact} as from read_parquet('{quoted(path)}')")
+        use_copy(connection, home)
         yield connection
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
 
 
 def find_unit(

@@ -21,9 +21,9 @@ from orchestration.audit.published import (
 )
 from orchestration.errors import InputError
 from orchestration.ingest.lake import sha256_of
-from orchestration.publication import manifests, published_manifest
 from orchestration.quarters import Quarter
 from orchestration.settings import Home
+from orchestration.versions import manifests, published_manifest
 
 
 class SourceRow(NamedTuple):

@@ -23,16 +23,10 @@ from orchestration.ingest.lake import (
     sha256_of,
     write_atomically,
 )
-from orchestration.publication import (
-    FACT_PREFIX,
-    export_outputs,
-    export_readers_marts,
-    published_manifest,
-    readers_parquet,
-    rules_sha256,
-)
 from orchestration.quarters import Quarter
+from orchestration.readers import export_readers_marts, readers_parquet
 from orchestration.settings import Home, contracts_root
+from orchestration.versions import FACT_PREFIX, export_outputs, published_manifest, rules_sha256
 from orchestration.warehouse import register_raw
 
 

@@ -20,10 +20,10 @@ from orchestration.errors import InputError
 from orchestration.headline import percent
 from orchestration.notice import data_notice
 from orchestration.public_marts import PublicMarts, unit_places
-from orchestration.publication import published_manifest
 from orchestration.quarters import Quarter
 from orchestration.settings import Home, bulletin_root
 from orchestration.settings_file import load_settings_file
+from orchestration.versions import published_manifest
 from orchestration.warehouse import query
 
 Kind = Literal["count", "rate", "index"]

@@ -16,8 +16,8 @@ from orchestration.audit.report import write_report
 from orchestration.audit.validator import validate
 from orchestration.defs.resources import Workspace
 from orchestration.outside import markdown
-from orchestration.publication import input_sha256
 from orchestration.quarters import Quarter
+from orchestration.versions import input_sha256
 
 CONTROL_GROUPS = sorted({row["control_group"] for row in reconciliation.load_controls()})
 RECONCILIATION = dg.AssetKey(["audit", "reconciliation"])

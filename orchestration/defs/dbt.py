@@ -14,8 +14,9 @@ from orchestration.defs.ingest import OWNERS, READERS, TEAM
 from orchestration.defs.partitions import quarters
 from orchestration.defs.resources import Workspace
 from orchestration.errors import for_people, refusal
-from orchestration.publication import READER_SCHEMAS, input_sha256
+from orchestration.readers import READER_SCHEMAS
 from orchestration.settings import DBT_PROJECT, engine
+from orchestration.versions import input_sha256
 from orchestration.warehouse import check_engine
 
 ENGINE = engine()

@@ -14,10 +14,11 @@ from orchestration.defs.resources import Workspace
 from orchestration.headline import headline
 from orchestration.ingest.lake import quarter_folder
 from orchestration.outside import one_line
-from orchestration.publication import UNREASONED, draft, input_sha256, publish
+from orchestration.publication import UNREASONED, draft, publish
 from orchestration.runner import REASON_TAG
 from orchestration.settings import Home
 from orchestration.site.charts import SCHEMA
+from orchestration.versions import input_sha256
 from orchestration.warehouse import query
 
 _DATA = "data:image/png;base64,"

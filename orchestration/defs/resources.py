@@ -13,7 +13,7 @@ from orchestration.errors import InputError, for_people
 from orchestration.forget import settle
 from orchestration.ingest.contracts import Contract, load_contracts
 from orchestration.lock import writer
-from orchestration.publication import finish
+from orchestration.readers import finish
 from orchestration.retention import forget_old_runs
 from orchestration.settings import Home, contracts_root, exports_root
 

@@ -10,9 +10,9 @@ from orchestration.disclosure import HIDDEN, Row, largest_first
 from orchestration.headline import percent
 from orchestration.pages.render import count, index
 from orchestration.public_marts import PublicMarts, unit_places
-from orchestration.publication import manifests, published_manifest
 from orchestration.quarters import Quarter
 from orchestration.settings import Home
+from orchestration.versions import manifests, published_manifest
 from orchestration.warehouse import query
 
 SHOWN_QUARTERS = 12

@@ -12,9 +12,9 @@ from rewrite import ods, rows_of, text, xls, xlsx
 
 from orchestration.ingest.contracts import load_contracts
 from orchestration.ingest.lake import ingest_source
-from orchestration.publication import export_outputs, published_manifest
 from orchestration.quarters import Quarter
 from orchestration.settings import Home
+from orchestration.versions import export_outputs, published_manifest
 from orchestration.warehouse import query, register_raw
 
 CONTRACTS = load_contracts(EXPORTS / "contracts")

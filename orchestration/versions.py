@@ -1,0 +1,143 @@
+"""Versions of a quarter: their manifests, their Parquet files, and the hashes that tell them.
+
+A version is a folder under `published/versions/`; nothing in it changes any more, but for what is
+forgotten. The same rows give the same bytes, so that hashes say whether figures are the same.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orchestration.errors import InputError
+from orchestration.ingest.lake import current_files, sha256_of
+from orchestration.quarters import Quarter
+from orchestration.settings import Home, rule_files
+from orchestration.warehouse import connect, quoted, tables_of
+
+# Facts go along as Parquet, so that a published figure leads back to its source rows.
+EXPORTED_SCHEMAS = ("marts", "facts")
+FACT_PREFIX = "fct_"
+
+
+def manifests(home: Home, quarter: str = "*") -> list[dict[str, Any]]:
+    """The manifests of a quarter or of all, by quarter and version.
+
+    Raises:
+        InputError: one can't be read.
+    """
+    return [manifest for manifest, _ in versions_of(home, quarter)]
+
+
+def versions_of(home: Home, quarter: str, *more: Path) -> list[tuple[dict[str, Any], Path]]:
+    """Manifests and their folders, by quarter and version; `more` are folders not in place yet."""
+    paths = [*(home.published / "versions").glob(f"{quarter}/v*/manifest.json")]
+    paths += [folder / "manifest.json" for folder in more]
+    found = [(_read_manifest(path), path.parent) for path in paths]
+    return sorted(found, key=lambda entry: (entry[0]["quarter"], entry[0]["version"]))
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise InputError(
+            code="damaged_manifest",
+            file="/".join(path.parts[-4:]),
+            found="版本清单已损坏，读不出来",
+            expected="发布时写下的清单，从不改动",
+            action="从备份（hotline backup）中取回这一个文件后重新运行",
+        ) from error
+
+
+def published_manifest(home: Home, quarter: str) -> dict[str, Any]:
+    """The manifest of a quarter's latest version.
+
+    Raises:
+        InputError: no quarter is written so, or it was never published in this home.
+    """
+    Quarter.parse(quarter)
+    manifest = latest_manifest(home, quarter)
+    if manifest is None:
+        known = sorted({entry["quarter"] for entry in manifests(home)})
+        raise InputError(
+            code="not_published",
+            found=f"{quarter} 还没有发布过",
+            expected=f"已发布的季度：{'、'.join(known) or '（还没有）'}",
+            action=f"先运行 hotline run {quarter}，或改正季度或 --home",
+        )
+    return manifest
+
+
+def latest_manifest(home: Home, quarter: str) -> dict[str, Any] | None:
+    """The manifest of a quarter's last version; None where it was never published."""
+    return next(reversed(manifests(home, quarter)), None)
+
+
+def export_outputs(home: Home, quarter: str, folder: Path) -> dict[str, str]:
+    """Write a quarter of each mart and fact to Parquet in a total order; hashes by table.
+
+    Each goes through a table of its own: the writer spends bytes on what a table's statistics say
+    could be there, such as nulls in another quarter, and the bytes may depend on the quarter alone.
+    """
+    folder.mkdir(parents=True)
+    with connect(home) as connection:
+        for schema in EXPORTED_SCHEMAS:
+            export_schema(connection, schema, quarter, folder)
+    return file_hashes(folder)
+
+
+def export_schema(
+    connection: duckdb.DuckDBPyConnection, schema: str, quarter: str, folder: Path
+) -> None:
+    """Write a quarter of each table of a schema of the database in use."""
+    for table in tables_of(connection, schema):
+        rows = f"from {schema}.{table} where quarter = ?"
+        write_parquet(connection, rows, folder / f"{table}.parquet", [quarter])
+
+
+def write_parquet(
+    connection: duckdb.DuckDBPyConnection, rows: str, target: Path, parameters: Sequence[Any] = ()
+) -> None:
+    """Write the rows of a query in a total order: the same rows give the same bytes."""
+    connection.execute(
+        f"create or replace temp table export as select * from ({rows}) order by all",  # noqa: S608 (our own names)
+        list(parameters),
+    )
+    connection.execute(f"copy export to '{quoted(target)}' (format parquet, compression zstd)")
+
+
+def is_sound(path: Path, sha256: str) -> bool:
+    """Whether a file is there and has the bytes that were recorded."""
+    return path.is_file() and sha256_of(path) == sha256
+
+
+def file_hashes(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each Parquet file of a folder, by table."""
+    return {path.stem: sha256_of(path) for path in sorted(folder.glob("*.parquet"))}
+
+
+def digest_of(outputs: dict[str, str]) -> str:
+    """One hash over all outputs of a version."""
+    return _digest(outputs)
+
+
+def input_sha256(home: Home, quarter: str) -> str:
+    """One hash over what decides a quarter's figures: its current files and the rules."""
+    return _digest({"files": _input_hashes(home, quarter), "rules": rules_sha256()})
+
+
+def _input_hashes(home: Home, quarter: str) -> list[str]:
+    return sorted(f"{f.source}:{f.file_sha256}" for f in current_files(home, quarter))
+
+
+def rules_sha256() -> str:
+    """One hash over the dated business rules and the contracts."""
+    return _digest({f"{path.parent.name}/{path.name}": sha256_of(path) for path in rule_files()})
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
