@@ -1,5 +1,6 @@
 """The `hotline` command: what people type, and what they see. The work is done elsewhere."""
 
+import atexit
 import gc
 import os
 import sys
@@ -53,6 +54,7 @@ def main() -> None:
     """The command: unusable input, or a machine that can't, ends with its message and status."""
     # A tenth of a small quarter's time went into looking for garbage among what was just imported.
     gc.set_threshold(100_000, 50, 100)
+    atexit.register(gc.freeze)  # nor does the end look through all of it: a second
     os.umask(0o077)  # what it writes, backups and Dagster's storage too, is for its owner alone
     try:
         app()
