@@ -26,7 +26,13 @@ from orchestration.ingest.lake import (
 from orchestration.quarters import Quarter
 from orchestration.readers import export_readers_marts, readers_parquet
 from orchestration.settings import Home, contracts_root
-from orchestration.versions import FACT_PREFIX, export_outputs, published_manifest, rules_sha256
+from orchestration.versions import (
+    FACT_PREFIX,
+    export_outputs,
+    is_sound,
+    published_manifest,
+    rules_sha256,
+)
 from orchestration.warehouse import register_raw
 
 
@@ -110,7 +116,8 @@ def verify(home: Home, exports: Path, quarter: str) -> Verification:
         version = home.version_manifest(quarter, manifest["version"]).parent
         upgrades = [
             told
-            for table in sorted(manifest["outputs"].keys() & rebuilt.keys())
+            for table, sha256 in sorted(manifest["outputs"].items())
+            if table in rebuilt and is_sound(version / f"{table}.parquet", sha256)
             if (told := _upgrade(version, scratch.scratch / "outputs", f"{table}.parquet"))
         ]
     recorded = manifest["outputs"]
@@ -135,8 +142,6 @@ def verify(home: Home, exports: Path, quarter: str) -> Verification:
 
 def _upgrade(version: Path, rebuilt: Path, name: str) -> str:
     """How a table's columns differ from the version's, and whether what both have agrees."""
-    if not (version / name).exists():
-        return ""
     old, new = (pl.read_parquet(folder / name) for folder in (version, rebuilt))
     if old.columns == new.columns:
         return ""
