@@ -13,7 +13,7 @@ from logging.handlers import RotatingFileHandler
 import dagster as dg
 from dagster import DagsterEventType
 
-from orchestration.runner import input_error_of
+from orchestration.run_events import input_error_of
 from orchestration.settings import Home
 
 MAX_BYTES, KEPT_FILES = 1 << 20, 5

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,18 +15,19 @@ from time import perf_counter
 import dagster as dg
 import sqlalchemy as sa
 from dagster import DagsterEventType
-from dagster_shared.error import SerializableErrorInfo
 
-from orchestration.errors import InputError, for_people, refusal
+from orchestration.errors import InputError, for_people
 from orchestration.readers import holds_run
+from orchestration.run_events import (
+    FILES_PUBLISHED_BY,
+    PROCESS,
+    REASON_TAG,
+    STARTED_BY,
+    errors_of,
+    input_error_of,
+)
 from orchestration.settings import Home
 
-REASON_TAG = "hotline/reason"
-"""A run's tag: why it changes what was published, where it does."""
-STARTED_BY = "hotline/started_by"
-"""A run's tag: the command itself reports how such a run ends."""
-FILES_PUBLISHED_BY = "published__marts"
-"""The step after which readers have the files."""
 DAGSTER_DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
 # Dagster would redirect a step's output into a file of the home, and where that disk is full it
 # never gives the terminal back: nobody would be told. Our steps print nothing; errors are events.
@@ -200,7 +201,6 @@ def _run_job(
     from orchestration.defs.automation import QUARTERLY_JOB
     from orchestration.defs.ingest import CHANGES
     from orchestration.defs.partitions import quarters
-    from orchestration.defs.resources import PROCESS
 
     started: dict[str, float] = {}
 
@@ -235,24 +235,5 @@ def _run_job(
     if result.success:
         return  # what a step met before it was tried again is over
     outcome.input_error = input_error_of(result.all_events)
-    others = (c for c in _causes(result.all_events) if c.cls_name != InputError.__name__)
+    others = (c for c in errors_of(result.all_events) if c.cls_name != InputError.__name__)
     outcome.failure = next((cause.message.strip() for cause in others), "")
-
-
-def input_error_of(events: Sequence[dg.DagsterEvent]) -> str:
-    """What the events tell of unusable input, or of a machine that can't; empty if nothing."""
-    causes = list(_causes(events))
-    told = [cause for cause in causes if cause.cls_name == InputError.__name__]
-    if told:
-        return told[-1].message.partition(": ")[2].strip()
-    refused = next(filter(None, (refusal(cause.message) for cause in reversed(causes))), None)
-    return str(refused or "")
-
-
-def _causes(events: Sequence[dg.DagsterEvent]) -> Iterator[SerializableErrorInfo]:
-    """The errors of the events, each followed by what caused it."""
-    for event in events:
-        cause = getattr(event.event_specific_data, "error", None)
-        while cause is not None:
-            yield cause
-            cause = cause.cause

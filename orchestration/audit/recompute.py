@@ -5,7 +5,6 @@ An auditor may distrust one engine; two that share no code have to agree on ever
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -13,6 +12,7 @@ import duckdb
 import pandas as pd
 
 from orchestration.audit.check_results import CheckResult
+from orchestration.composite_index import COUNTS, RATES, composite_index
 from orchestration.quarters import Quarter
 from orchestration.rounding import half_up
 from orchestration.settings import Home
@@ -20,34 +20,6 @@ from orchestration.warehouse import connect, query
 
 BATCH_VECTORS = 128  # of 2048 rows each
 CODES = ("unit_code", "callback_result")
-COUNTS = (
-    "due_count",
-    "handled_count",
-    "on_time_count",
-    "rework_count",
-    "callback_count",
-    "dissatisfied_count",
-)
-RATES = {
-    "completion_rate": ("handled_count", "due_count"),
-    "on_time_rate": ("on_time_count", "due_count"),
-    "rework_rate": ("rework_count", "due_count"),
-    "dissatisfaction_rate": ("dissatisfied_count", "callback_count"),
-}
-
-
-def composite_index(counts: dict[str, int], items: list[dict[str, Any]], decimals: int) -> Decimal:
-    """The index of a unit by a policy's items: 100 × Σ weight × (rate, or 1 − rate)."""
-    total = Fraction(0)
-    for item in items:
-        denominator = counts[item["denominator"]]
-        rate = (
-            Fraction(counts[item["numerator"]], denominator)
-            if denominator
-            else Fraction(item["rate_when_empty"])
-        )
-        total += Fraction(item["weight"]) * (1 - rate if item["kind"] == "complement" else rate)
-    return half_up(100 * total, decimals)
 
 
 def recompute(home: Home, quarter: Quarter) -> list[CheckResult]:

@@ -26,6 +26,7 @@ from orchestration.bulletin.reader import (
     Figure,
     read_document,
 )
+from orchestration.composite_index import composite_index
 from orchestration.errors import InputError
 from orchestration.ingest.contracts import Contract
 from orchestration.ingest.readers import find_parts, open_table
@@ -470,9 +471,6 @@ def _callbacks(bulletin: Bulletin, _: Rules) -> Iterator[Comparison]:
 
 
 def _indexes(bulletin: Bulletin, rules: Rules) -> Iterator[Comparison]:
-    # `recompute` reads the warehouse, which registers what is found here.
-    from orchestration.audit.recompute import composite_index
-
     needed = {item[side] for item in rules.items for side in ("numerator", "denominator")}
     for row in bulletin.rows.values():
         if INDEX not in row or not needed or not needed - {CALLBACKS} <= set(row):

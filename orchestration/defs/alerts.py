@@ -5,7 +5,7 @@ import dagster as dg
 from orchestration.alerts import not_published, send
 from orchestration.defs.automation import quarterly_job
 from orchestration.progress import STAGES
-from orchestration.runner import FILES_PUBLISHED_BY, STARTED_BY, input_error_of
+from orchestration.run_events import FILES_PUBLISHED_BY, STARTED_BY, input_error_of
 from orchestration.settings import Home
 
 

@@ -12,7 +12,7 @@ from orchestration.ingest.changes import changes
 from orchestration.ingest.lake import current_files, ingest_source
 from orchestration.outside import markdown
 from orchestration.publication import last_version_marts
-from orchestration.runner import REASON_TAG
+from orchestration.run_events import REASON_TAG
 from orchestration.warehouse import SCOPE, register_raw
 
 CHANGES = "changes"

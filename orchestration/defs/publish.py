@@ -15,7 +15,7 @@ from orchestration.headline import headline
 from orchestration.ingest.lake import quarter_folder
 from orchestration.outside import one_line
 from orchestration.publication import UNREASONED, draft, publish
-from orchestration.runner import REASON_TAG
+from orchestration.run_events import REASON_TAG
 from orchestration.settings import Home
 from orchestration.site.charts import SCHEMA
 from orchestration.versions import input_sha256

@@ -15,10 +15,9 @@ from orchestration.ingest.contracts import Contract, load_contracts
 from orchestration.lock import writer
 from orchestration.readers import finish
 from orchestration.retention import forget_old_runs
+from orchestration.run_events import PROCESS
 from orchestration.settings import Home, contracts_root, exports_root
 
-PROCESS = "hotline/process"
-"""A run's tag: its process, by which others see that it is dead."""
 UNDER_WAY = [
     dg.DagsterRunStatus.NOT_STARTED,  # as one stays that couldn't write that it started
     dg.DagsterRunStatus.STARTING,

@@ -18,8 +18,8 @@ import pandas as pd
 import polars as pl
 from quarters import QUARTER
 
-from orchestration.audit.recompute import COUNTS, RATES, composite_index
 from orchestration.bulletin.lint import Rules
+from orchestration.composite_index import COUNTS, RATES, composite_index
 from orchestration.ingest.contracts import load_contracts
 from orchestration.rounding import half_up
 from orchestration.settings import Home, contracts_root, seeds_root

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import polars as pl
 
-from orchestration.audit.recompute import COUNTS, RATES, composite_index
 from orchestration.bulletin.lint import Rules
+from orchestration.composite_index import COUNTS, RATES, composite_index
 from orchestration.ingest.contracts import load_contracts
 from orchestration.quarters import Quarter
 from orchestration.rounding import half_up

@@ -168,7 +168,7 @@ def test_the_sensor_waits_until_files_stand_still(instance, exports, monkeypatch
 
 
 def test_a_dead_run_does_not_hold_up_the_queue(defs, instance, exports, monkeypatch):
-    from orchestration.defs.resources import PROCESS
+    from orchestration.run_events import PROCESS
 
     monkeypatch.setenv("HOTLINE_EXPORTS", str(exports))
     ended = subprocess.Popen([sys.executable, "-c", ""])

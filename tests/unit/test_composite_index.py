@@ -5,7 +5,8 @@ from fractions import Fraction
 
 import pytest
 
-from orchestration.audit.recompute import composite_index, half_up
+from orchestration.composite_index import composite_index
+from orchestration.rounding import half_up
 
 ITEMS = [
     {

@@ -10,7 +10,7 @@ import pytest
 
 from orchestration.defs import resources
 from orchestration.errors import InputError, for_people, refusal
-from orchestration.runner import input_error_of
+from orchestration.run_events import input_error_of
 
 
 def test_one_fault_has_one_message_whoever_met_it():
