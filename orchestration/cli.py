@@ -5,6 +5,7 @@ import gc
 import os
 import sys
 import time
+from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -54,16 +55,26 @@ def main() -> None:
     """The command: unusable input, or a machine that can't, ends with its message and status."""
     # A tenth of a small quarter's time went into looking for garbage among what was just imported.
     gc.set_threshold(100_000, 50, 100)
-    atexit.register(gc.freeze)  # nor does the end look through all of it: a second
     os.umask(0o077)  # what it writes, backups and Dagster's storage too, is for its owner alone
+    status: int | str | None = PUBLISHED
     try:
         app()
+    except SystemExit as end:
+        status = end.code
     except Exception as error:
         told = for_people(error)
         if told is None:
             raise
         err.print(f"[bold red]✗[/] {plain(str(told))}", soft_wrap=True)
-        sys.exit(UNUSABLE)
+        status = UNUSABLE
+    if not isinstance(status, int):
+        sys.exit(status)
+    # As Python ends, but for looking through a million objects once more: a second and more.
+    atexit._run_exitfuncs()
+    with suppress(BrokenPipeError):  # whoever read what was printed has seen enough
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
 
 
 @app.command()

@@ -6,7 +6,6 @@ this one couldn't say so itself, killed or out of memory in the middle of a libr
 """
 
 import atexit
-import gc
 import os
 import pickle
 import signal
@@ -96,5 +95,5 @@ if __name__ == "__main__":
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever is printed is no answer
     _serve(sys.stdin.buffer, answers)
-    # Whoever reads what a run says waits for this process, too; its end takes a second less.
-    gc.freeze()
+    # Whoever reads what a run says waits for this process, too: no second for Python's own end.
+    os._exit(0)
