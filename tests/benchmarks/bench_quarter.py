@@ -149,7 +149,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rounds-at-largest", type=int, default=3)
     parser.add_argument("--dlt", type=absolute, help="the Python of an environment with dlt")
-    parser.add_argument("--dlt-up-to", type=int, default=1_000_000, metavar="TICKETS")
     parser.add_argument("--out", type=Path, default=Home.current().root / "bench")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -161,17 +160,15 @@ def main() -> None:
         "",
     ]
     measured = {}
+    dlt, left_out = options.dlt, ""
+    if dlt is None or not dlt.exists():
+        dlt, left_out = None, "dlt isn't here: it isn't installed (`make .venv-dlt/.done`)."
     use_site()
     with TemporaryDirectory(dir=options.out) as folder:
         # The machine is set up: the models of this site are parsed once before anything is timed.
         write_quarter(1000, Path(folder) / "first")
         run_quarter(Path(folder) / "first")
     for tickets in options.sizes:
-        dlt, left_out = options.dlt, ""
-        if dlt is None or not dlt.exists():
-            dlt, left_out = None, "dlt isn't here: it isn't installed (`make .venv-dlt/.done`)."
-        elif tickets > options.dlt_up_to:
-            dlt, left_out = None, f"dlt isn't here: it is run up to {options.dlt_up_to:,} tickets."
         rounds = options.rounds_at_largest if tickets >= LARGEST else options.rounds
         exports = options.out / f"exports-{tickets}"
         shutil.rmtree(exports, ignore_errors=True)
