@@ -2,6 +2,7 @@
 
 import atexit
 import gc
+import logging
 import os
 import sys
 import time
@@ -56,21 +57,24 @@ def main() -> None:
     # A tenth of a small quarter's time went into looking for garbage among what was just imported.
     gc.set_threshold(100_000, 50, 100)
     os.umask(0o077)  # what it writes, backups and Dagster's storage too, is for its owner alone
-    status: int | str | None = PUBLISHED
+    status = 1  # of a bug, whose traceback Python prints
+    atexit.register(lambda: _leave(status))
     try:
         app()
     except SystemExit as end:
-        status = end.code
+        status = end.code if isinstance(end.code, int) else PUBLISHED
     except Exception as error:
         told = for_people(error)
         if told is None:
             raise
         err.print(f"[bold red]✗[/] {plain(str(told))}", soft_wrap=True)
         status = UNUSABLE
-    if not isinstance(status, int):
-        sys.exit(status)
-    # As Python ends, but for looking through a million objects once more: a second and more.
-    atexit._run_exitfuncs()
+    sys.exit(status)
+
+
+def _leave(status: int) -> None:
+    """The last act at the end, instead of Python's own: it looks through all that was imported."""
+    logging.shutdown()
     with suppress(BrokenPipeError):  # whoever read what was printed has seen enough
         sys.stdout.flush()
         sys.stderr.flush()
