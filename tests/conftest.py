@@ -96,7 +96,7 @@ def published_home(first_run: tuple[Path, Ran]) -> Path:
 @pytest.fixture
 def home(published_home: Path, tmp_path: Path) -> Path:
     """A copy of the published home, for tests that run the job again."""
-    return Path(shutil.copytree(published_home, tmp_path / "home"))
+    return Path(shutil.copytree(published_home, tmp_path / "home", symlinks=True))
 
 
 @pytest.fixture
