@@ -17,7 +17,7 @@ quarter: .venv/.runtime
 test: .venv/.dev
 	$(BIN)/pytest -n auto --dist loadfile -m "not slow"
 
-# Four minutes: what takes several whole runs, and a dozen figures changed.
+# Two minutes: what takes several whole runs, and a dozen figures changed.
 test-slow: .venv/.dev
 	$(BIN)/pytest -n auto --dist loadfile -m slow
 

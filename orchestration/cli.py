@@ -62,7 +62,8 @@ def main() -> None:
     try:
         app()
     except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else PUBLISHED
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        raise
     except Exception as error:
         told = for_people(error)
         if told is None:

@@ -27,6 +27,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Final
 
+from orchestration.composite_index import COUNTS as INDEX_COUNTS
+from orchestration.composite_index import RATES
+
 Row = dict[str, Any]
 Cell = tuple[str, ...]
 """A count: its mart, the key of its row, its measure."""
@@ -89,16 +92,7 @@ COUNTS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]] = {
 ADD_UP_TO = {"mailbox_unit_mailbox_quarter": "mailbox_unit_quarter"}
 
 MADE_OF: dict[str, dict[str, tuple[str, ...]]] = {
-    "hotline_unit_quarter": {
-        "completion_rate": ("handled_count", "due_count"),
-        "on_time_rate": ("on_time_count", "due_count"),
-        "rework_rate": ("rework_count", "due_count"),
-        "dissatisfaction_rate": ("dissatisfied_count", "callback_count"),
-        "composite_index": (
-            *("due_count", "handled_count", "on_time_count", "rework_count"),
-            *("callback_count", "dissatisfied_count"),
-        ),
-    },
+    "hotline_unit_quarter": RATES | {"composite_index": INDEX_COUNTS},
     "hotline_category_quarter": {
         "share": ("ticket_count",),
         "quarter_on_quarter_change": ("ticket_count", "previous_count"),

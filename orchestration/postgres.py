@@ -22,6 +22,7 @@ import duckdb
 from orchestration.dictionary.tables import READER_FOLDERS, reader_tables
 from orchestration.errors import InputError
 from orchestration.settings import Home
+from orchestration.warehouse import quoted
 
 if TYPE_CHECKING:
     import psycopg
@@ -104,8 +105,7 @@ def publish_postgres(home: Home, url: str) -> PostgresPublication:
         connection.execute(f"select pg_advisory_xact_lock({ADVISORY_LOCK})")
         _ensure_role(connection)
         with duckdb.connect() as readers:
-            path = str(copy).replace("'", "''")
-            readers.execute(f"attach '{path}' as readers (read_only)")
+            readers.execute(f"attach '{quoted(copy)}' as readers (read_only)")
             tables = _definitions(readers)
             _refuse_foreign_objects(connection, tables)
             row_counts = _load(connection, readers, tables)

@@ -120,24 +120,17 @@ def file_hashes(folder: Path) -> dict[str, str]:
     return {path.stem: sha256_of(path) for path in sorted(folder.glob("*.parquet"))}
 
 
-def digest_of(outputs: dict[str, str]) -> str:
-    """One hash over all outputs of a version."""
-    return _digest(outputs)
-
-
 def input_sha256(home: Home, quarter: str) -> str:
     """One hash over what decides a quarter's figures: its current files and the rules."""
-    return _digest({"files": _input_hashes(home, quarter), "rules": rules_sha256()})
-
-
-def _input_hashes(home: Home, quarter: str) -> list[str]:
-    return sorted(f"{f.source}:{f.file_sha256}" for f in current_files(home, quarter))
+    files = sorted(f"{file.source}:{file.file_sha256}" for file in current_files(home, quarter))
+    return digest_of({"files": files, "rules": rules_sha256()})
 
 
 def rules_sha256() -> str:
     """One hash over the dated business rules and the contracts."""
-    return _digest({f"{path.parent.name}/{path.name}": sha256_of(path) for path in rule_files()})
+    return digest_of({f"{path.parent.name}/{path.name}": sha256_of(path) for path in rule_files()})
 
 
-def _digest(value: Any) -> str:
+def digest_of(value: dict[str, Any]) -> str:
+    """One hash over values by name, such as all outputs of a version, whatever their order."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -7,6 +7,7 @@ import duckdb
 from orchestration.dictionary.tables import reader_tables
 from orchestration.errors import InputError
 from orchestration.settings import Home
+from orchestration.warehouse import quoted
 
 APPEND_ONLY = ("reconciliation", "check_result")
 
@@ -61,9 +62,8 @@ def _take_over(built: Path, place: Path, mode: str) -> None:
         duckdb.CatalogException: it never had them.
         duckdb.Error: it can't be read.
     """
-    path = str(place).replace("'", "''")
     with duckdb.connect(str(built)) as connection:
-        connection.execute(f"attach '{path}' as earlier {mode}")
+        connection.execute(f"attach '{quoted(place)}' as earlier {mode}")
         connection.execute("create schema audit")
         for table in APPEND_ONLY:
             known = connection.table(f"earlier.audit.{table}").columns

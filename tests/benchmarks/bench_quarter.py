@@ -137,18 +137,13 @@ def _targets(
     ]
 
 
-def absolute(path: str) -> Path:
-    """Not resolved: an environment's Python is a link, and knows it by its place."""
-    return Path(path).absolute()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     sizes = [10_000, 100_000, 1_000_000, LARGEST]
     parser.add_argument("--sizes", type=int, nargs="+", default=sizes)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rounds-at-largest", type=int, default=3)
-    parser.add_argument("--dlt", type=absolute, help="the Python of an environment with dlt")
+    parser.add_argument("--dlt", type=Path, help="the Python of an environment with dlt")
     parser.add_argument("--out", type=Path, default=Home.current().root / "bench")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -160,9 +155,10 @@ def main() -> None:
         "",
     ]
     measured = {}
-    dlt, left_out = options.dlt, ""
-    if dlt is None or not dlt.exists():
-        dlt, left_out = None, "dlt isn't here: it isn't installed (`make .venv-dlt/.done`)."
+    dlt, left_out = None, "dlt isn't here: it isn't installed (`make .venv-dlt/.done`)."
+    if options.dlt and options.dlt.exists():
+        # Not resolved: an environment's Python is a link, and knows it by its place.
+        dlt, left_out = options.dlt.absolute(), ""
     use_site()
     with TemporaryDirectory(dir=options.out) as folder:
         # The machine is set up: the models of this site are parsed once before anything is timed.

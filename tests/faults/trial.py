@@ -31,6 +31,7 @@ RENAMES = "renames"
 """Beside an undisturbed home: what its run gave a name, a path a line."""
 REASON = "更正返工"
 LONGEST_SECONDS = 600
+LAST_WORD_SECONDS = 60
 FORK = multiprocessing.get_context("fork")
 # What a run writes of itself, not of the quarter; everything else must be the same.
 OF_THE_RUN = {
@@ -376,7 +377,7 @@ class Trial:
     def judge_if_stopped(self, ran: Ran, *codes: str) -> None:
         """As `judge`, for what the run may also get over, or what may end it from outside."""
         if ran.was_killed:  # the process beside it says so, in a moment
-            deadline = time.monotonic() + LONGEST_SECONDS / 10
+            deadline = time.monotonic() + LAST_WORD_SECONDS
             while not ran.code and time.monotonic() < deadline:
                 time.sleep(0.1)
             codes = ("interrupted",)
