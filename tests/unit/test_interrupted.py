@@ -1,4 +1,4 @@
-"""A run that is cut off: the process beside it says so, and what it had just begun is no obstacle."""
+"""A run that is cut off: the process beside it says so, and what it had begun is no obstacle."""
 
 import subprocess
 import sys
