@@ -7,8 +7,8 @@ export HOTLINE_HOME ?= $(CURDIR)/warehouse
 
 TICKETS ?= 1000000
 
-.PHONY: quarter test test-slow test-bi test-spark test-mutation test-faults test-load test-fuzz bench \
-	bench-growth bench-backfill sbom lint ui docs lock clean
+.PHONY: quarter test test-slow test-bi test-spark test-mutation test-faults test-load test-fuzz test-edits \
+	bench bench-growth bench-backfill sbom lint ui docs lock clean
 .DELETE_ON_ERROR:
 
 quarter: .venv/.runtime
@@ -39,6 +39,13 @@ test-mutation: .venv/.dev
 FUZZ_INPUTS ?= 10000
 test-fuzz: .venv/.dev
 	$(BIN)/pytest tests/fuzz --inputs $(FUZZ_INPUTS) -n auto
+
+# make test tries 40 random edits of a quarter's files; this many take half an hour on two cores.
+# In parts, side by side: EDITS=1000 FIRST=0, EDITS=1000 FIRST=1000.
+EDITS ?= 2000
+FIRST ?= 0
+test-edits: .venv/.dev
+	$(BIN)/pytest tests/edits --edits $(EDITS) --first-edit $(FIRST)
 
 # The bill of materials (CycloneDX) of what a run is made of.
 sbom: .venv/.dev
@@ -95,7 +102,7 @@ clean:
 	rm -rf .venv .venv-* dbt_project/target
 
 .venv/.runtime: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "需要 Python 3.11 或更新版本 (Python 3.11+ is needed)")'
+	@$(PYTHON) -c "$$FITTING_PYTHON"
 	@echo "正在按锁文件安装（首次约需一分钟）……"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
@@ -117,6 +124,18 @@ clean:
 
 .venv-%/.done: tests/benchmarks/%.lock
 	$(OWN_VENV)
+
+# Any Python 3 can run this one, also one that is too old or too new for the project.
+define FITTING_PYTHON
+import re, sys
+text = open("pyproject.toml", encoding="utf-8").read()
+first, end = map(int, re.search(r'requires-python = ">=3\.(\d+),<3\.(\d+)"', text).groups())
+if not (3, first) <= sys.version_info[:2] < (3, end):
+    sys.exit("需要 Python 3.%d 至 3.%d，这是 %d.%d；另装一个后 make PYTHON=python3.%d …\n"
+             "(Python 3.%d to 3.%d is needed)"
+             % (first, end - 1, *sys.version_info[:2], end - 1, first, end - 1))
+endef
+export FITTING_PYTHON
 
 define OWN_VENV
 @$(PYTHON) -m venv .venv-$*

@@ -10,16 +10,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, metadata, version
 from pathlib import Path
 from typing import Literal
+
+from packaging.specifiers import SpecifierSet
 
 from orchestration.lock import holder
 from orchestration.settings import PROJECT_ROOT, Home
 
 LOCK_FILE = PROJECT_ROOT / "requirements.lock"
 MIN_FREE_BYTES = 2 << 30
-PYTHON = (3, 11)
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,9 @@ def examine(home: Home, exports: Path) -> list[Finding]:
 
 def _python() -> Finding:
     found = ".".join(map(str, sys.version_info[:3]))
-    if sys.version_info < PYTHON:
-        return Finding("Python", "fail", found, "安装 Python 3.11 或更新版本")
+    fitting = metadata("hotline-warehouse")["Requires-Python"]
+    if not SpecifierSet(fitting).contains(found):
+        return Finding("Python", "fail", found, f"安装 Python {fitting}，重建 .venv")
     return Finding("Python", "ok", found)
 
 

@@ -55,3 +55,34 @@ def test_the_code_has_no_shell_no_eval_and_loads_nothing_that_runs():
     assert ran.returncode == 0, ran.stdout
     settings = (PROJECT / "pyproject.toml").read_text("utf-8")
     assert '"S"' in settings, "and the others are on for make lint"
+
+
+# Plays a Python of another version: runs the guard's code, and goes no further.
+ANOTHER_PYTHON = """#!{python}
+import sys
+if sys.argv[1] != "-c":
+    sys.exit("past the guard")
+sys.version_info = {version} + (0, "final", 0)
+exec(sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize(
+    ("version", "is_fit"),
+    [((3, 9), False), ((3, 10), False), ((3, 11), True), ((3, 13), True), ((3, 14), False)]
+    + [((3, 15), False), ((4, 0), False)],
+    ids=str,
+)
+def test_make_installs_nothing_into_a_python_that_does_not_fit(version, is_fit, tmp_path):
+    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+        (tmp_path / name).write_bytes((PROJECT / name).read_bytes())
+    python = tmp_path / "python"
+    python.write_text(ANOTHER_PYTHON.format(python=sys.executable, version=version))
+    python.chmod(0o755)
+    command = ["make", "-C", tmp_path, f"PYTHON={python}", ".venv/.runtime"]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.returncode == 2
+    assert ("past the guard" in ran.stderr) == is_fit
+    if not is_fit:
+        assert "需要 Python 3.11 至 3.13" in ran.stderr
+        assert len(ran.stderr) < 400
