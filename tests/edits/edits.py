@@ -37,22 +37,16 @@ UNKNOWABLE = {
 }
 
 HEADERS = {
-    "ticket": (
-        "工单编号", "受理时间", "交办时间", "承办单位", "单位类别", "诉求类型", "诉求类别", "办理期限",
-        "办结时间", "是否返工", "回访时间", "回访结果", "来电人", "联系电话", "诉求地址", "诉求内容",
-    ),
-    "mailbox": (
-        "信件编号", "信箱类别", "交办时间", "承办单位", "办理期限", "办结时间", "群众评价", "写信人",
-        "联系电话", "信件内容",
-    ),
-    "suggestion": (
-        "建议编号", "交办时间", "承办单位", "办理期限", "办结时间", "委员姓名", "委员电话", "建议内容",
-    ),
-}  # fmt: skip
+    "ticket": "工单编号 受理时间 交办时间 承办单位 单位类别 诉求类型 诉求类别 办理期限 办结时间"
+    " 是否返工 回访时间 回访结果 来电人 联系电话 诉求地址 诉求内容",
+    "mailbox": "信件编号 信箱类别 交办时间 承办单位 办理期限 办结时间 群众评价 写信人"
+    " 联系电话 信件内容",
+    "suggestion": "建议编号 交办时间 承办单位 办理期限 办结时间 委员姓名 委员电话 建议内容",
+}
 TIMES = ("受理时间", "交办时间", "办理期限", "办结时间", "回访时间")
 FORMATS = (
-    "%Y-%m-%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y-%m-%d %H:%M", "%Y年%m月%d日 %H:%M", "%Y.%m.%d %H:%M:%S",
-    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y-%m-%d %H:%M", "%Y年%m月%d日 %H:%M",
+    "%Y.%m.%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S",
 )  # fmt: skip
 MARKS = ("\u200b", "\u200e", "\u202a", "\u2066", "\u00ad", "\ufeff", "\u00a0", "\u3000", " ", "\t")
 DAMAGE = "�"
@@ -63,9 +57,12 @@ class Edit:
     """Files of a quarter and what they are meant to say; `names` says what was done, in order."""
 
     intended: Intended
-    files: Files
+    source: str
+    rows: Rows
+    chance: random.Random
+    files: Files = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
-    extra: dict[str, str] = field(default_factory=dict)
+    is_text_only: bool = False
 
     @property
     def unknowable(self) -> list[str]:
@@ -78,7 +75,7 @@ def table(source: str, items: list[Item], form: str = FORMATS[0]) -> Rows:
     def moment(value: datetime | None) -> str:
         return value.strftime(form) if value else ""
 
-    rows = [list(HEADERS[source])]
+    rows = [HEADERS[source].split()]
     for at, item in enumerate(items, start=1):
         person, phone = f"虚构人{at:04d}", f"000-0000-{at:04d}"
         told = f"虚构内容，第{at}件"
@@ -88,15 +85,22 @@ def table(source: str, items: list[Item], form: str = FORMATS[0]) -> Rows:
             received = moment(item.dispatched - timedelta(minutes=20))
             called = [moment(item.called_back), item.result]
             codes = [GROUPS[item.group], item.kind, item.category]
-            rows.append(
-                [item.number, received, *when, *codes, *ends, "是" if item.is_reworked else "否"]
-                + [*called, person, phone, f"虚构路{at}号", told]
-            )
+            codes += [*ends, "是" if item.is_reworked else "否", *called]
+            address = f"虚构路{at}号"
+            rows.append([item.number, received, *when, *codes, person, phone, address, told])
         elif source == "mailbox":
             rows.append([item.number, item.kind, *when, *ends, "", person, phone, told])
         else:
             rows.append([item.number, *when, *ends, person, phone, told])
     return rows
+
+
+def read(written: str) -> datetime | None:
+    """A time as the system writes it; none where an earlier edit wrote it otherwise."""
+    try:
+        return datetime.strptime(written, FORMATS[0])
+    except ValueError:
+        return None
 
 
 def plain(
@@ -107,22 +111,20 @@ def plain(
 
 def draw(intended: Intended, chance: random.Random) -> Edit:
     """One edit or two, of one source; the other sources are written plainly."""
-    edit = Edit(dict(intended), {})
     source = chance.choices(("ticket", "mailbox", "suggestion"), (8, 2, 1))[0]
-    rows = {name: table(name, items) for name, items in edit.intended.items()}
-    for other in rows:
-        if other != source:
-            edit.files[f"{other}.csv"] = plain(rows[other])
+    edit = Edit(dict(intended), source, table(source, intended[source]), chance)
+    for other in intended.keys() - {source}:
+        edit.files[f"{other}.csv"] = plain(table(other, intended[other]))
     of_rows = [chance.choice(ROW_EDITS)] if chance.random() < 0.65 else []
     if of_rows and chance.random() < 0.2:
         of_rows.append(chance.choice(ROW_EDITS))
     for change in of_rows:
-        change(edit, source, rows[source], chance)
-    if "form" in edit.extra:  # an edit of rows that only a text file can show
-        edit.files[f"{source}.csv"] = plain(rows[source])
+        change(edit)
+    if edit.is_text_only:
+        as_csv(edit)
     else:
         forms = FILE_EDITS if not of_rows or chance.random() < 0.35 else [as_csv]
-        chance.choice(forms)(edit, source, rows[source], chance)
+        chance.choice(forms)(edit)
     return edit
 
 
@@ -140,8 +142,9 @@ def _column(rows: Rows, *labels: str) -> int | None:
     return next((rows[0].index(label) for label in labels if label in rows[0]), None)
 
 
-def _number_marks(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _number_marks(edit: Edit) -> None:
     """The number written otherwise, sometimes in a copy of the row beside the row itself."""
+    rows, chance = edit.rows, edit.chance
     ways: dict[str, Callable[[str], str]] = {
         "equals quote": lambda number: f'="{number}"',
         "apostrophe": lambda number: "'" + number,
@@ -165,8 +168,9 @@ def _number_marks(edit: Edit, source: str, rows: Rows, chance: random.Random) ->
             row[0] = ways[name](row[0])
 
 
-def _number_lost(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
-    """The numbers as a spreadsheet leaves them: scientific, short of digits, without their zeros."""
+def _number_lost(edit: Edit) -> None:
+    """The numbers as a spreadsheet leaves them: scientific, cut short, without their zeros."""
+    rows, chance = edit.rows, edit.chance
     way = chance.choice(("scientific", "rounded", "zeros lost", "same"))
     edit.names.append(f"number: {way}")
     for at, row in enumerate(rows[1:]):
@@ -179,19 +183,21 @@ def _number_lost(edit: Edit, source: str, rows: Rows, chance: random.Random) -> 
         }[way]
 
 
-def _duplicates(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _duplicates(edit: Edit) -> None:
+    rows, chance = edit.rows, edit.chance
     edit.names.append("rows repeated")
     again = [list(row) for row in _some(rows, chance)]
     for row in again:
         rows.insert(chance.randint(1, len(rows)), row)
 
 
-def _correction_below(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _correction_below(edit: Edit) -> None:
     """The same item again further down, finished in the meantime: the later row stands."""
+    source, rows, chance = edit.source, edit.rows, edit.chance
     items = edit.intended[source]
     open_at = [at for at, item in enumerate(items) if item.finished is None]
     if not open_at:
-        return _duplicates(edit, source, rows, chance)
+        return _duplicates(edit)
     edit.names.append("corrected below")
     at = chance.choice(open_at)
     done = replace(items[at], finished=items[at].dispatched + timedelta(hours=20))
@@ -202,7 +208,8 @@ def _correction_below(edit: Edit, source: str, rows: Rows, chance: random.Random
     return None
 
 
-def _headers_exchanged(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _headers_exchanged(edit: Edit) -> None:
+    rows, chance = edit.rows, edit.chance
     people = {"来电人", "写信人", "委员姓名", "联系电话", "委员电话"} & set(rows[0])
     pairs = [
         (rows[0][0], chance.choice(sorted(people))),
@@ -217,7 +224,8 @@ def _headers_exchanged(edit: Edit, source: str, rows: Rows, chance: random.Rando
     rows[0][one], rows[0][other] = second, first
 
 
-def _year_off(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _year_off(edit: Edit) -> None:
+    rows, chance = edit.rows, edit.chance
     share = chance.choice((0.02, 0.3, 0.6))
     count = max(1, round((len(rows) - 1) * share))
     edit.names.append("rows a year off" if share > 0.1 else "few rows a year off")
@@ -227,13 +235,14 @@ def _year_off(edit: Edit, source: str, rows: Rows, chance: random.Random) -> Non
                 row[at] = row[at].replace("2022", "2021", 1)
 
 
-def _time_unreadable(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _time_unreadable(edit: Edit) -> None:
+    rows, chance = edit.rows, edit.chance
     at = rows[0].index(chance.choice([label for label in rows[0] if label in TIMES]))
-    filled = [row for row in rows[1:] if row[at]]
+    filled = [row for row in rows[1:] if read(row[at])]
     if not filled:
-        return _duplicates(edit, source, rows, chance)
+        return _duplicates(edit)
     row = chance.choice(filled)
-    moment = datetime.strptime(row[at], FORMATS[0])
+    moment = read(row[at])
     ways = {
         "day first": f"{moment.month}/{moment.day}/{moment.year} {moment:%H:%M}",
         "two-digit year": f"{moment:%y-%m-%d %H:%M}",
@@ -249,8 +258,9 @@ def _time_unreadable(edit: Edit, source: str, rows: Rows, chance: random.Random)
     return None
 
 
-def _time_forms(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _time_forms(edit: Edit) -> None:
     """The same instants in another form; in the sample's zone an offset changes nothing."""
+    rows, chance = edit.rows, edit.chance
     clock = {0: "上午", 1: "下午"}
 
     def twelve(moment: datetime) -> str:
@@ -274,13 +284,14 @@ def _time_forms(edit: Edit, source: str, rows: Rows, chance: random.Random) -> N
     edit.names.append(f"times as {name}")
     for row in _some(rows, chance):
         for at, label in enumerate(rows[0]):
-            if label in TIMES and row[at]:
-                row[at] = ways[name](datetime.strptime(row[at], FORMATS[0]))
+            if label in TIMES and (moment := read(row[at])):
+                row[at] = ways[name](moment)
 
 
-def _cell_emptied(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _cell_emptied(edit: Edit) -> None:
     """One cell, or a whole column, that somebody emptied."""
-    label = chance.choice([label for label in rows[0][: 12 if source == "ticket" else 7]])
+    source, rows, chance = edit.source, edit.rows, edit.chance
+    label = chance.choice(rows[0][: 12 if source == "ticket" else 7])
     whole = chance.random() < 0.4
     at = rows[0].index(label)
     name = {
@@ -295,9 +306,10 @@ def _cell_emptied(edit: Edit, source: str, rows: Rows, chance: random.Random) ->
         row[at] = ""
 
 
-def _callback_emptied(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _callback_emptied(edit: Edit) -> None:
+    source, rows, chance = edit.source, edit.rows, edit.chance
     if source != "ticket":
-        return _cell_emptied(edit, source, rows, chance)
+        return _cell_emptied(edit)
     whole = chance.random() < 0.4
     edit.names.append("column emptied: callbacks" if whole else "callback emptied")
     for row in rows[1:] if whole else _some(rows, chance, 0.05):
@@ -305,11 +317,12 @@ def _callback_emptied(edit: Edit, source: str, rows: Rows, chance: random.Random
     return None
 
 
-def _cell_shifted(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _cell_shifted(edit: Edit) -> None:
     """A row whose cells moved by one: a cell more, or one less."""
+    rows, chance = edit.rows, edit.chance
     row = chance.choice(rows[1:])
     at = chance.randrange(len(row))
-    edit.extra["form"] = "csv"
+    edit.is_text_only = True
     if chance.random() < 0.5:
         edit.names.append("a cell more")
         row.insert(at, chance.choice(("", "x")))
@@ -318,7 +331,8 @@ def _cell_shifted(edit: Edit, source: str, rows: Rows, chance: random.Random) ->
         del row[at]
 
 
-def _unit(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _unit(edit: Edit) -> None:
+    rows, chance = edit.rows, edit.chance
     at = rows[0].index("承办单位")
     names = sorted({name for known in aliases().values() for name in known})
     way = chance.choice(("misspelled", "marked", "moved", "person", "blank inside", "two units"))
@@ -335,14 +349,15 @@ def _unit(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
         }[way]
 
 
-def _code(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _code(edit: Edit) -> None:
+    rows, chance = edit.rows, edit.chance
     labels = [
         label
         for label in ("诉求类型", "诉求类别", "信箱类别", "回访结果", "是否返工")
         if label in rows[0]
     ]
     if not labels:
-        return _unit(edit, source, rows, chance)
+        return _unit(edit)
     at = rows[0].index(chance.choice(labels))
     filled = [row for row in rows[1:] if row[at]]
     row = chance.choice(filled)
@@ -357,80 +372,90 @@ def _code(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
     return None
 
 
-def _deleted(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _deleted(edit: Edit) -> None:
+    rows, chance = edit.rows, edit.chance
     edit.names.append("row deleted")
     rows.remove(chance.choice(rows[1:]))
 
 
-def _time_changed(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _time_changed(edit: Edit) -> None:
+    rows, chance = edit.rows, edit.chance
     at = rows[0].index(chance.choice([label for label in TIMES if label in rows[0]]))
     row = chance.choice([row for row in rows[1:] if row[at]] or rows[1:])
-    if row[at]:
+    if moment := read(row[at]):
         edit.names.append("time changed")
-        moved = datetime.strptime(row[at], FORMATS[0]) + timedelta(days=chance.randint(-9, 9))
+        moved = moment + timedelta(days=chance.randint(-9, 9))
         row[at] = moved.strftime(FORMATS[0])
 
 
-def _digit_changed(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _digit_changed(edit: Edit) -> None:
+    rows, chance = edit.rows, edit.chance
     edit.names.append("digit of a number changed")
     row = chance.choice(rows[1:])
     row[0] = row[0][:-2] + f"{chance.randrange(100):02d}"
 
 
-def _total_row(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _total_row(edit: Edit) -> None:
+    rows = edit.rows
     edit.names.append("total and footnote")
     rows.append(["合计", str(len(rows) - 1)] + [""] * (len(rows[0]) - 2))
     rows.append(["注：数据截至6月30日"] + [""] * (len(rows[0]) - 1))
 
 
-def _titled(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _titled(edit: Edit) -> None:
+    rows, chance = edit.rows, edit.chance
     edit.names.append("title lines")
     blank = [""] * (len(rows[0]) - 1)
     rows[:0] = [["2022年第二季度工单明细", *blank], ["", *blank]][: chance.randint(1, 2)]
-    edit.extra["titled"] = "yes"
 
 
-def _blank_rows(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _blank_rows(edit: Edit) -> None:
+    rows, chance = edit.rows, edit.chance
     edit.names.append("blank rows")
     for _ in range(chance.randint(1, 4)):
         rows.insert(chance.randint(1, len(rows)), [""] * len(rows[0]))
 
 
-def _shuffled(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _shuffled(edit: Edit) -> None:
+    rows, chance = edit.rows, edit.chance
     edit.names.append("rows in another order")
     body = rows[1:]
     chance.shuffle(body)
     rows[1:] = body
 
 
-def _columns_shuffled(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _columns_shuffled(edit: Edit) -> None:
+    rows, chance = edit.rows, edit.chance
     edit.names.append("columns in another order")
     order = list(range(len(rows[0])))
     chance.shuffle(order)
     rows[:] = [[row[at] for at in order] for row in rows]
 
 
-def _column_lost(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _column_lost(edit: Edit) -> None:
+    rows, chance = edit.rows, edit.chance
     at = chance.randrange(len(rows[0]))
     edit.names.append(f"column lost: {rows[0][at]}")
     for row in rows:
         del row[at]
 
 
-def _column_more(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _column_more(edit: Edit) -> None:
+    rows, chance = edit.rows, edit.chance
     label = chance.choice(("备注", "序号", "承办单位", ""))
     edit.names.append(f"column more: {label}")
     for number, row in enumerate(rows):
         row.append(str(number) if number else label)
 
 
-def _line_break(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _line_break(edit: Edit) -> None:
+    rows, chance = edit.rows, edit.chance
     edit.names.append("line break in a cell")
     for row in _some(rows, chance):
         row[-1] = "第一行\n第二行"
 
 
-ROW_EDITS: list[Callable[[Edit, str, Rows, random.Random], None]] = [
+ROW_EDITS: list[Callable[[Edit], None]] = [
     *(_number_marks,) * 3, *(_number_lost,) * 2, _duplicates, _correction_below,
     *(_headers_exchanged,) * 2, *(_year_off,) * 2, *(_time_unreadable,) * 2, *(_time_forms,) * 2,
     *(_cell_emptied,) * 2, _callback_emptied, _cell_shifted, *(_unit,) * 2, _code, _deleted,
@@ -441,11 +466,13 @@ ROW_EDITS: list[Callable[[Edit, str, Rows, random.Random], None]] = [
 # --- Edits of files ------------------------------------------------------------------------------
 
 
-def as_csv(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def as_csv(edit: Edit) -> None:
+    source, rows = edit.source, edit.rows
     edit.files[f"{source}.csv"] = plain(rows)
 
 
-def _as_text(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _as_text(edit: Edit) -> None:
+    source, rows, chance = edit.source, edit.rows, edit.chance
     encoding = chance.choice(("utf-8", "utf-8-sig", "gb18030", "utf-16", "utf-16-le", "utf-16-be"))
     delimiter, suffix = chance.choice(
         ((",", ".csv"), ("\t", ".tsv"), (";", ".csv"), ("\t", ".csv"))
@@ -453,13 +480,14 @@ def _as_text(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None
     end = chance.choice(("\r\n", "\n", "\r"))
     edit.names.append(f"text: {encoding}, {delimiter!r}, {end!r}")
     if chance.random() < 0.3:
-        _titled(edit, source, rows, chance)
+        _titled(edit)
     elif chance.random() < 0.5:
-        chance.choice((_columns_shuffled, _column_lost, _column_more))(edit, source, rows, chance)
+        chance.choice((_columns_shuffled, _column_lost, _column_more))(edit)
     edit.files[source + suffix] = plain(rows, encoding, delimiter, end)
 
 
-def _damaged_text(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _damaged_text(edit: Edit) -> None:
+    source, rows, chance = edit.source, edit.rows, edit.chance
     content = plain(rows, "utf-8-sig")
     lines = content.split(b"\r\n")
     middle = len(lines) // 2
@@ -502,7 +530,8 @@ def _damaged_text(edit: Edit, source: str, rows: Rows, chance: random.Random) ->
     edit.files[f"{source}.csv"] = content
 
 
-def _gzipped(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _gzipped(edit: Edit) -> None:
+    source, rows, chance = edit.source, edit.rows, edit.chance
     content = gzip.compress(plain(rows), mtime=0)
     way = chance.choice(("whole", "cut", "flipped"))
     edit.names.append(f"gzip: {way}")
@@ -514,8 +543,9 @@ def _gzipped(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None
     edit.files[f"{source}.csv.gz"] = content
 
 
-def _in_parts(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _in_parts(edit: Edit) -> None:
     """Two or three files, some with rows in common."""
+    source, rows, chance = edit.source, edit.rows, edit.chance
     overlap = chance.choice((0, 0, 3, 20))
     middle = len(rows) // 2
     edit.names.append(f"in parts, {overlap} rows in both")
@@ -526,8 +556,9 @@ def _in_parts(edit: Edit, source: str, rows: Rows, chance: random.Random) -> Non
         edit.files[f"{source}-3.csv"] = plain(rows, "utf-8")
 
 
-def _sheets(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _sheets(edit: Edit) -> None:
     """Workbooks of every kind that hold the rows as they are."""
+    source, rows, chance = edit.source, edit.rows, edit.chance
     way = chance.choice(("xlsx", "xlsx dates", "ods", "xls", "two sheets", "html", "zip"))
     edit.names.append(f"workbook: {way}")
     if way == "two sheets":
@@ -550,8 +581,9 @@ def _sheets(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
         edit.files[f"{source}.xlsx"] = xlsx({"表": rows}, dates=way == "xlsx dates")
 
 
-def _odd_workbook(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _odd_workbook(edit: Edit) -> None:
     """What only a spreadsheet can do to rows."""
+    source, rows, chance = edit.source, edit.rows, edit.chance
     way = chance.choice(
         ("hidden sheet", "hidden rows", "hidden column", "merged", "no value", "errors", "numbers",
          "padded numbers", "filtered", "damaged", "hidden header column")
@@ -605,8 +637,9 @@ def _odd_workbook(edit: Edit, source: str, rows: Rows, chance: random.Random) ->
     edit.files[f"{source}.xlsx"] = content
 
 
-def _folder(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
+def _folder(edit: Edit) -> None:
     """Other things in the folder, or things missing from it."""
+    source, rows, chance = edit.source, edit.rows, edit.chance
     way = chance.choice(
         ("copy", "older copy", "notes", "backup", "missing", "empty file", "header only", "again")
     )
@@ -635,7 +668,7 @@ def _folder(edit: Edit, source: str, rows: Rows, chance: random.Random) -> None:
             edit.files[f"{source}.xlsx"] = xlsx({"表": rows})
 
 
-FILE_EDITS: list[Callable[[Edit, str, Rows, random.Random], None]] = [
+FILE_EDITS: list[Callable[[Edit], None]] = [
     as_csv, *(_as_text,) * 3, *(_damaged_text,) * 3, _gzipped, *(_in_parts,) * 2, *(_sheets,) * 2,
     *(_odd_workbook,) * 4, *(_folder,) * 2,
 ]  # fmt: skip

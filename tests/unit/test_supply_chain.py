@@ -69,8 +69,11 @@ exec(sys.argv[2])
 
 @pytest.mark.parametrize(
     ("version", "is_fit"),
-    [((3, 9), False), ((3, 10), False), ((3, 11), True), ((3, 13), True), ((3, 14), False)]
-    + [((3, 15), False), ((4, 0), False)],
+    [
+        *(((3, minor), False) for minor in (9, 10, 14, 15)),
+        *(((3, minor), True) for minor in (11, 12, 13)),
+        ((4, 0), False),
+    ],
     ids=str,
 )
 def test_make_installs_nothing_into_a_python_that_does_not_fit(version, is_fit, tmp_path):
