@@ -87,6 +87,9 @@ def run(
     quarter: QuarterArgument,
     reason: Annotated[str, typer.Option(help="与上一版不同时必给：为什么更正，记入重述记录")] = "",
     force: Annotated[bool, typer.Option("--force", help="没有任何变化也完整重跑")] = False,
+    and_later: Annotated[
+        bool, typer.Option("--and-later", help="再重跑环比因此过时的以后各季度")
+    ] = False,
     exports: ExportsOption = None,
     home: HomeOption = None,
     memory: Annotated[
@@ -97,12 +100,31 @@ def run(
     ] = "",
 ) -> None:
     """运行一个季度：接收、校验、建模、对账、关口、发布；没有变化则不重跑。"""
-    began = time.perf_counter()
     place = _settle(exports, home)
     if memory:
         os.environ["HOTLINE_MEMORY_LIMIT"] = memory
     memory_limit()
-    Quarter.parse(quarter)
+    _run_quarter(place, str(Quarter.parse(quarter)), reason.strip(), force=force)
+    if not and_later:
+        return
+    from orchestration.publication_log import read_log, stale
+
+    done = {quarter}
+    while later := [
+        one for one in stale(read_log(place)) if one.quarter > quarter and one.quarter not in done
+    ]:
+        done.add(later[0].quarter)
+        why = reason.strip() or f"{later[0].previous} 已更正，重算与它的比较"
+        _run_quarter(place, later[0].quarter, why, force=False)
+
+
+def _run_quarter(place: Home, quarter: str, reason: str, *, force: bool) -> None:
+    """Run one quarter and show how it ended.
+
+    Raises:
+        typer.Exit: nothing was published.
+    """
+    began = time.perf_counter()
     from orchestration import last_run, screens
     from orchestration.audit import reconciliation
 
@@ -123,7 +145,7 @@ def run(
             err.print(f"数据目录正被占用（{plain(who)}），等待中……")
         elif why := why_rebuild(place):
             err.print(f"{why}：先由原始层重建各季度的工作库，已发布的版本不变……", soft_wrap=True)
-        outcome = run_quarter(place, quarter, progress.stage, reason.strip())
+        outcome = run_quarter(place, quarter, progress.stage, reason)
     for line in outcome.changes:
         out.print(plain(line), soft_wrap=True)
     if outcome.input_error:
@@ -138,6 +160,7 @@ def run(
     startup = (progress.first_stage or time.perf_counter()) - began
     screens.show_stages([("启动", startup), *outcome.stages], total)
     if not outcome.succeeded:
+        last_run.stop(place, outcome.run_id, quarter)
         controls = reconciliation.controls(place, outcome.run_id)
         screens.show_headline(place, quarter)
         screens.show_reconciliation(controls)
@@ -155,8 +178,10 @@ def reconcile(
     """逐项列出最近一次运行的对账结果：应为、实为、差额、状态。"""
     from orchestration import screens
     from orchestration.audit import reconciliation
+    from orchestration.versions import manifests
 
     place = _settle(exports, home)
+    manifests(place)  # a figure that was held against a version that is lost proves nothing
     run_id = reconciliation.required_run(place, quarter)
     controls = reconciliation.controls(place, run_id)
     screens.show_controls(quarter, controls)
@@ -259,8 +284,15 @@ def verify(
     place = _settle(exports, home)
     with err.status("由登记的原始文件重建……"):
         from orchestration.audit.verify import verify as verify_version
+        from orchestration.versions import NOT_AS_LOGGED
 
-        outcome = verify_version(place, exports_root(), quarter)
+        try:
+            outcome = verify_version(place, exports_root(), quarter)
+        except InputError as error:
+            if error.code not in NOT_AS_LOGGED:
+                raise
+            err.print(f"[bold red]✗[/] {plain(str(error))}", soft_wrap=True)
+            raise typer.Exit(STOPPED) from error
     screens.show_verification(quarter, outcome)
     if not outcome.is_same:
         raise typer.Exit(STOPPED)

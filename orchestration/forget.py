@@ -23,7 +23,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -56,6 +56,15 @@ from orchestration.ingest.lake import (
 from orchestration.ingest.tables import BLANKS
 from orchestration.lock import writer
 from orchestration.privacy import PrivacySettings, load_privacy_settings
+from orchestration.publication_log import (
+    begin,
+    complete,
+    intend,
+    last_entries,
+    now,
+    read_intent,
+    read_log,
+)
 from orchestration.quarters import Quarter
 from orchestration.readers import refresh_readers, refresh_tree
 from orchestration.rebuild import prepare, set_aside
@@ -169,15 +178,15 @@ def settle(home: Home, contracts: dict[str, Contract]) -> None:
             action="去掉 HOTLINE_ENGINE，在由 DuckDB 建的数据目录里遗忘",
         )
     erasures = read_erasures(home)
+    _resume(home)
     rules = [(file, rule_for(erasures, file.source, file.quarter)) for file in all_files(home)]
     set_aside(home)  # until all is done; it holds numbers, too
     for file, rule in rules:
         if rule and file.source in contracts and file.parquet(home).exists():
             _erase_lake_file(home, file, contracts[file.source], rule)
     for manifest in manifests(home):
-        _finish_moves(home.version_manifest(manifest["quarter"], manifest["version"]).parent)
-    for manifest in manifests(home):  # again, as the moves may have changed them
         _erase_version(home, manifest, contracts, erasures)
+    shutil.rmtree(home.candidate("any").parent, ignore_errors=True)  # a run builds it again
     prepare(home, contracts)
     _renew_what_readers_see(home)
     write_atomically(_done(home), _list_sha256(home))
@@ -382,8 +391,23 @@ def _erase_version(
         }
         text = json.dumps(new, ensure_ascii=False, indent=1) + "\n"
         (staged / "manifest.json").write_text(text, encoding="utf-8")
+        begin(home, manifests(home))
+        logged = last_entries(read_log(home))[quarter, manifest["version"]]
+        sha256 = sha256_of(staged / "manifest.json")
+        entry = replace(logged, manifest_sha256=sha256, published_at=now(), event="erasure")
+        intend(home, entry)
         staged.rename(folder.with_name(STAGED + folder.name))
         _finish_moves(folder)
+        complete(home)
+
+
+def _resume(home: Home) -> None:
+    """Finish what a process that died had begun to move, and the log's line on it."""
+    for staged in (home.published / "versions").glob(f"*/{STAGED}v*"):
+        _finish_moves(staged.with_name(staged.name.removeprefix(STAGED)))
+    intended = read_intent(home)
+    if intended and intended.event == "erasure":
+        complete(home)
 
 
 def _damaged(path: Path) -> InputError:

@@ -1,8 +1,10 @@
-"""Whether a run would change anything: what the last finished run read, and every file it left.
+"""Whether a run would change anything: what the last run of a quarter read, and what it left.
 
-A run's first act is to note that it has begun, its last to note how it ended; one that is killed or
-stopped has no end noted, so the next is run in full. What no file of the home tells is no reason to
-skip: with PostgreSQL to publish to, or Spark's store to build in, every run is run.
+The beginning of a run is noted, and how it ended: after one that was killed nothing is known of the
+home, so the next is run in full; one that was stopped takes its own quarter's note away. What all
+quarters share (the readers' database, the log) is noted by whichever run wrote it last. What no
+file of the home tells is no reason to skip: with PostgreSQL to publish to, or Spark's store to
+build in, every run is run.
 """
 
 import hashlib
@@ -19,6 +21,7 @@ from orchestration.ingest.arrival import exports_in
 from orchestration.ingest.lake import current_files, sha256_of, write_atomically
 from orchestration.notice import NOTICE, NOTICE_ENGLISH
 from orchestration.postgres import postgres_url
+from orchestration.publication_log import read_log, stale
 from orchestration.settings import (
     Home,
     engine,
@@ -27,6 +30,7 @@ from orchestration.settings import (
     program_files,
     rule_files,
 )
+from orchestration.versions import manifests
 from orchestration.warehouse import query
 
 ENVIRONMENT = "HOTLINE_"
@@ -62,8 +66,8 @@ def basis(home: Home) -> str:
 
 
 def begin(home: Home, run_id: str) -> None:
-    """Note that a run has begun: until it is finished nothing is known of the home."""
-    write_atomically(home.last_run, json.dumps({"run_id": run_id}) + "\n")
+    """Note that a run has begun: until it ends nothing is known of the home."""
+    _write(home, _noted(home) | {"run_id": run_id})
 
 
 def finish(home: Home, run_id: str, quarter: str, based_on: str) -> None:
@@ -75,6 +79,9 @@ def finish(home: Home, run_id: str, quarter: str, based_on: str) -> None:
         quarter: such as 2022Q2.
         based_on: the basis as it was before the run began.
     """
+    noted = _noted(home)
+    if noted.get("run_id") != run_id:
+        return
     (days,) = query(
         home,
         "select cast(max(started_at) as date) as first, min(expires_on) as last "
@@ -83,19 +90,28 @@ def finish(home: Home, run_id: str, quarter: str, based_on: str) -> None:
     )
     ended = {
         "run_id": run_id,
-        "quarter": quarter,
         "basis": based_on,
         # From the day of the run to the last one before a known discrepancy expires.
         "days": [str(days["first"]), str(days["last"] or date.max)],
         "exports": {file.file_name: file.file_sha256 for file in current_files(home, quarter)},
         "files": {name: _mark(home, name) for name in _left_by(home, quarter)},
     }
-    if _noted(home).get("run_id") == run_id:
-        write_atomically(home.last_run, json.dumps(ended, indent=1, ensure_ascii=False) + "\n")
+    quarters = noted.get("quarters", {}) | {quarter: ended}
+    _write(home, {"quarters": quarters, "shared": _shared_marks(home)})
+
+
+def stop(home: Home, run_id: str, quarter: str) -> None:
+    """Note that a run was stopped at the gate: it left what readers see as it was."""
+    noted = _noted(home)
+    if noted.get("run_id") != run_id:
+        return
+    quarters = {name: one for name, one in noted.get("quarters", {}).items() if name != quarter}
+    shared = noted.get("shared", {}) | {home.warehouse.name: _mark(home, home.warehouse.name)}
+    _write(home, {"quarters": quarters, "shared": shared})
 
 
 def unchanged_since(home: Home, quarter: str, based_on: str, today: date) -> str | None:
-    """The last finished run, if it ran this quarter on the same data and its files are whole.
+    """The last run of a quarter, if it was published, on the same data, and its files are whole.
 
     Args:
         home: where it ran.
@@ -104,21 +120,34 @@ def unchanged_since(home: Home, quarter: str, based_on: str, today: date) -> str
         today: a known discrepancy may have expired since.
 
     Returns:
-        Its id; None where the quarter has to be run.
+        Its id; None where the quarter has to be run, also because its comparison is with a version
+        of the quarter before that was corrected since.
+
+    Raises:
+        InputError: published versions are lost or altered.
     """
     noted, folder = _noted(home), exports_root() / quarter
-    if postgres_url() or engine() != "duckdb":
+    if postgres_url() or engine() != "duckdb" or "run_id" in noted:
         return None
-    if (noted.get("quarter"), noted.get("basis")) != (quarter, based_on):
+    last = noted.get("quarters", {}).get(quarter)
+    if last is None or last["basis"] != based_on:
         return None
-    first, last = noted["days"]
+    manifests(home)
+    if quarter in {one.quarter for one in stale(read_log(home))}:
+        return None
+    first, expiry = last["days"]
     found = exports_in(folder) if folder.is_dir() else []
     is_same = (
-        first <= str(today) <= last
-        and {path.name: sha256_of(path) for path in found} == noted["exports"]
-        and all(_mark(home, name) == mark for name, mark in noted["files"].items())
+        first <= str(today) <= expiry
+        and {path.name: sha256_of(path) for path in found} == last["exports"]
+        and all(_mark(home, name) == mark for name, mark in last["files"].items())
+        and _shared_marks(home) == noted["shared"]
     )
-    return str(noted["run_id"]) if is_same else None
+    return str(last["run_id"]) if is_same else None
+
+
+def _write(home: Home, noted: dict[str, Any]) -> None:
+    write_atomically(home.last_run, json.dumps(noted, indent=1, ensure_ascii=False) + "\n")
 
 
 def _noted(home: Home) -> dict[str, Any]:
@@ -132,15 +161,31 @@ def _noted(home: Home) -> dict[str, Any]:
 def _left_by(home: Home, quarter: str) -> Iterator[str]:
     """The files of a home that a quarter's run answers for, by path within the home."""
     yield str(home.erasures.relative_to(home.root))  # even if nothing has been forgotten yet
-    paths = [home.warehouse, rejected_workbook(home, quarter)]
+    paths = [rejected_workbook(home, quarter)]
     paths += [file.parquet(home) for file in current_files(home, quarter)]
-    paths += [*(home.lake / "index" / quarter).iterdir(), *home.published.rglob("*")]
-    others = {path.name for path in (home.published / "versions").iterdir()} - {quarter}
-    others |= {f"quarter={name}" for name in others}
+    paths += (home.lake / "index" / quarter).iterdir()
+    # As readers find them: the tree behind the link is another one after each publication.
+    paths += (home.published / "parquet").glob(f"*/quarter={quarter}/*.parquet")
+    for folder in (home.published / "versions", *_folders_by_quarter(home)):
+        paths += (folder / quarter).rglob("*")
     for path in paths:
-        within = path.relative_to(home.root)
-        if path.is_file() and others.isdisjoint(within.parts):
-            yield str(within)
+        if path.is_file():
+            yield str(path.relative_to(home.root))
+
+
+def _shared_marks(home: Home) -> dict[str, str]:
+    """The marks of the files that are of no single quarter."""
+    paths = [home.warehouse, *(path for path in home.published.iterdir() if path.is_file())]
+    for folder in _folders_by_quarter(home):
+        paths += [path for path in folder.iterdir() if path.is_file()]
+    names = sorted(str(path.relative_to(home.root)) for path in paths)
+    return {name: _mark(home, name) for name in names}
+
+
+def _folders_by_quarter(home: Home) -> list[Path]:
+    """The folders of what is published that have one of each quarter, but for the versions."""
+    folders = (home.bulletin("any").parent, home.audit_report("any").parent.parent)
+    return [folder for folder in folders if folder.is_dir()]
 
 
 def _mark(home: Home, name: str) -> str:

@@ -1,11 +1,12 @@
 """Which code is running: its version, its commit, the lock file of what it was installed with."""
 
+import hashlib
 import subprocess
 from functools import cache
 
 from orchestration import __version__
 from orchestration.ingest.lake import sha256_of
-from orchestration.settings import PROJECT_ROOT
+from orchestration.settings import PROJECT_ROOT, program_files
 
 
 @cache
@@ -25,6 +26,13 @@ def code_version() -> str:
     except (OSError, subprocess.CalledProcessError):
         return __version__
     return f"{__version__}+g{done.stdout.strip().replace('-dirty', '.dirty')}"
+
+
+@cache
+def program_sha256() -> str:
+    """One hash over code, models, suites and templates, as they were when this process began."""
+    files = [f"{path}:{sha256_of(path)}" for path in sorted(program_files())]
+    return hashlib.sha256("\n".join(files).encode()).hexdigest()
 
 
 def lock_sha256() -> str:

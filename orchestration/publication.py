@@ -1,39 +1,46 @@
-"""Publishing a quarter: what would be published, whether it changes anything, and doing it.
+"""Publishing a quarter's candidate: whether it changes anything, and doing it.
 
-A version is a folder that appears whole by one rename; everything else that readers see is derived
-from the versions and can be made again. All of it is written aside first; then three renames put
-the version, the Parquet tree and `marts.duckdb` in their places, so that a full disk or a kill
-leaves each of them as it was or as it will be. `audit.publication` and `audit.restatement` are read
-off the versions' manifests, so that a run that was cut off leaves nothing half-told.
+Nothing gets past the gate here, whoever calls: `publish` demands the evidence by itself. A version
+is a folder that appears whole by one rename; everything else that readers see is derived from the
+versions and can be made again. All of it is written aside first; then three renames put the
+version, the Parquet tree and `marts.duckdb` in their places, so that a full disk or a kill leaves
+each of them as it was or as it will be. The log of publications has the line before and after.
+`audit.publication` and `audit.restatement` are read off the log and the versions' manifests, so
+that a run that was cut off leaves nothing half-told.
 """
 
 import json
 import logging
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from orchestration.audit import check_results, reconciliation
+from orchestration import gate, publication_log
+from orchestration.audit import reconciliation
+from orchestration.audit.check_results import CheckResult
+from orchestration.candidate import Candidate, read_candidate
 from orchestration.errors import InputError
-from orchestration.ingest.lake import LakeFile, all_files, current_files
+from orchestration.ingest.lake import LakeFile, current_files, sha256_of
 from orchestration.provenance import code_version, lock_sha256
+from orchestration.publication_log import Entry
 from orchestration.quarters import Quarter
 from orchestration.readers import export_readers_marts, refresh_readers
 from orchestration.settings import Home
 from orchestration.versions import (
     FACT_PREFIX,
+    LOGGED,
     digest_of,
-    export_outputs,
     input_sha256,
     is_sound,
     latest_manifest,
     rules_sha256,
 )
-from orchestration.warehouse import KEY_COLUMNS, connect, quoted, tables_of
+from orchestration.warehouse import CHANNEL_FACTS, KEY_COLUMNS, quoted
 
 # The check that a changed version comes with a reason.
 UNREASONED = "restated_without_reason"
@@ -50,70 +57,66 @@ class Publication:
     restatement_count: int
 
 
-@dataclass(frozen=True)
-class Draft:
-    """A quarter as it would be published: Parquet files aside, their hashes, the last manifest."""
-
-    quarter: str
-    folder: Path
-    outputs: dict[str, str]
-    previous: dict[str, Any] | None
-
-    @property
-    def is_new(self) -> bool:
-        """Whether it differs from the last version, or is the first."""
-        return self.previous is None or self.previous["outputs"] != self.outputs
-
-    @property
-    def needs_reason(self) -> bool:
-        """Whether it changes what was published, which nobody may do without saying why."""
-        return self.previous is not None and self.is_new
-
-
-def draft(home: Home, quarter: str) -> Draft:
-    """Write what would be published, aside, and hold it against the quarter's last version."""
-    folder = home.scratch / f"version-{quarter}"
-    shutil.rmtree(folder, ignore_errors=True)
-    return Draft(
-        quarter, folder, export_outputs(home, quarter, folder), latest_manifest(home, quarter)
-    )
-
-
-def publish(home: Home, drafted: Draft, run_id: str, reason: str) -> Publication:
-    """Publish a quarter's marts and facts as they stand in the working warehouse.
+def publish(home: Home, quarter: str, run_id: str, reason: str) -> Publication:
+    """Publish a quarter's candidate.
 
     A new version is made only if a figure or the rows behind it changed; its restatements say which
     figures (none where an export only arrived in another form). The copies for readers are
     refreshed in either case, because the audit tables grow with every run.
 
     Args:
-        home: whose working warehouse is published.
-        drafted: from `draft`.
-        run_id: the run that built it.
-        reason: why the quarter changes, as the operator says; needed where the draft says so.
+        home: whose candidate is published.
+        quarter: such as 2022Q2.
+        run_id: the run that publishes it.
+        reason: why the quarter changes, as the operator says; needed where it differs from the last
+            version.
+
+    Raises:
+        InputError: the evidence isn't complete, something failed, or the reason is missing.
     """
-    quarter, previous = drafted.quarter, drafted.previous
-    if drafted.needs_reason and not reason:
-        raise ValueError("a changed version needs a reason")
-    versions = home.published / "versions" / quarter
-    if previous is not None and not drafted.is_new:
-        manifest = previous
-        _mend(drafted, versions / f"v{manifest['version']}")
-        refresh_readers(home)
-        shutil.rmtree(drafted.folder)
-    else:
-        manifest = _manifest(home, drafted, run_id, reason)
-        (drafted.folder / "manifest.json").write_text(
-            json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+    evidence = gate.demand(home, quarter)
+    candidate, previous = evidence.candidate, latest_manifest(home, quarter)
+    is_new = previous is None or previous["outputs"] != candidate.outputs
+    is_unreasoned = previous is not None and is_new and not reason
+    check = CheckResult(UNREASONED, "publication", "error", not is_unreasoned, int(is_unreasoned))
+    gate.record(home, run_id, quarter, [check])
+    if is_unreasoned:
+        raise InputError(
+            code=UNREASONED,
+            found=f"{quarter} 与已发布的上一版不同，而没有说明原因",
+            expected="有改变就说明原因",
+            action=f'核对后运行 hotline run {quarter} --reason "为什么更正"'
+            "（在 Dagster 中给运行加标签 hotline/reason）",
         )
-        versions.mkdir(parents=True, exist_ok=True)
-        refresh_readers(home, drafted.folder, versions / f"v{manifest['version']}")
-    restatements = len(manifest["restatements"]) if drafted.is_new else 0
-    return Publication(quarter, manifest["version"], drafted.is_new, restatements)
+    if previous is not None and not is_new:
+        manifest, staged = previous, None
+        place = home.version_manifest(quarter, manifest["version"]).parent
+        _mend(home, candidate, place)
+        sha256 = sha256_of(place / "manifest.json")
+    else:
+        manifest = _manifest(home, evidence, previous, run_id, reason)
+        staged = _stage(home, candidate, manifest)
+        place = home.version_manifest(quarter, manifest["version"]).parent
+        place.parent.mkdir(parents=True, exist_ok=True)
+        sha256 = sha256_of(staged / "manifest.json")
+    entry = Entry(
+        quarter,
+        manifest["version"],
+        sha256,
+        publication_log.now(),
+        candidate.run_id,
+        candidate.compared_version,
+    )
+    publication_log.intend(home, entry)
+    refresh_readers(home, entry, staged, place)
+    publication_log.complete(home)
+    return Publication(
+        quarter, manifest["version"], is_new, len(manifest["restatements"]) if is_new else 0
+    )
 
 
 def changed_figures(home: Home, quarter: str) -> list[dict[str, str | None]]:
-    """Every figure of the working warehouse that differs from the quarter's last version.
+    """Every figure of the candidate that differs from the quarter's last version.
 
     Returns:
         One entry a figure: table_name, unit_code (empty where no unit is meant), measure (with the
@@ -124,11 +127,11 @@ def changed_figures(home: Home, quarter: str) -> list[dict[str, str | None]]:
         return []
     old_folder = home.version_manifest(quarter, previous["version"]).parent
     changed = []
-    with connect(home) as connection:
-        for table in tables_of(connection, "marts"):
+    with duckdb.connect() as connection:
+        for table, file in sorted(read_candidate(home, quarter).marts.items()):
             old_file = old_folder / f"{table}.parquet"
-            old = _figures(connection, f"read_parquet('{quoted(old_file)}')", quarter)
-            new = _figures(connection, f"marts.{table}", quarter)
+            old = _figures(connection, old_file) if old_file.exists() else {}
+            new = _figures(connection, file)
             changed += [
                 {
                     "table_name": table,
@@ -141,6 +144,35 @@ def changed_figures(home: Home, quarter: str) -> list[dict[str, str | None]]:
                 if old.get((unit_code, measure)) != new.get((unit_code, measure))
             ]
     return changed
+
+
+def compared_files(home: Home, quarter: str) -> list[Path]:
+    """The published files with which a quarter is compared: its own last version's, the marts of
+    the quarter before and the facts of which items may have stayed open.
+
+    Raises:
+        InputError: one is damaged.
+    """  # noqa: D205 (one sentence)
+    previous = str(Quarter.parse(quarter).previous)
+    return [*last_version_marts(home, quarter), *_previous_files(home, previous)]
+
+
+def _previous_files(home: Home, previous: str) -> Iterator[Path]:
+    yield from last_version_marts(home, previous)
+    manifest = latest_manifest(home, previous)
+    if manifest is None:
+        return
+    for fact in CHANNEL_FACTS:
+        path = home.version_manifest(previous, manifest["version"]).with_name(f"{fact}.parquet")
+        if not is_sound(path, manifest["outputs"].get(fact, "")):
+            raise InputError(
+                code="damaged_version",
+                file=str(path.relative_to(home.root)),
+                found="已发布的文件损坏或丢失",
+                expected="发布时写下的文件",
+                action=f"重新运行 hotline run {previous}，或从备份（hotline backup）中取回它",
+            )
+        yield path
 
 
 def last_version_marts(home: Home, quarter: str) -> list[Path]:
@@ -187,32 +219,52 @@ def changed_files(home: Home, quarter: str) -> list[str]:
     return list(dict.fromkeys(files))  # a workbook of several sources is named once
 
 
-def _manifest(home: Home, drafted: Draft, run_id: str, reason: str) -> dict[str, Any]:
-    quarter, previous = drafted.quarter, drafted.previous
-    with connect(home) as connection:
+def _stage(home: Home, candidate: Candidate, manifest: dict[str, Any]) -> Path:
+    """The folder of a new version aside: links to the candidate's files, and the manifest."""
+    folder = home.scratch / f"version-{candidate.quarter}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for table in candidate.outputs:
+        (folder / f"{table}.parquet").hardlink_to(candidate.folder / f"{table}.parquet")
+    text = json.dumps(manifest, ensure_ascii=False, indent=1) + "\n"
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
+    return folder
+
+
+def _manifest(
+    home: Home,
+    evidence: gate.Evidence,
+    previous: dict[str, Any] | None,
+    run_id: str,
+    reason: str,
+) -> dict[str, Any]:
+    candidate = evidence.candidate
+    quarter, before = candidate.quarter, str(Quarter.parse(candidate.quarter).previous)
+    compared = candidate.compared_version
+    with duckdb.connect() as connection:
         row = connection.execute(
-            "select max(policy_version) from marts.hotline_unit_quarter where quarter = ?",
-            [quarter],
+            "select max(policy_version) from read_parquet(?)",
+            [str(candidate.marts["hotline_unit_quarter"])],
         ).fetchone()
     return {
         "quarter": quarter,
         "version": previous["version"] + 1 if previous else 1,
         "run_id": run_id,
-        "published_at": f"{datetime.now():%Y-%m-%d %H:%M:%S}",
+        "published_at": publication_log.now(),
         "as_of": str(Quarter.parse(quarter).end - timedelta(days=1)),
         "code_version": code_version(),
         "lock_sha256": lock_sha256(),
         "policy_version": row[0] if row else "",
         "rules_sha256": rules_sha256(),
         "inputs": [_input(file) for file in current_files(home, quarter)],
-        "previous_inputs": [_input(file) for file in _previous_files(home, quarter)],
+        LOGGED: {"quarter": before, "version": compared} if compared else None,
         "input_sha256": input_sha256(home, quarter),
-        "outputs": drafted.outputs,
-        "output_sha256": digest_of(drafted.outputs),
-        "checks": check_results.counts(home, run_id),
+        "outputs": candidate.outputs,
+        "output_sha256": digest_of(candidate.outputs),
+        "checks": evidence.counts,
         "controls": {
             group.control_group: {"match": group.match, "explained": group.explained}
-            for group in reconciliation.summarise(reconciliation.controls(home, run_id))
+            for group in reconciliation.summarise(evidence.controls)
         },
         "restatements": _restatements(home, quarter, reason) if previous else [],
     }
@@ -220,18 +272,6 @@ def _manifest(home: Home, drafted: Draft, run_id: str, reason: str) -> dict[str,
 
 def _input(file: LakeFile) -> dict[str, str]:
     return {"source": file.source, "file_name": file.file_name, "file_sha256": file.file_sha256}
-
-
-def _previous_files(home: Home, quarter: str) -> list[LakeFile]:
-    """What the quarter before was built from, where it is loaded: comparisons with it need it."""
-    previous = str(Quarter.parse(quarter).previous)
-    with connect(home) as connection:
-        rows = connection.execute(
-            "select source, file_sha256 from audit.row_balance where quarter = $previous "
-            "and exists (from facts.fct_ticket where quarter = $previous)",
-            {"previous": previous},
-        ).fetchall()
-    return [file for file in all_files(home, previous) if (file.source, file.file_sha256) in rows]
 
 
 def _restatements(home: Home, quarter: str, reason: str) -> list[dict[str, Any]]:
@@ -242,11 +282,9 @@ def _restatements(home: Home, quarter: str, reason: str) -> list[dict[str, Any]]
     return [figure | told for figure in changed_figures(home, quarter)]
 
 
-def _figures(
-    connection: duckdb.DuckDBPyConnection, relation: str, quarter: str
-) -> dict[tuple[str, str], str]:
+def _figures(connection: duckdb.DuckDBPyConnection, file: Path) -> dict[tuple[str, str], str]:
     """A mart as {(unit code or empty, measure): value as text}; other keys prefix the measure."""
-    cursor = connection.execute(f"select * from {relation} where quarter = ?", [quarter])  # noqa: S608 (our own names)
+    cursor = connection.execute(f"from read_parquet('{quoted(file)}')")
     columns = [column[0] for column in cursor.description or []]
     figures = {}
     for values in cursor.fetchall():
@@ -258,9 +296,11 @@ def _figures(
     return figures
 
 
-def _mend(drafted: Draft, version: Path) -> None:
-    """Put back a file of a version that was damaged or lost: the draft has the same bytes."""
-    for table, sha256 in drafted.outputs.items():
+def _mend(home: Home, candidate: Candidate, version: Path) -> None:
+    """Put back a file of a version that was damaged or lost: the candidate has the same bytes."""
+    for table, sha256 in candidate.outputs.items():
         path = version / f"{table}.parquet"
         if not is_sound(path, sha256):
-            (drafted.folder / path.name).replace(path)
+            mended = home.scratch / path.name
+            shutil.copyfile(candidate.folder / path.name, mended)
+            mended.replace(path)

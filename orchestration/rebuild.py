@@ -16,6 +16,7 @@ from orchestration.dictionary.tables import reader_tables
 from orchestration.errors import InputError
 from orchestration.ingest.contracts import Contract
 from orchestration.ingest.lake import all_files, current_files
+from orchestration.publication import compared_files
 from orchestration.quarters import Quarter
 from orchestration.settings import DBT_PROJECT, Home, engine, rule_files
 from orchestration.warehouse import connect, register_raw
@@ -118,7 +119,8 @@ def _build_quarters(home: Home, contracts: dict[str, Contract]) -> None:
         return
     project = parse_project()
     for quarter in whole:
-        register_raw(home, Quarter.parse(quarter), "rebuild", contracts)
+        compared = compared_files(home, quarter)
+        register_raw(home, Quarter.parse(quarter), "rebuild", contracts, compared)
         result = build(home, project, lambda _: None, leave_out=["test"], exclude=KEPT_RESULTS)
         broken = [r["unique_id"] for r in result.run_results["results"] if r["status"] == "error"]
         if broken or result.exception:

@@ -17,6 +17,7 @@ from orchestration.headline import headline, number
 from orchestration.outside import csv_cell
 from orchestration.postgres import READER_ROLE, postgres_url
 from orchestration.progress import STAGES, Reading, listening
+from orchestration.publication_log import read_log, stale
 from orchestration.settings import Home, exports_root
 from orchestration.versions import published_manifest
 
@@ -172,6 +173,17 @@ def show_published(home: Home, quarter: str, run_id: str, *, is_new_run: bool) -
             soft_wrap=True,
         )
     _show_outputs(home, quarter, version)
+    show_stale(home, quarter)
+
+
+def show_stale(home: Home, quarter: str) -> None:
+    """Name published quarters whose comparisons a correction has overtaken; they stay published."""
+    for one in stale(read_log(home)):
+        first = min(quarter, one.previous)
+        out.print(
+            f"[yellow]![/] {plain(str(one))}。处理：运行 hotline run {first} --and-later",
+            soft_wrap=True,
+        )
 
 
 def _show_outputs(home: Home, quarter: str, version: int) -> None:

@@ -221,6 +221,20 @@ class Home:
         return self.published / "bulletin" / quarter
 
     @property
+    def publication_log(self) -> Path:
+        """The log of publications, a line of JSON each."""
+        return self.published / "publications.jsonl"
+
+    @property
+    def publication_intent(self) -> Path:
+        """The line that a publication under way will add to the log."""
+        return self.published / "publication-intent.json"
+
+    def candidate(self, quarter: str) -> Path:
+        """What a run built of a quarter, as it would be published; not for readers."""
+        return self.root / "candidate" / quarter
+
+    @property
     def docs(self) -> Path:
         """The documents of `hotline docs`: the expectations' Data Docs and dbt's."""
         return self.published / "docs"

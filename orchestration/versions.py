@@ -6,7 +6,7 @@ forgotten. The same rows give the same bytes, so that hashes say whether figures
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import duckdb
 
 from orchestration.errors import InputError
 from orchestration.ingest.lake import current_files, sha256_of
+from orchestration.publication_log import Entry, last_entries, read_log
 from orchestration.quarters import Quarter
 from orchestration.settings import Home, rule_files
 from orchestration.warehouse import connect, quoted, tables_of
@@ -21,6 +22,15 @@ from orchestration.warehouse import connect, quoted, tables_of
 # Facts go along as Parquet, so that a published figure leads back to its source rows.
 EXPORTED_SCHEMAS = ("marts", "facts")
 FACT_PREFIX = "fct_"
+# What is wrong where versions aren't those that the log names.
+NOT_AS_LOGGED = (
+    "missing_version",
+    "damaged_manifest",
+    "unknown_version",
+    "missing_publication_log",
+)
+# A manifest that has this was written with a log of publications beside it.
+LOGGED = "compared_with"
 
 
 def manifests(home: Home, quarter: str = "*") -> list[dict[str, Any]]:
@@ -33,11 +43,55 @@ def manifests(home: Home, quarter: str = "*") -> list[dict[str, Any]]:
 
 
 def versions_of(home: Home, quarter: str, *more: Path) -> list[tuple[dict[str, Any], Path]]:
-    """Manifests and their folders, by quarter and version; `more` are folders not in place yet."""
-    paths = [*(home.published / "versions").glob(f"{quarter}/v*/manifest.json")]
+    """Manifests and their folders, by quarter and version; `more` are folders not in place yet.
+
+    Raises:
+        InputError: they aren't those that the log of publications names, or one can't be read.
+    """
+    paths = sorted((home.published / "versions").glob(f"{quarter}/v*/manifest.json"))
+    entries = last_entries(read_log(home))
+    if entries or home.publication_log.exists():
+        _check_logged(home, quarter, entries, paths)
     paths += [folder / "manifest.json" for folder in more]
     found = [(_read_manifest(path), path.parent) for path in paths]
+    if not entries and any(LOGGED in manifest for manifest, _ in found[: len(found) - len(more)]):
+        raise _not_as_logged(
+            "missing_publication_log",
+            home.publication_log,
+            home,
+            "发布记录不见了，而有它登记过的版本",
+        )
     return sorted(found, key=lambda entry: (entry[0]["quarter"], entry[0]["version"]))
+
+
+def _check_logged(
+    home: Home, quarter: str, entries: Mapping[tuple[str, int], Entry], paths: Sequence[Path]
+) -> None:
+    """Refuse a version that is lost, altered, or of which the log knows nothing."""
+    logged = {
+        home.version_manifest(entry.quarter, entry.version): entry
+        for entry in entries.values()
+        if quarter in ("*", entry.quarter)
+    }
+    for path, entry in logged.items():
+        if not path.is_file():
+            told = f"{entry.quarter} 第 {entry.version} 版不见了（发布于 {entry.published_at}）"
+            raise _not_as_logged("missing_version", path, home, told)
+        if sha256_of(path) != entry.manifest_sha256:
+            raise _not_as_logged("damaged_manifest", path, home, "版本清单已损坏，或被改动过")
+    for path in paths:
+        if path not in logged:
+            raise _not_as_logged("unknown_version", path, home, "发布记录里没有这一版")
+
+
+def _not_as_logged(code: str, path: Path, home: Home, found: str) -> InputError:
+    return InputError(
+        code=code,
+        file=str(path.relative_to(home.root)),
+        found=found,
+        expected="已发布的版本与发布记录 publications.jsonl 一致，两者从不改动",
+        action="从备份（hotline backup）中取回这一个文件或版本的文件夹后重新运行",
+    )
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
@@ -75,6 +129,17 @@ def published_manifest(home: Home, quarter: str) -> dict[str, Any]:
 def latest_manifest(home: Home, quarter: str) -> dict[str, Any] | None:
     """The manifest of a quarter's last version; None where it was never published."""
     return next(reversed(manifests(home, quarter)), None)
+
+
+def compared_inputs(home: Home, manifest: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What the quarter before was made from, in the version with which another is compared."""
+    if LOGGED not in manifest:  # of a version before the log of publications
+        return list(manifest.get("previous_inputs", []))
+    place = (manifest["quarter"], manifest["version"])
+    compared = last_entries(read_log(home))[place].compared_version
+    previous = str(Quarter.parse(manifest["quarter"]).previous)
+    found = [one["inputs"] for one in manifests(home, previous) if one["version"] == compared]
+    return list(found[0]) if found else []
 
 
 def export_outputs(home: Home, quarter: str, folder: Path) -> dict[str, str]:

@@ -33,12 +33,19 @@ SCOPE = (
     "contract",
     "bulletin_lint",
     "last_version_figure",
+    "previous_open_item",
 )
 """What `register_raw` writes as tables of schema `raw`, beside the views on the lake."""
 PATIENCE_SECONDS = 3.0
 """How long to wait for whoever has the file open."""
 # What tells the rows of a mart apart within a quarter; a mart has one or two of these.
 KEY_COLUMNS = ("unit_code", "mailbox", "component", "channel", "request_type", "category")
+# Facts of which an item may stay open over the end of a quarter, with their channels.
+CHANNEL_FACTS = {
+    "fct_ticket": "hotline",
+    "fct_letter": "mailbox",
+    "fct_suggestion_assignment": "suggestion",
+}
 NUMBER_TYPES = ("BIGINT", "INTEGER", "DECIMAL")
 
 
@@ -157,16 +164,27 @@ def register_raw(
     quarter: Quarter,
     run_id: str,
     contracts: dict[str, Contract],
-    last_version: Sequence[Path] = (),
+    published: Sequence[Path] = (),
     reason: str = "",
+    basis_sha256: str = "",
 ) -> dict[str, int]:
     """Make schema `raw` for a run: its scope, the list of files, code values, views on the lake.
 
-    Also what the quarter's bulletin says of itself (`bulletin_lint`), and the figures of its last
-    published version (`last_version_figure`), if `last_version` names the marts' Parquet files.
+    Also what the quarter's bulletin says of itself (`bulletin_lint`), and what was published of it
+    and of the quarter before (`last_version_figure`, `previous_open_item`): comparisons read
+    nothing else of other quarters, as the working warehouse also holds what was refused.
 
     dbt reads the quarter from `raw.run_scope`, not from a var, because a changed var makes dbt
     parse the whole project again.
+
+    Args:
+        home: whose lake is read.
+        quarter: the run's quarter.
+        run_id: the run.
+        contracts: those in force.
+        published: Parquet files of the last versions of this quarter and the one before.
+        reason: why the run changes what was published, if it does.
+        basis_sha256: the hash of all that decides what is built.
 
     Returns:
         Current rows by source.
@@ -180,7 +198,7 @@ def register_raw(
             "run_scope",
             "run_id varchar, quarter varchar, quarter_start date, quarter_end date, "
             "previous_quarter varchar, has_bulletin boolean, started_at timestamp, "
-            "code_version varchar, reason varchar",
+            "code_version varchar, reason varchar, basis_sha256 varchar",
             [
                 (
                     run_id,
@@ -192,6 +210,7 @@ def register_raw(
                     started_at,
                     code_version(),
                     reason or None,
+                    basis_sha256,
                 )
             ],
         )
@@ -261,26 +280,54 @@ def register_raw(
             "value decimal(18, 6)",
             _bulletin_lint(connection, quarter, contracts),
         )
-        _register_last_version(connection, last_version)
+        _register_published(connection, quarter, published)
     return {
         source: sum(file.row_count for file in current if file.source == source)
         for source in contracts
     }
 
 
-def _register_last_version(connection: duckdb.DuckDBPyConnection, marts: Sequence[Path]) -> None:
-    """The numbers of published marts in long form, named as by the macro `mart_rows`."""
+def register_build(home: Home, run_id: str) -> None:
+    """Have a build from data that an earlier run registered stand under a run of its own."""
+    with connect(home) as connection:
+        started_at = time_on_record(connection, run_id)
+        connection.execute(
+            "update raw.run_scope set run_id = ?, started_at = ?", [run_id, started_at]
+        )
+
+
+def _register_published(
+    connection: duckdb.DuckDBPyConnection, quarter: Quarter, files: Sequence[Path]
+) -> None:
+    """The numbers of published marts in long form, named as by the macro `mart_rows`.
+
+    Also the items of the published facts of the quarter before that weren't finished by its end.
+    """
     connection.execute(
         "create or replace table raw.last_version_figure (mart varchar, quarter varchar, "
         "subject varchar, measure varchar, value decimal(18, 6))"
     )
-    for path in marts:
-        relation = f"read_parquet('{str(path).replace(chr(39), chr(39) * 2)}')"
+    connection.execute(
+        "create or replace table raw.previous_open_item (channel varchar, unit_code varchar, "
+        "dispatched_at timestamp, finished_at timestamp)"
+    )
+    for path in files:
+        relation = f"read_parquet('{quoted(path)}')"
+        if path.stem in CHANNEL_FACTS:
+            connection.execute(
+                f"insert into raw.previous_open_item select '{CHANNEL_FACTS[path.stem]}', "  # noqa: S608 (our own names)
+                f"unit_code, dispatched_at, finished_at from {relation} where quarter = ? "
+                "and (finished_at is null or finished_at >= ?)",
+                [str(quarter.previous), quarter.start],
+            )
+            continue
+        if path.stem.startswith("fct_"):
+            continue
         described = connection.execute(f"describe from {relation}").fetchall()
         types = {name: kind.split("(")[0] for name, kind, *_ in described}
+        numbers = [name for name, kind in types.items() if kind in NUMBER_TYPES]
         prefix = "".join(f"{key} || '.' || " for key in types if key in KEY_COLUMNS[1:])
         subject = "unit_code" if "unit_code" in types else "'district'"
-        numbers = [name for name, kind in types.items() if kind in NUMBER_TYPES]
         cast = ", ".join(f"{name}::decimal(18, 6) as {name}" for name in numbers)
         connection.execute(
             f"insert into raw.last_version_figure select '{path.stem}', quarter, {subject}, "  # noqa: S608 (our own names)

@@ -1,6 +1,6 @@
 """The append-only table `audit.check_result`: every check of every run, passes included."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,9 +28,14 @@ class CheckResult:
 
 
 def record(
-    home: Home, run_id: str, quarter: str, input_sha256: str, results: Iterable[CheckResult]
+    home: Home,
+    run_id: str,
+    quarter: str,
+    input_sha256: str,
+    checked_sha256: str,
+    results: Iterable[CheckResult],
 ) -> None:
-    """Append results to `audit.check_result`."""
+    """Append results to `audit.check_result`; the gate says what the two hashes are over."""
     with connect(home) as connection:
         connection.execute("create schema if not exists audit")
         connection.execute(reader_tables()["audit", "check_result"].create_statement)
@@ -47,6 +52,7 @@ def record(
                 input_sha256,
                 code_version(),
                 now,
+                checked_sha256,
             )
             for result in results
         ]
@@ -89,15 +95,15 @@ def failures(home: Home, run_id: str) -> list[dict[str, Any]]:
     )
 
 
-def counts(home: Home, run_id: str) -> dict[str, dict[str, int]]:
-    """How many checks of a run passed and failed, by layer."""
+def latest(home: Home, quarter: str, checked: Sequence[str]) -> list[dict[str, Any]]:
+    """The last result of each check of a quarter on what has one of the given hashes."""
     if not is_built(home, "audit.check_result"):
-        return {}
-    rows = query(
+        return []
+    return query(
         home,
-        "select layer, count(*) filter (where passed) as passed, "
-        "count(*) filter (where not passed) as failed "
-        "from audit.check_result where run_id = ? group by layer order by layer",
-        [run_id],
+        "select layer, check_name, severity, passed, checked_sha256 from audit.check_result "
+        "where quarter = ? and list_contains(?::varchar[], checked_sha256) "
+        "qualify row_number() over (partition by layer, check_name, checked_sha256 "
+        "order by checked_at desc, rowid desc) = 1",
+        [quarter, list(checked)],
     )
-    return {row["layer"]: {"passed": row["passed"], "failed": row["failed"]} for row in rows}

@@ -1,4 +1,8 @@
-"""Known discrepancies: a ready-made row for the seed, and rows of it that explain nothing."""
+"""Known discrepancies: a ready-made row for the seed, and rows of it that explain nothing.
+
+They explain differences from the published bulletin, or within it, and nothing else: what the
+pipeline counts by itself has to agree with itself.
+"""
 
 import csv
 import io
@@ -13,11 +17,42 @@ from rapidfuzz import process
 from orchestration.audit import reconciliation
 from orchestration.errors import InputError
 from orchestration.outside import csv_cell, one_line
+from orchestration.quarters import Quarter
 from orchestration.settings import Home, seeds_root
 from orchestration.warehouse import query
 
 SEED = "known_discrepancy.csv"
 EXPIRES_AFTER = timedelta(days=365)
+
+
+def check_seed() -> None:
+    """Refuse a row that can't explain anything, or that names what it may not explain.
+
+    Raises:
+        InputError: such a row, by its number.
+    """
+    explainable = reconciliation.explainable_controls()
+    for number, row in enumerate(_seed(), start=2):
+        if row["control_id"] not in explainable:
+            raise InputError(
+                code="not_explainable",
+                file=SEED,
+                row=number,
+                column="control_id",
+                found=f"已知差异 {row['discrepancy_id']} 写的是控制项 {row['control_id']}",
+                expected="与已发布通报核对、或通报自身核对的控制项；拒收的行和内部控制不能登记为已知差异",
+                action="删去这一行：拒收由契约的 rejected_tolerance 容许，其余须改正数据或规则",
+            )
+        Quarter.parse(row["quarter"])
+
+
+def ids_in_force(quarter: str, today: date) -> list[str]:
+    """The rows of the seed that may explain something in a quarter today."""
+    return [
+        row["discrepancy_id"]
+        for row in _seed()
+        if row["quarter"] == quarter and row["expires_on"] >= str(today)
+    ]
 
 
 def explain(
@@ -54,6 +89,13 @@ def explain(
     owners = {control["control_id"]: control["owner"] for control in reconciliation.load_controls()}
     if place[0] not in owners:
         _refuse_unknown("control", "控制项", place[0], list(owners), "CONTROL")
+    if place[0] not in reconciliation.explainable_controls():
+        _refuse(
+            "not_explainable",
+            f"控制项 {place[0]} 不与通报核对，不能登记为已知差异",
+            "与已发布通报核对、或通报自身核对的控制项",
+            "改正数据或规则（拒收由契约的 rejected_tolerance 容许）",
+        )
     found = _difference(home, quarter, *place)
     return {
         "discrepancy_id": _next_id(quarter),

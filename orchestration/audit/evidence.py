@@ -23,6 +23,7 @@ from orchestration.audit.measures import (
 from orchestration.audit.published import DISTRICT
 from orchestration.audit.reconciliation import GroupSummary, summarise
 from orchestration.bulletin.content import group_labels
+from orchestration.publication_log import last_publication
 from orchestration.readers import readers_parquet, use_copy
 from orchestration.settings import Home
 from orchestration.warehouse import connect, quoted
@@ -134,7 +135,9 @@ class Reader:
         rules: str,
         quarter: str,
         stopped_run: str | None,
+        published_run: str,
     ) -> None:
+        self._published_run = published_run
         self._connection = connection
         self._rules = rules
         self._quarter = quarter
@@ -143,7 +146,7 @@ class Reader:
 
     def evidence(self) -> Evidence | None:
         """What the run found of the quarter; None if it reconciled nothing."""
-        run_id = self._stopped_run or self._last_run()
+        run_id = self._stopped_run or self._published_run
         units = self._units()
         rows = self._control_rows(run_id, {unit["unit_code"]: unit["label"] for unit in units})
         if not rows:
@@ -240,14 +243,6 @@ class Reader:
             )
             for unit, rows in found.items()
         }
-
-    def _last_run(self) -> str:
-        """The published copy's last run of the quarter; empty if there is none."""
-        found = self._all(
-            "select run_id from audit.reconciliation where quarter = $quarter "
-            "order by checked_at desc, run_id desc limit 1"
-        )
-        return found[0]["run_id"] if found else ""
 
     def _units(self) -> list[Row]:
         """The quarter's units; a name that two of them share is told apart by their group."""
@@ -359,7 +354,9 @@ def opened(home: Home, quarter: str, stopped_run: str | None = None) -> Iterator
             if is_published:
                 source = f"read_parquet('{quoted(readers_parquet(home, quarter, fact))}')"
             connection.execute(f"create or replace temp view {fact} as from {source}")
-        yield Reader(connection, f"{working}.rules", quarter, stopped_run)
+        last = last_publication(home, quarter)
+        published_run = last.run_id if last else ""
+        yield Reader(connection, f"{working}.rules", quarter, stopped_run, published_run)
 
 
 def _place(group: str) -> tuple[int, str]:

@@ -97,12 +97,16 @@ def validate(name: str, table: Table, layer: str) -> list[CheckResult]:
         layer: where the table stands (`raw`, `marts`).
 
     Returns:
-        One result an expectation; failing rows are added up over the batches.
+        One result an expectation, also where there is no row; failing rows are added up over the
+        batches.
     """
     definition = _batch_definition(_context(), name)
     found: dict[str, _Finding] = {}
     suite = _suite(name)
     for asked, batches, numbered_by in _questions(suite.expectations, table):
+        for expectation in asked:
+            severity: Severity = "error" if expectation.severity == "critical" else "warn"
+            found.setdefault((expectation.meta or {})["id"], _Finding(severity))
         part = gx.ExpectationSuite(name, expectations=asked)
         form = {"result_format": "COMPLETE", "unexpected_index_column_names": numbered_by}
         for place, frame in batches:
@@ -112,8 +116,7 @@ def validate(name: str, table: Table, layer: str) -> list[CheckResult]:
                 config = result.expectation_config
                 if config is None or config.meta is None:
                     raise ValueError(f"{name}.json: an expectation without meta")
-                severity: Severity = "error" if config.severity == "critical" else "warn"
-                found.setdefault(config.meta["id"], _Finding(severity)).add(place, result)
+                found[config.meta["id"]].add(place, result)
     names = [(expectation.meta or {})["id"] for expectation in suite.expectations]
     return [
         CheckResult(

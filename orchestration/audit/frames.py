@@ -3,15 +3,17 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
+import duckdb
 import pandas as pd
 
 from orchestration.audit.recompute import BATCH_VECTORS
 from orchestration.ingest.contracts import Contract
 from orchestration.ingest.lake import current_files
 from orchestration.settings import Home, expectation_suites
-from orchestration.warehouse import bare_connection, connect, raw_rows
+from orchestration.warehouse import bare_connection, quoted, raw_rows
 
 RAW_SUITES = ("ticket", "mailbox", "suggestion")
 MART_SUITES = tuple(sorted(set(expectation_suites()) - set(RAW_SUITES)))
@@ -63,14 +65,11 @@ def raw_table(home: Home, contracts: Mapping[str, Contract], source: str, quarte
     return Table(partial(_query_files, home, files), frozenset(repeating))
 
 
-def mart_table(home: Home, name: str, quarter: str) -> Table:
-    """The quarter's rows of a mart, read at once: another process may ask the table for them.
-
-    It couldn't open the working warehouse, which dbt still has open in this one.
-    """
-    with connect(home) as connection:
-        rows = f"select * from marts.{name} where quarter = ?"  # noqa: S608 (our own names)
-        return Table(partial(_query_frame, connection.execute(rows, [quarter]).df()))
+def mart_table(file: Path) -> Table:
+    """A candidate's mart: the very file that would be published."""
+    with duckdb.connect() as connection:
+        rows = connection.execute(f"from read_parquet('{quoted(file)}')").df()
+        return Table(partial(_query_frame, rows))
 
 
 def _query_files(home: Home, files: Sequence[tuple[str, str]], sql: str) -> Iterator[Batch]:

@@ -6,6 +6,7 @@ An auditor may distrust one engine; two that share no code have to agree on ever
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -16,25 +17,31 @@ from orchestration.composite_index import COUNTS, RATES, composite_index
 from orchestration.quarters import Quarter
 from orchestration.rounding import half_up
 from orchestration.settings import Home
-from orchestration.warehouse import connect, query
+from orchestration.warehouse import bare_connection, query, quoted
 
 BATCH_VECTORS = 128  # of 2048 rows each
 CODES = ("unit_code", "callback_result")
 
 
-def recompute(home: Home, quarter: Quarter) -> list[CheckResult]:
+def recompute(home: Home, quarter: Quarter, folder: Path) -> list[CheckResult]:
     """Compare every count, rate and index of `hotline_unit_quarter` with Python's own.
 
     Counts come from the facts' dates, not from the flags that the models derive of them.
 
+    Args:
+        home: where the index policies are.
+        quarter: the quarter.
+        folder: the Parquet files of its candidate.
+
     Returns:
         One result a measure; `failing_count` is the number of units that differ.
     """
-    mart = query(home, "select * from marts.hotline_unit_quarter where quarter = ?", [str(quarter)])
+    table = quoted(folder / "hotline_unit_quarter.parquet")
+    mart = query(home, f"from read_parquet('{table}')")
     items = query(
         home, "select * from rules.index_policy_item join rules.index_policy using (policy_version)"
     )
-    counts = _counts(home, quarter)
+    counts = _counts(home, quarter, folder)
     differing = dict.fromkeys([*COUNTS, *RATES, "composite_index"], 0)
     for row in mart:
         own: dict[str, Any] = {measure: counts[measure][row["unit_code"]] for measure in COUNTS}
@@ -56,7 +63,7 @@ def recompute(home: Home, quarter: Quarter) -> list[CheckResult]:
     ]
 
 
-def _counts(home: Home, quarter: Quarter) -> dict[str, Counter[str]]:
+def _counts(home: Home, quarter: Quarter, folder: Path) -> dict[str, Counter[str]]:
     """Each count by unit code."""
     start, end = pd.Timestamp(quarter.start), pd.Timestamp(quarter.end)
     counts: dict[str, Counter[str]] = {measure: Counter() for measure in COUNTS}
@@ -67,7 +74,7 @@ def _counts(home: Home, quarter: Quarter) -> dict[str, Counter[str]]:
                 counts[measure][str(unit_code)] += int(count)
 
     ticket = ("unit_code", "dispatched_at", "finished_at", "deadline_at", "is_rework")
-    for rows in _frames(home, "facts.fct_ticket", quarter, ticket):
+    for rows in _frames(home, folder / "fct_ticket.parquet", ticket):
         due = rows[(rows["dispatched_at"] >= start) & (rows["dispatched_at"] < end)]
         handled = due[due["finished_at"] < end]
         add("due_count", due)
@@ -75,32 +82,27 @@ def _counts(home: Home, quarter: Quarter) -> dict[str, Counter[str]]:
         add("on_time_count", handled[handled["finished_at"] <= handled["deadline_at"]])
         add("rework_count", due[due["is_rework"].astype(bool)])
     callback = ("unit_code", "called_back_at", "callback_result")
-    for rows in _frames(home, "facts.fct_callback", quarter, callback):
+    for rows in _frames(home, folder / "fct_callback.parquet", callback):
         completed = rows[(rows["called_back_at"] >= start) & (rows["called_back_at"] < end)]
         add("callback_count", completed)
         add("dissatisfied_count", completed[completed["callback_result"] == "dissatisfied"])
     return counts
 
 
-def _frames(
-    home: Home, table: str, quarter: Quarter, columns: Sequence[str]
-) -> Iterator[pd.DataFrame]:
-    """Columns of a quarter of a fact table in batches, so that memory doesn't grow with it."""
-    with connect(home) as connection:
-        # The callers name the tables; nothing from outside reaches this SQL but a parameter.
-        rows = f"from {table} where quarter = ?"
-        taken = [_as_categories(connection, column, rows, quarter) for column in columns]
-        connection.execute(f"select {', '.join(taken)} {rows}", [str(quarter)])
+def _frames(home: Home, file: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Columns of a fact in batches, so that memory doesn't grow with it."""
+    with bare_connection(home) as connection:
+        rows = f"from read_parquet('{quoted(file)}')"
+        taken = [_as_categories(connection, column, rows) for column in columns]
+        connection.execute(f"select {', '.join(taken)} {rows}")
         while len(frame := connection.fetch_df_chunk(BATCH_VECTORS)):
             yield frame
 
 
-def _as_categories(
-    connection: duckdb.DuckDBPyConnection, column: str, rows: str, quarter: Quarter
-) -> str:
+def _as_categories(connection: duckdb.DuckDBPyConnection, column: str, rows: str) -> str:
     """SQL for a column, for one of codes as categories: no row brings a text of its own."""
     if column not in CODES:
         return column
-    codes = connection.execute(f"select distinct {column} {rows}", [str(quarter)]).fetchall()
+    codes = connection.execute(f"select distinct {column} {rows}").fetchall()
     names = sorted("'" + code.replace("'", "''") + "'" for (code,) in codes if code is not None)
     return f"{column}::enum({', '.join(names)}) as {column}" if names else column

@@ -14,7 +14,10 @@ TABLE = "audit.reconciliation"
 HOLDING = ("match", "explained")
 LAST_VERSION, LAST_VERSION_GROUP = "last_version", "version_to_version"
 """The control, and its group, that hold the marts against the quarter's last published version."""
-STATED = ("control_group", "severity", "tolerance", "is_exhaustive", "compares", "owner")
+STATED = (
+    *("control_group", "severity", "tolerance", "is_exhaustive", "is_explainable"),
+    *("compares", "owner"),
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,31 @@ def load_controls() -> list[dict[str, str]]:
                     action="补上后重新运行",
                 )
     return rows
+
+
+def explainable_controls() -> set[str]:
+    """Controls against the published bulletin or within it: only these may be explained."""
+    return {row["control_id"] for row in load_controls() if row["is_explainable"] == "true"}
+
+
+def judge_groups(rows: Sequence[dict[str, Any]], *, has_bulletin: bool) -> dict[str, int]:
+    """How many rows of each control group stop a publication; the groups are those of the list.
+
+    A group without a single row counts as 1: what wasn't compared doesn't agree. Groups that only
+    look at the bulletin may be empty while there is none.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row["control_group"], []).append(row)
+    needed = {
+        row["control_group"]
+        for row in load_controls()
+        if has_bulletin or row["is_explainable"] != "true"
+    }
+    return {
+        group: len(blocking(found[group])) if group in found else int(group in needed)
+        for group in sorted({row["control_group"] for row in load_controls()})
+    }
 
 
 def latest_run(home: Home, quarter: str) -> str | None:

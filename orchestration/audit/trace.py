@@ -23,7 +23,7 @@ from orchestration.errors import InputError
 from orchestration.ingest.lake import sha256_of
 from orchestration.quarters import Quarter
 from orchestration.settings import Home
-from orchestration.versions import manifests, published_manifest
+from orchestration.versions import compared_inputs, manifests, published_manifest
 
 
 class SourceRow(NamedTuple):
@@ -158,7 +158,7 @@ def trace_row(home: Home, quarter: str, place: str) -> RowTrace:
     following = str(Quarter.containing(Quarter.parse(quarter).end))
     later = manifests(home, following)[-1:]
     is_compared = sha256 in {
-        entry["file_sha256"] for m in later for entry in m.get("previous_inputs", [])
+        entry["file_sha256"] for one in later for entry in compared_inputs(home, one)
     }
     with open_published(home, quarter) as published:
         at = {"sha256": sha256, "row_number": row_number}

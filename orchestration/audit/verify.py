@@ -28,6 +28,7 @@ from orchestration.readers import export_readers_marts, readers_parquet
 from orchestration.settings import Home, contracts_root
 from orchestration.versions import (
     FACT_PREFIX,
+    LOGGED,
     export_outputs,
     is_sound,
     published_manifest,
@@ -90,8 +91,11 @@ def verify(home: Home, exports: Path, quarter: str) -> Verification:
     manifest = published_manifest(home, quarter)
     contracts = load_contracts(contracts_root())
     this = Quarter.parse(quarter)
-    # A comparison with the quarter before was made with its facts, so they come first.
-    steps = [(this.previous, manifest.get("previous_inputs", [])), (this, manifest["inputs"])]
+    compared = compared_version_files(home, manifest)
+    # A version before the log of publications was compared with what was loaded of the quarter
+    # before, published or not: that is built first.
+    earlier = [] if LOGGED in manifest else manifest.get("previous_inputs", [])
+    steps = [(this.previous, earlier), (this, manifest["inputs"])]
     with TemporaryDirectory(prefix="hotline-verify-") as folder:
         scratch = Home(Path(folder).resolve() / "home")
         scratch.scratch.mkdir(parents=True)
@@ -104,13 +108,17 @@ def verify(home: Home, exports: Path, quarter: str) -> Verification:
         project = parse_project()
         broken = []
         for step, _ in steps:
-            register_raw(scratch, step, "verify", contracts)
+            register_raw(scratch, step, "verify", contracts, compared if step == this else [])
             result = build(scratch, project, lambda _: None)
             broken = [
                 entry["unique_id"]
                 for entry in result.run_results["results"]
                 if entry["status"] in ("error", "fail")
             ]
+            if step != this:
+                folder_before = scratch.scratch / "previous"
+                export_outputs(scratch, str(step), folder_before)
+                compared = sorted(folder_before.glob("*.parquet"))
         rebuilt = export_outputs(scratch, quarter, scratch.scratch / "outputs")
         readable = export_readers_marts(home, quarter, scratch.scratch / "readers")
         version = home.version_manifest(quarter, manifest["version"]).parent
@@ -138,6 +146,15 @@ def verify(home: Home, exports: Path, quarter: str) -> Verification:
         erasures=manifest.get("erasures", []),
         upgrades=upgrades,
     )
+
+
+def compared_version_files(home: Home, manifest: Mapping[str, Any]) -> list[Path]:
+    """The files of the version of the quarter before with which a version was compared."""
+    compared = manifest.get(LOGGED)
+    if not compared:
+        return []
+    folder = home.version_manifest(compared["quarter"], compared["version"]).parent
+    return sorted(folder.glob("*.parquet"))
 
 
 def _upgrade(version: Path, rebuilt: Path, name: str) -> str:

@@ -7,6 +7,7 @@ from orchestration.defs.ingest import OWNERS, READERS
 from orchestration.defs.partitions import quarters
 from orchestration.defs.publish import published_marts
 from orchestration.defs.resources import Workspace
+from orchestration.gate import require_published
 
 
 @dg.asset(
@@ -24,6 +25,7 @@ def audit_report(
 ) -> dg.MaterializeResult[None]:
     """Write the report beside the publication; one on an earlier stop is out of date then."""
     home, quarter = workspace.home, context.partition_key
+    require_published(home, quarter)
     page = write_report(home, quarter, workspace.exports)
     remove_stopped(home, quarter)
     return dg.MaterializeResult(metadata={"page": dg.MetadataValue.path(page)} if page else {})

@@ -10,8 +10,10 @@ from orchestration.defs.partitions import quarters
 from orchestration.defs.resources import end_dead_runs
 from orchestration.errors import InputError
 from orchestration.ingest.arrival import fingerprint
+from orchestration.publication_log import Stale, read_log, stale
 from orchestration.quarters import Quarter
-from orchestration.settings import exports_root
+from orchestration.run_events import REASON_TAG
+from orchestration.settings import Home, exports_root
 
 QUARTERLY_JOB = "quarterly_load"
 
@@ -61,11 +63,18 @@ def exports_changed(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Ask for one run a quarter whose files changed since the last look and now stand still.
 
     The cursor holds what was seen last and what was last asked for, by quarter: a file that is
-    still being written looks different at each tick and is left alone until it doesn't.
+    still being written looks different at each tick and is left alone until it doesn't. Also one
+    for a published quarter whose comparison a correction of the quarter before has overtaken, if
+    its own files are still those that were asked for.
     """
     end_dead_runs(context.instance)
     cursor = json.loads(context.cursor) if context.cursor else {"seen": {}, "requested": {}}
     seen = _fingerprints(exports_root())
+    overtaken = [
+        one
+        for one in stale(read_log(Home.current()))
+        if cursor["requested"].get(one.quarter) == seen.get(one.quarter) is not None
+    ]
     ready = {
         quarter: fingerprint
         for quarter, fingerprint in seen.items()
@@ -76,9 +85,19 @@ def exports_changed(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         run_requests=[
             dg.RunRequest(run_key=f"{quarter}-{fingerprint}", partition_key=quarter)
             for quarter, fingerprint in ready.items()
-        ],
+        ]
+        + [_compared_again(one) for one in overtaken if one.quarter not in ready],
         dynamic_partitions_requests=[quarters.build_add_request(sorted(ready))] if ready else [],
         cursor=json.dumps({"seen": seen, "requested": {**cursor["requested"], **ready}}),
+    )
+
+
+def _compared_again(one: Stale) -> dg.RunRequest:
+    """A run of a quarter that is compared with a version that isn't the last one any more."""
+    return dg.RunRequest(
+        run_key=f"{one.quarter}-v{one.version}-{one.previous}-v{one.latest_version}",
+        partition_key=one.quarter,
+        tags={REASON_TAG: f"{one.previous} 已更正为第 {one.latest_version} 版，重算与它的比较"},
     )
 
 

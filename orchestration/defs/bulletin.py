@@ -6,6 +6,7 @@ from orchestration.bulletin.publish import publish_bulletin
 from orchestration.defs.ingest import OWNERS, READERS
 from orchestration.defs.partitions import quarters
 from orchestration.defs.resources import Workspace
+from orchestration.gate import require_published
 
 
 @dg.asset(
@@ -22,6 +23,7 @@ def published_bulletin(
     context: dg.AssetExecutionContext, workspace: Workspace
 ) -> dg.MaterializeResult[None]:
     """Write the quarter's bulletin; the paths of its files are metadata."""
+    require_published(workspace.home, context.partition_key)
     files = publish_bulletin(workspace.home, workspace.exports, context.partition_key)
     return dg.MaterializeResult(
         metadata={path.suffix[1:]: dg.MetadataValue.path(str(path)) for path in files}

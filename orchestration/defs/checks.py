@@ -7,17 +7,18 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from orchestration import gate
 from orchestration.audit import reconciliation
-from orchestration.audit.check_results import CheckResult, failures, record
+from orchestration.audit.check_results import CheckResult, failures
 from orchestration.audit.findings import unmapped_units, write_rejected_workbook
 from orchestration.audit.frames import MART_SUITES, RAW_SUITES, mart_table, raw_table
 from orchestration.audit.recompute import recompute
 from orchestration.audit.report import write_report
 from orchestration.audit.validator import validate
+from orchestration.candidate import read_candidate, require_scope
 from orchestration.defs.resources import Workspace
 from orchestration.outside import markdown
 from orchestration.quarters import Quarter
-from orchestration.versions import input_sha256
 
 CONTROL_GROUPS = sorted({row["control_group"] for row in reconciliation.load_controls()})
 RECONCILIATION = dg.AssetKey(["audit", "reconciliation"])
@@ -39,10 +40,11 @@ def _check_op(
         table = (
             raw_table(home, workspace.contracts, suite, quarter)
             if layer == "raw"
-            else mart_table(home, suite, quarter)
+            else mart_table(read_candidate(home, quarter).marts[suite])
         )
         results = validate(suite, table, layer)
-        record(home, context.run.run_id, quarter, input_sha256(home, quarter), results)
+        record = gate.record_raw if layer == "raw" else gate.record
+        record(home, context.run.run_id, quarter, results)
         yield _asset_check_result("expectations", dg.AssetKey([layer, suite]), results)
 
 
@@ -107,8 +109,8 @@ def mart_expectations(
 def recomputed(context: dg.AssetCheckExecutionContext, workspace: Workspace) -> dg.AssetCheckResult:
     """Work the hotline mart out a second time, without SQL arithmetic."""
     home, quarter = workspace.home, context.run.tags["dagster/partition"]
-    results = recompute(home, Quarter.parse(quarter))
-    record(home, context.run.run_id, quarter, input_sha256(home, quarter), results)
+    results = recompute(home, Quarter.parse(quarter), read_candidate(home, quarter).folder)
+    gate.record(home, context.run.run_id, quarter, results)
     return _asset_check_result(
         "recomputed", dg.AssetKey(["marts", "hotline_unit_quarter"]), results
     )
@@ -130,29 +132,20 @@ def reconciliation_gate(
     """Stop the publication on any difference that isn't explained, by control group."""
     home, run_id = workspace.home, context.run.run_id
     quarter = context.run.tags["dagster/partition"]
+    require_scope(home, quarter)  # names without a unit are those of the last quarter built
     write_rejected_workbook(home, quarter)
-    rows = reconciliation.controls(home, run_id)
-    summaries = {summary.control_group: summary for summary in reconciliation.summarise(rows)}
-    results = {
-        group: CheckResult(
-            check_name=f"reconciliation.{group}",
-            layer="reconciliation",
-            severity="error",
-            passed=not (group in summaries and summaries[group].blocking),
-            failing_count=summaries[group].blocking if group in summaries else 0,
-        )
-        for group in CONTROL_GROUPS
-    }
+    rows, judged = gate.judge_controls(home, quarter)
+    gate.record_controls(home, run_id, quarter, rows, judged)
     names = unmapped_units(home, quarter)
-    results["no_unmapped_unit"] = CheckResult(
-        "no_unmapped_unit", "staging", "error", not names, len(names)
-    )
-    record(home, run_id, quarter, input_sha256(home, quarter), results.values())
+    unmapped = CheckResult(gate.NO_UNMAPPED_UNIT, "staging", "error", not names, len(names))
+    gate.record(home, run_id, quarter, [unmapped])
     if failures(home, run_id):
         write_report(home, quarter, workspace.exports, stopped_run=run_id)
+    results = {result.check_name.removeprefix("reconciliation."): result for result in judged}
+    results[gate.NO_UNMAPPED_UNIT] = unmapped
     for name, result in results.items():
         outcome = _asset_check_result(name, RECONCILIATION, [result])
-        if name in summaries:
+        if name in CONTROL_GROUPS:
             group = [row for row in rows if row["control_group"] == name]
             outcome = outcome._replace(metadata={**outcome.metadata, **_evidence(group)})
         yield outcome

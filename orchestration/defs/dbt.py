@@ -7,7 +7,9 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
+from orchestration import gate
 from orchestration.audit.check_results import from_dbt, record
+from orchestration.candidate import discard_candidate, export_candidate, require_scope
 from orchestration.dbt_project import BuildResult, build, parse_project
 from orchestration.defs.columns import COLUMN_SCHEMA, built_columns
 from orchestration.defs.ingest import OWNERS, READERS, TEAM
@@ -17,7 +19,7 @@ from orchestration.errors import for_people, refusal
 from orchestration.readers import READER_SCHEMAS
 from orchestration.settings import DBT_PROJECT, engine
 from orchestration.versions import input_sha256
-from orchestration.warehouse import check_engine
+from orchestration.warehouse import check_engine, register_build
 
 ENGINE = engine()
 MANIFEST = parse_project(ENGINE)
@@ -60,9 +62,12 @@ project = DbtProject(project_dir=DBT_PROJECT, target=ENGINE)
 )
 def dbt_models(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[Any]:
     """Build seeds, models and tests for the run's quarter; record every test's result."""
-    home = workspace.home
+    home, quarter, run_id = workspace.home, context.partition_key, context.run.run_id
     events: list[DbtCoreCliEventMessage] = []
     check_engine(home, ENGINE)
+    if require_scope(home, quarter) != run_id:  # re-executed: what it finds is found by this run
+        register_build(home, run_id)
+    discard_candidate(home, quarter)
     result = _builder()(
         home,
         MANIFEST,
@@ -76,13 +81,12 @@ def dbt_models(context: dg.AssetExecutionContext, workspace: Workspace) -> Itera
     if refused:
         raise refused
     # Before the first event that may stop this step, so that a failed test is on record too.
-    record(
-        home,
-        context.run.run_id,
-        context.partition_key,
-        input_sha256(home, context.partition_key),
-        from_dbt(result.run_results, MANIFEST_AS_WRITTEN),
-    )
+    results = from_dbt(result.run_results, MANIFEST_AS_WRITTEN)
+    if broken or result.exception:  # there is nothing whole that the tests could be evidence of
+        record(home, run_id, quarter, input_sha256(home, quarter), "", results)
+    else:
+        export_candidate(home, quarter, run_id)
+        gate.record(home, run_id, quarter, results)
     columns = built_columns(home)
     for event in events:
         for told in event.to_default_asset_events(

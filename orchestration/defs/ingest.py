@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from orchestration.audit.discrepancies import check_seed
+from orchestration.candidate import build_basis
 from orchestration.defs.columns import COLUMN_SCHEMA, built_columns, declared_columns
 from orchestration.defs.partitions import quarter_of, quarters
 from orchestration.defs.resources import Workspace, retrying
@@ -11,7 +13,7 @@ from orchestration.ingest.arrival import wait_until_still
 from orchestration.ingest.changes import changes
 from orchestration.ingest.lake import current_files, ingest_source
 from orchestration.outside import markdown
-from orchestration.publication import last_version_marts
+from orchestration.publication import compared_files
 from orchestration.run_events import REASON_TAG
 from orchestration.warehouse import SCOPE, register_raw
 
@@ -91,7 +93,8 @@ raw_assets = [_raw_asset(source, description) for source, description in SOURCES
                 "契约中的取值对照",
                 "契约中的写法与拒收容许比例",
                 "通报自身比对的两边",
-                "本季度上一个已发布版本的数字",
+                "本季度和上季度最后一个已发布版本的数字",
+                "上季度已发布版本里季末未办结的件",
             ),
             strict=True,
         )
@@ -103,13 +106,15 @@ def raw_scope(
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Point schema `raw` of the working warehouse at the quarter's current lake files."""
     quarter = quarter_of(context)
+    check_seed()
     rows = register_raw(
         workspace.home,
         quarter,
         context.run.run_id,
         workspace.contracts,
-        last_version_marts(workspace.home, str(quarter)),
+        compared_files(workspace.home, str(quarter)),
         context.run.tags.get(REASON_TAG, ""),
+        build_basis(workspace.home, str(quarter)),
     )
     columns = built_columns(workspace.home)
     for name in SCOPE:

@@ -6,6 +6,7 @@ from orchestration.defs.bulletin import published_bulletin
 from orchestration.defs.ingest import OWNERS, READERS
 from orchestration.defs.partitions import quarters
 from orchestration.defs.resources import Workspace
+from orchestration.gate import require_published
 from orchestration.site.publish import write_site
 
 
@@ -23,5 +24,6 @@ def published_site(
     context: dg.AssetExecutionContext, workspace: Workspace
 ) -> dg.MaterializeResult[None]:
     """Write the quarter's pages and the list of quarters."""
+    require_published(workspace.home, context.partition_key)
     page = write_site(workspace.home, workspace.exports, context.partition_key)
     return dg.MaterializeResult(metadata={"page": dg.MetadataValue.path(page)})

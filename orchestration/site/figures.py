@@ -10,6 +10,7 @@ from orchestration.disclosure import HIDDEN, Row, largest_first
 from orchestration.headline import percent
 from orchestration.pages.render import count, index
 from orchestration.public_marts import PublicMarts, unit_places
+from orchestration.publication_log import read_log
 from orchestration.quarters import Quarter
 from orchestration.settings import Home
 from orchestration.versions import manifests, published_manifest
@@ -159,18 +160,14 @@ def _publications(home: Home, marts: PublicMarts) -> list[Publication]:
 
 
 def _reconciled(home: Home) -> dict[str, GroupSummary]:
-    """By quarter the controls of its last run that no blocking check stopped: the one published."""
+    """By quarter the controls of the run whose build was published last."""
+    last = {entry.quarter: entry.run_id for entry in read_log(home)}
     rows = query(
         home,
-        "with passed as (select quarter, run_id, row_number() over (partition by quarter "
-        "order by max(checked_at) desc, run_id desc) as place from audit.reconciliation as found "
-        "where not exists (select 1 from audit.check_result as result "
-        "where result.run_id = found.run_id and not passed and severity = 'error') "
-        "group by quarter, run_id) "
         "select quarter, count(*) as total, count(*) filter (where status = 'match') as matches, "
         "count(*) filter (where status = 'explained') as explained "
-        "from audit.reconciliation join passed using (quarter, run_id) where place = 1 "
-        "group by quarter",
+        "from audit.reconciliation where list_contains(?::varchar[], run_id) group by quarter",
+        [list(last.values())],
     )
     return {
         row["quarter"]: GroupSummary(

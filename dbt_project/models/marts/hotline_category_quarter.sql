@@ -1,26 +1,32 @@
 -- A category in a quarter, against the quarter before. A ticket without a category counts as
 -- `other`: the bulletin prints six categories and has no row for tickets without one.
--- The quarter before is its own tickets where it was loaded, else a published comparative figure.
+-- The quarter before is its last published version where it has one, else a comparative figure
+-- that was published; never what was loaded of it and not published.
 with counted as (
     select
         ticket.quarter,
         coalesce(ticket.category, 'other') as category,
         count(*) as ticket_count
     from {{ ref('fct_ticket') }} as ticket
-    where
-        ticket.is_due
-        and ticket.quarter in (
-            select scope.quarter from {{ source('raw', 'run_scope') }} as scope
-            union all
-            select scope.previous_quarter from {{ source('raw', 'run_scope') }} as scope
-        )
+    inner join {{ source('raw', 'run_scope') }} as scope on ticket.quarter = scope.quarter
+    where ticket.is_due
     group by ticket.quarter, coalesce(ticket.category, 'other')
 ),
 
-loaded as (
+previous as (
+    select
+        figure.quarter,
+        figure.measure,
+        figure.value
+    from {{ source('raw', 'last_version_figure') }} as figure
+    inner join {{ source('raw', 'run_scope') }} as scope
+        on figure.quarter = scope.previous_quarter
+    where figure.mart = 'hotline_category_quarter'
+),
+
+published as (
     select distinct quarter
-    from {{ ref('fct_ticket') }}
-    where quarter in (select scope.previous_quarter from {{ source('raw', 'run_scope') }} as scope)
+    from previous
 ),
 
 compared as (
@@ -29,16 +35,15 @@ compared as (
         category.category,
         coalesce(counted.ticket_count, 0) as ticket_count,
         case
-            when loaded.quarter is not null then coalesce(previous.ticket_count, 0)
+            when published.quarter is not null then cast(coalesce(previous.value, 0) as bigint)
             else cast(comparative.value as bigint)
         end as previous_count
     from {{ ref('dim_category') }} as category
     inner join {{ source('raw', 'run_scope') }} as scope on category.quarter = scope.quarter
-    left join loaded on scope.previous_quarter = loaded.quarter
+    left join published on scope.previous_quarter = published.quarter
     left join counted
         on category.quarter = counted.quarter and category.category = counted.category
-    left join counted as previous
-        on scope.previous_quarter = previous.quarter and category.category = previous.category
+    left join previous on category.category || '.ticket_count' = previous.measure
     left join {{ ref('comparative_figure') }} as comparative
         on
             scope.previous_quarter = comparative.quarter

@@ -50,8 +50,10 @@ compared as (
 
 -- A known discrepancy explains exactly what it records: if a figure changes, it no longer does.
 -- Where nothing is expected there is no difference, and its record holds the actual figure instead.
--- Rejected rows are explained while the source's contract lets them pass, a figure that is not
--- any longer as published by the reason that the operator gives.
+-- It explains differences from the bulletin or within it (is_explainable), and nothing else.
+-- Rejected rows are explained while the source's contract lets them pass, callbacks above the due
+-- tickets by those of earlier quarters' tickets, a figure that is not any longer as published by
+-- the reason that the operator gives.
 reasoned as (
     select
         scope.run_id,
@@ -69,6 +71,7 @@ reasoned as (
         coalesce(
             known.reason,
             tolerated.reason,
+            earlier.reason,
             case when compared.control_id = 'last_version' then scope.reason end
         ) as reason
     from compared
@@ -86,11 +89,18 @@ reasoned as (
                 case when compared.expected is null then compared.actual end
             ) is not distinct from known.difference
             and known.expires_on >= cast(scope.started_at as date)
+            and control.is_explainable
     left join {{ ref('tolerated_rejection') }} as tolerated
         on
             compared.control_id = 'rejected_rows'
             and compared.quarter = tolerated.quarter
             and compared.subject = tolerated.subject
+    left join {{ ref('earlier_callback') }} as earlier
+        on
+            compared.control_id = 'bound_callback'
+            and compared.quarter = earlier.quarter
+            and compared.subject = earlier.subject
+            and compared.actual <= earlier.callback_count
     where control.is_exhaustive is distinct from false or compared.expected is not null
 ),
 

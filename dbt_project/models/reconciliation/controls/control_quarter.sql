@@ -1,4 +1,5 @@
--- This quarter against the one before: comparative figures, items carried over, jumps.
+-- This quarter against the one before, as that was last published: comparative figures, items
+-- carried over, jumps. What was loaded of it and not published is compared with nothing.
 {% set channels = {
     'hotline': ['stg_ticket', 'fct_ticket'],
     'mailbox': ['stg_letter', 'fct_letter'],
@@ -40,6 +41,16 @@ with scope as (
     from {{ source('raw', 'run_scope') }}
 ),
 
+last_figure as (
+    select
+        figure.mart,
+        figure.subject,
+        figure.measure,
+        figure.value
+    from {{ source('raw', 'last_version_figure') }} as figure
+    inner join scope on figure.quarter = scope.previous_quarter
+),
+
 comparative as (
     select
         scope.quarter,
@@ -47,18 +58,17 @@ comparative as (
         comparative.subject,
         comparative.measure,
         comparative.value as expected,
-        previous.ticket_count as actual
+        previous.value as actual
     from {{ ref('comparative_figure') }} as comparative
     inner join scope on comparative.quarter = scope.previous_quarter
-    left join {{ ref('hotline_category_quarter') }} as previous
-        on comparative.quarter = previous.quarter and comparative.subject = previous.category
+    left join last_figure as previous
+        on
+            previous.mart = 'hotline_category_quarter'
+            and comparative.subject || '.ticket_count' = previous.measure
     where
         comparative.control_id = 'hotline_category'
         and comparative.measure = 'ticket_count'
-        and comparative.quarter in (
-            select loaded.quarter from {{ ref('fct_ticket') }} as loaded
-            where loaded.quarter in (select scope.previous_quarter from scope)
-        )
+        and exists (select 1 from last_figure)
 ),
 
 -- An item is open from its dispatch until it is finished. What was open or came in is counted on
@@ -89,16 +99,16 @@ comparative as (
     inner join scope on item.quarter = scope.quarter and {{ in_quarter('item.finished_at') }}
 ),
 
--- What the last quarter's facts left open, by unit, and what this quarter's rows find open.
+-- What the last quarter's published facts left open, by unit, and what this quarter finds open.
 {{ channel }}_carried as (
     select
         scope.quarter,
         item.unit_code,
         1 as left_open,
         0 as found_open
-    from {{ ref(fact) }} as item
-    inner join scope on item.quarter = scope.previous_quarter
-    where {{ open_at_start }}
+    from {{ source('raw', 'previous_open_item') }} as item
+    cross join scope
+    where item.channel = '{{ channel }}' and {{ open_at_start }}
     union all
     select
         scope.quarter,
@@ -110,10 +120,7 @@ comparative as (
     where
         item.row_status = 'accepted'
         and {{ open_at_start }}
-        and scope.previous_quarter in (
-            select loaded.quarter from {{ ref(fact) }} as loaded
-            where loaded.quarter in (select scope.previous_quarter from scope)
-        )
+        and exists (select 1 from last_figure)
 ),
 
 {% endfor -%}
@@ -154,9 +161,11 @@ figure as (
     {% for mart, (subject, prefix, measures) in marts.items() -%}
     select
         '{{ control_id }}' as control_id,
+        '{{ mart }}' as mart,
         quarter,
         subject,
         '{{ prefix }}' || measure as measure,
+        measure as mart_measure,
         value
     from ({{ long_rows(ref(mart), subject, measures) }}) as {{ control_id }}_{{ mart }}
     {{ 'union all' if not (loop.last and outer_loop.last) }}
@@ -188,19 +197,29 @@ jump as (
         end as actual
     from scope
     inner join figure as this on scope.quarter = this.quarter
-    inner join figure as previous
+    inner join last_figure as previous
         on
-            scope.previous_quarter = previous.quarter
-            and this.control_id = previous.control_id
+            this.mart = previous.mart
             and this.subject = previous.subject
-            and this.measure = previous.measure
+            and this.mart_measure = previous.measure
     left join {{ ref('hotline_unit_quarter') }} as idle
         on
             this.control_id = 'jump_index'
             and this.subject = idle.unit_code
-            and idle.quarter in (scope.quarter, scope.previous_quarter)
+            and scope.quarter = idle.quarter
             and not idle.is_rated
-    where idle.unit_code is null and this.value is not null and previous.value is not null
+    left join last_figure as was_idle
+        on
+            this.control_id = 'jump_index'
+            and was_idle.mart = 'hotline_unit_quarter'
+            and this.subject = was_idle.subject
+            and was_idle.measure = 'due_count'
+            and was_idle.value = 0
+    where
+        idle.unit_code is null
+        and was_idle.subject is null
+        and this.value is not null
+        and previous.value is not null
 ),
 
 compared as (

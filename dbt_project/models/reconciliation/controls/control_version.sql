@@ -33,6 +33,17 @@ current_figure as (
     where figure.value is not null
 ),
 
+last_figure as (
+    select
+        figure.mart,
+        figure.quarter,
+        figure.subject,
+        figure.measure,
+        figure.value
+    from {{ source('raw', 'last_version_figure') }} as figure
+    inner join {{ source('raw', 'run_scope') }} as scope on figure.quarter = scope.quarter
+),
+
 changed as (
     select
         coalesce(last_version.mart, current_figure.mart) as mart,
@@ -41,7 +52,7 @@ changed as (
         coalesce(last_version.measure, current_figure.measure) as measure,
         last_version.value as expected,
         current_figure.value as actual
-    from {{ source('raw', 'last_version_figure') }} as last_version
+    from last_figure as last_version
     full outer join current_figure
         on
             last_version.mart = current_figure.mart
@@ -50,7 +61,7 @@ changed as (
             and last_version.measure = current_figure.measure
     where
         last_version.value is distinct from current_figure.value
-        and exists (select 1 from {{ source('raw', 'last_version_figure') }})
+        and exists (select 1 from last_figure)
 ),
 
 compared as (
