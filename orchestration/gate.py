@@ -19,8 +19,10 @@ from orchestration.audit.frames import MART_SUITES, RAW_SUITES
 from orchestration.candidate import Candidate, build_basis, has_bulletin, read_candidate
 from orchestration.composite_index import COUNTS, RATES
 from orchestration.errors import InputError
+from orchestration.publication_log import last_publication
 from orchestration.settings import Home, engine, expectation_suites
 from orchestration.versions import digest_of, input_sha256, latest_manifest
+from orchestration.warehouse import query
 
 # The result of a check, by its layer and name.
 Name = tuple[str, str]
@@ -126,15 +128,22 @@ def require_published(home: Home, quarter: str) -> None:
     """Refuse to write for readers from a working state that isn't what was published.
 
     Raises:
-        InputError: the quarter's candidate didn't pass, or isn't its latest version.
+        InputError: the build that was published last isn't the quarter's candidate, or the working
+            warehouse is at another quarter.
     """
-    candidate = demand(home, quarter).candidate
+    candidate, last = read_candidate(home, quarter), last_publication(home, quarter)
     manifest = latest_manifest(home, quarter)
-    if manifest is None or manifest["outputs"] != candidate.outputs:
+    scope = query(home, "select quarter from raw.run_scope")
+    is_published = (
+        last is not None
+        and manifest is not None
+        and (last.run_id, manifest["outputs"]) == (candidate.run_id, candidate.outputs)
+    )
+    if not is_published or scope != [{"quarter": quarter}]:
         raise InputError(
             code="not_the_published_version",
-            found=f"{quarter} 建好的内容不是已发布的版本",
-            expected="先发布（published/marts），再写通报、网页和审计报告",
+            found=f"工作库里的 {quarter} 不是最后发布的那一次",
+            expected="通报、网页和审计报告只由已发布的版本（published/marts）写出",
             action=f"完整运行 hotline run {quarter}",
         )
 

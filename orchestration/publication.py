@@ -49,12 +49,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Publication:
-    """The outcome of a publication: `is_new` is false where no figure or source row changed."""
+    """The outcome of a publication: `is_new` is false where no figure or source row changed.
+
+    `controls` are those of the build that was published.
+    """
 
     quarter: str
     version: int
     is_new: bool
     restatement_count: int
+    controls: list[dict[str, Any]]
 
 
 def publish(home: Home, quarter: str, run_id: str, reason: str) -> Publication:
@@ -110,9 +114,8 @@ def publish(home: Home, quarter: str, run_id: str, reason: str) -> Publication:
     publication_log.intend(home, entry)
     refresh_readers(home, entry, staged, place)
     publication_log.complete(home)
-    return Publication(
-        quarter, manifest["version"], is_new, len(manifest["restatements"]) if is_new else 0
-    )
+    restated = len(manifest["restatements"]) if is_new else 0
+    return Publication(quarter, manifest["version"], is_new, restated, evidence.controls)
 
 
 def changed_figures(home: Home, quarter: str) -> list[dict[str, str | None]]:

@@ -13,6 +13,7 @@ from orchestration.dbt_project import static_docs
 from orchestration.dictionary.page import dictionary_page
 from orchestration.ingest.contracts import load_contracts
 from orchestration.pages.render import PAGES, environment, render, replace_files, write_page
+from orchestration.readers import readers_parquet
 from orchestration.settings import Home, contracts_root
 
 # What a Data Docs page fetches from the network, and its scripts, which are lost without that.
@@ -77,6 +78,6 @@ def _write_expectations(home: Home, quarter: str, folder: Path) -> None:
 def _tables(home: Home, quarter: str) -> Iterator[tuple[str, Iterator[pd.DataFrame]]]:
     contracts = load_contracts(contracts_root())
     tables = {source: raw_table(home, contracts, source, quarter) for source in RAW_SUITES}
-    tables |= {mart: mart_table(home, mart, quarter) for mart in MART_SUITES}
+    tables |= {mart: mart_table(readers_parquet(home, quarter, mart)) for mart in MART_SUITES}
     for name, table in tables.items():
         yield name, (batch.frame for batch in table.rows())

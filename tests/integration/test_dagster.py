@@ -200,6 +200,35 @@ def test_the_sensor_asks_for_one_run_a_quarter(instance, exports, monkeypatch):
     assert third.run_requests == []
 
 
+def test_the_sensor_asks_for_a_comparison_that_a_correction_has_overtaken(
+    instance, exports, tmp_path, monkeypatch
+):
+    from orchestration.publication_log import Entry, write
+    from orchestration.run_events import REASON_TAG
+    from orchestration.settings import Home
+
+    monkeypatch.setenv("HOTLINE_EXPORTS", str(exports))
+    monkeypatch.setenv("HOTLINE_HOME", str(tmp_path / "home"))
+    (exports / "2022Q3").mkdir()
+    (exports / "2022Q3" / "ticket.csv").write_bytes(b"x")
+    asked = tick(instance, tick(instance, None).cursor)
+    entries = [
+        Entry("2022Q2", 1, "", "", "r", None),
+        Entry("2022Q3", 1, "", "", "r", 1),
+        Entry("2022Q2", 2, "", "", "r", None),
+    ]
+    write(Home(tmp_path / "home"), entries)
+    (request,) = tick(instance, asked.cursor).run_requests
+    assert request.partition_key == "2022Q3"
+    assert "2022Q2 已更正为第 2 版" in request.tags[REASON_TAG]
+    # Other exports aren't let through under that reason.
+    (exports / "2022Q3" / "ticket.csv").write_bytes(b"xx")
+    moved = tick(instance, asked.cursor)
+    assert moved.run_requests == []
+    (request,) = tick(instance, moved.cursor).run_requests
+    assert request.partition_key == "2022Q3" and REASON_TAG not in request.tags
+
+
 def test_only_quarters_folders_are_quarters():
     from orchestration.defs.automation import quarter_folders
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pytest
 from conftest import EXPORTS, PROJECT, hashes, hotline, read
 
-from orchestration.audit import reconciliation
+from orchestration.audit import discrepancies, reconciliation
 from orchestration.audit.discrepancies import explain
 from orchestration.errors import InputError
 from orchestration.settings import Home
@@ -103,6 +103,8 @@ def test_from_a_changed_discrepancy_to_an_explained_one_to_an_expired_one(home, 
         (("published_appendix_1", "区公安分局", "due_count"), "2022Q2", "ambiguous_unit", "other"),
         (("published_appendix_1", "区林业局", "due_count"), "2022Q2", "nothing_to_explain", "相符"),
         (("published_appendix_1", "forestry", "due_count"), "2022Q3", "not_reconciled", "2022Q3"),
+        (("rejected_rows", "ticket.csv", "rejected_count"), "2022Q2", "not_explainable", "拒收"),
+        (("bound_rework", "forestry", "rework_count"), "2022Q2", "not_explainable", "不与通报"),
         (("published_appendix_1", "forestry", "due_count"), "2022Q7", "bad_quarter", "2022Q7"),
     ],
 )
@@ -130,6 +132,49 @@ def test_the_command_refuses_with_status_2(published_home):
     ran = hotline("explain", "2022Q2", *place, *said, home=published_home)
     assert (ran.status, ran.out) == (2, "")
     assert "nothing_to_explain" in ran.err and "处理" in ran.err
+
+
+@pytest.mark.parametrize(
+    "control_id",
+    ["rejected_rows", "bound_callback", "quarter_carry", "last_version", "index_formula", "none"],
+)
+def test_what_the_pipeline_counts_itself_cannot_be_a_known_discrepancy(
+    control_id, tmp_path, monkeypatch
+):
+    """One for a period without bulletin lay there unused, and later let 40 rejected rows pass."""
+    seed = PROJECT / "dbt_project" / "seeds" / "known_discrepancy.csv"
+    text = seed.read_text(encoding="utf-8")
+    (tmp_path / seed.name).write_text(
+        text + f"2023Q1-01,{control_id},2023Q1,ticket.csv,rejected_count,0,40,x,y,z,"
+        "2026-11-24,2028-12-31\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(discrepancies, "seeds_root", lambda: tmp_path)
+    with pytest.raises(InputError) as refused:
+        discrepancies.check_seed()
+    number = len(text.splitlines()) + 1
+    assert refused.value.code == "not_explainable"
+    assert f"known_discrepancy.csv，第 {number} 行，列「control_id」" in str(refused.value)
+
+
+def test_the_projects_own_discrepancies_are_all_with_the_bulletin():
+    discrepancies.check_seed()
+    assert discrepancies.ids_in_force("2022Q2", date(2028, 12, 31))
+    assert discrepancies.ids_in_force("2022Q2", date(2029, 1, 1)) == []
+    assert discrepancies.ids_in_force("2022Q3", date(2028, 12, 31)) == []
+
+
+def test_a_control_group_without_a_row_stops_the_run(published_home):
+    home = Home(published_home)
+    run_id = reconciliation.required_run(home, "2022Q2")
+    rows = reconciliation.controls(home, run_id)
+    judged = reconciliation.judge_groups(rows, has_bulletin=True)
+    assert set(judged.values()) == {0}
+    for group in judged:
+        left = [row for row in rows if row["control_group"] != group]
+        assert reconciliation.judge_groups(left, has_bulletin=True)[group] == 1
+        without = reconciliation.judge_groups(left, has_bulletin=False)[group]
+        assert without == (group not in ("published", "bulletin_self"))
 
 
 @pytest.mark.parametrize("column", ["owner", "severity", "tolerance", "compares"])

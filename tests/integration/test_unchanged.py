@@ -163,10 +163,48 @@ def test_other_code_is_noticed(is_left_alone, monkeypatch):
     assert not is_left_alone()
 
 
+def test_each_quarter_is_left_alone_whatever_was_run_after_it(site, is_left_alone):
+    home, noted = Home((site / "home").resolve()), site / "home" / "last-run.json"
+    with put_aside(noted):
+        last_run.begin(home, "another")
+        assert not is_left_alone(), "killed: nothing is known of the home"
+        last_run.stop(home, "another", "2022Q3")
+        assert is_left_alone(), "another quarter was stopped, and left everything as it was"
+        last_run.begin(home, "third")
+        last_run.finish(home, "third", "2022Q3", last_run.basis(home))
+        assert is_left_alone() and not is_left_alone("2022Q1")
+        last_run.begin(home, "fourth")
+        last_run.stop(home, "fourth", QUARTER)
+        assert not is_left_alone(), "its own last run was stopped"
+    assert is_left_alone()
+
+
+def test_a_quarter_is_not_left_alone_once_the_one_before_was_published(site, is_left_alone):
+    log = site / "home" / "published" / "publications.jsonl"
+    noted = site / "home" / "last-run.json"
+    version = site / "home" / "published" / "versions" / "2022Q1" / "v1"
+    with put_aside(log), put_aside(noted):
+        version.mkdir(parents=True)
+        manifest = version / "manifest.json"
+        manifest.write_text('{"quarter": "2022Q1", "version": 1}', encoding="utf-8")
+        entry = json.loads(log.read_text(encoding="utf-8").splitlines()[0]) | {
+            "quarter": "2022Q1",
+            "manifest_sha256": hashlib.sha256(manifest.read_bytes()).hexdigest(),
+        }
+        with log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+        home = Home((site / "home").resolve())
+        last_run.begin(home, "of 2022Q1")
+        last_run.finish(home, "of 2022Q1", "2022Q1", last_run.basis(home))
+        assert not is_left_alone(), "its comparison is with figures that are no longer the last"
+    shutil.rmtree(version.parent)
+    assert is_left_alone()
+
+
 def test_only_the_quarter_of_a_finished_run_is_left_alone(site, is_left_alone):
     assert not is_left_alone("2022Q1")
     home, noted = Home(site / "home"), site / "home" / "last-run.json"
-    run_id = json.loads(noted.read_text())["run_id"]
+    run_id = json.loads(noted.read_text())["quarters"][QUARTER]["run_id"]
     with put_aside(noted):
         last_run.begin(home, "another")  # and killed
         assert not is_left_alone()

@@ -60,6 +60,13 @@ def test_a_run_brings_an_old_home_up_to_date_by_itself(old_home):
     manifest = json.loads(table.with_name("manifest.json").read_text(encoding="utf-8"))
     manifest["outputs"]["channel_quarter"] = hashlib.sha256(table.read_bytes()).hexdigest()
     table.with_name("manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    log = old_home / "published" / "publications.jsonl"
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    assert [(line["quarter"], line["version"]) for line in lines] == 2 * [("2022Q2", 1)]
+    sha256 = hashlib.sha256(table.with_name("manifest.json").read_bytes()).hexdigest()
+    for line in lines:
+        line["manifest_sha256"] = sha256
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     ran = hotline("verify", "2022Q2", home=old_home)
     assert (ran.status, ran.out.count("✓")) == (1, 13), ran.out + ran.err
     assert "channel_quarter：新增 handled_count；其余各列逐格相同" in ran.err
