@@ -115,6 +115,7 @@ def test_what_was_stopped_stays_stopped_if_it_is_executed_again(stopped, stopped
             dg.reconstructable(quarterly_job),
             instance=instance,
             reexecution_options=dg.ReexecutionOptions.from_failure(failed.run_id, instance),
+            tags=failed.tags,
             raise_on_error=False,
         ) as result:
             assert not result.success
@@ -224,7 +225,8 @@ def test_other_rules_or_other_code_void_the_evidence(home, monkeypatch):
 def test_a_new_export_is_no_part_of_an_old_build(home, exports, materialise):
     move_a_ticket(exports)
     before = hashes(home / "published")
-    assert materialise(home, ("raw", "ticket"), exports=exports).success
+    sources = (("raw", source) for source in ("ticket", "mailbox", "suggestion"))
+    assert materialise(home, *sources, exports=exports).success
     result = materialise(home, MARTS, exports=exports)
     assert code_of(result) == "missing_evidence"
     # Nor can models be built of what was registered before, or for another quarter.
@@ -271,6 +273,7 @@ def test_a_run_that_broke_off_is_executed_again_from_there(module, name, tmp_pat
             dg.reconstructable(quarterly_job),
             instance=instance,
             reexecution_options=dg.ReexecutionOptions.from_failure(first.run_id, instance),
+            tags=first.dagster_run.tags,
             raise_on_error=False,
         ) as again:
             assert again.success
