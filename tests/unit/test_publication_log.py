@@ -171,3 +171,27 @@ def test_a_correction_makes_later_comparisons_stale_until_they_are_made_again(ho
     assert stale([*entries, again]) == []
     changed = add(home, "2022Q3", 2, 3)
     assert [one.quarter for one in stale([*entries, changed])] == ["2022Q4"]
+
+
+def test_one_command_runs_what_a_correction_has_overtaken(home, monkeypatch):
+    from orchestration import cli
+
+    write(home, [*read_log(home), add(home, "2022Q4", 1, 1), add(home, "2022Q2", 3)])
+    ran = []
+
+    def run(place: Home, quarter: str, reason: str, *, force: bool) -> None:
+        ran.append((quarter, reason, force))
+        if quarter == "2022Q3":  # it changes, and with it what 2022Q4 was compared with
+            write(place, [*read_log(place), add(place, "2022Q3", 2, 3)])
+        if quarter == "2022Q4":
+            write(place, [*read_log(place), add(place, "2022Q4", 2, 2)])
+
+    monkeypatch.setattr(cli, "_run_quarter", run)
+    monkeypatch.setenv("HOTLINE_HOME", str(home.root))
+    cli.run("2022Q2", reason="补录", force=True, and_later=True)
+    assert ran == [("2022Q2", "补录", True), ("2022Q3", "补录", False), ("2022Q4", "补录", False)]
+    ran.clear()
+    cli.run("2022Q2", and_later=True)
+    assert ran == [("2022Q2", "", False)], "nothing is stale any more"
+    cli.run("2022Q2")
+    assert stale(read_log(home)) == []
