@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.audit.findings import rejected_workbook
+from orchestration.errors import InputError
 from orchestration.ingest.arrival import exports_in
 from orchestration.ingest.lake import current_files, sha256_of, write_atomically
 from orchestration.notice import NOTICE, NOTICE_ENGLISH
@@ -122,9 +123,6 @@ def unchanged_since(home: Home, quarter: str, based_on: str, today: date) -> str
     Returns:
         Its id; None where the quarter has to be run, also because its comparison is with a version
         of the quarter before that was corrected since.
-
-    Raises:
-        InputError: published versions are lost or altered.
     """
     noted, folder = _noted(home), exports_root() / quarter
     if postgres_url() or engine() != "duckdb" or "run_id" in noted:
@@ -132,7 +130,10 @@ def unchanged_since(home: Home, quarter: str, based_on: str, today: date) -> str
     last = noted.get("quarters", {}).get(quarter)
     if last is None or last["basis"] != based_on:
         return None
-    manifests(home)
+    try:
+        manifests(home)
+    except InputError:  # a version is lost or altered: the run stops at that, and names it
+        return None
     if quarter in {one.quarter for one in stale(read_log(home))}:
         return None
     first, expiry = last["days"]
@@ -163,7 +164,7 @@ def _left_by(home: Home, quarter: str) -> Iterator[str]:
     yield str(home.erasures.relative_to(home.root))  # even if nothing has been forgotten yet
     paths = [rejected_workbook(home, quarter)]
     paths += [file.parquet(home) for file in current_files(home, quarter)]
-    paths += (home.lake / "index" / quarter).iterdir()
+    paths += (home.lake / "index" / quarter).glob("*")
     # As readers find them: the tree behind the link is another one after each publication.
     paths += (home.published / "parquet").glob(f"*/quarter={quarter}/*.parquet")
     for folder in (home.published / "versions", *_folders_by_quarter(home)):
