@@ -14,7 +14,10 @@ TABLE = "audit.reconciliation"
 HOLDING = ("match", "explained")
 LAST_VERSION, LAST_VERSION_GROUP = "last_version", "version_to_version"
 """The control, and its group, that hold the marts against the quarter's last published version."""
-STATED = ("control_group", "severity", "tolerance", "is_exhaustive", "compares", "owner")
+STATED = (
+    *("control_group", "severity", "tolerance", "is_exhaustive", "explained_by", "compares"),
+    "owner",
+)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from orchestration.ingest.arrival import wait_until_still
 from orchestration.ingest.changes import changes
 from orchestration.ingest.lake import current_files, ingest_source
 from orchestration.outside import markdown
-from orchestration.publication import last_version_marts
+from orchestration.publication import last_version_marts, published_facts
 from orchestration.run_events import REASON_TAG
 from orchestration.warehouse import SCOPE, register_raw
 
@@ -90,8 +90,10 @@ raw_assets = [_raw_asset(source, description) for source, description in SOURCES
                 "收到的所有文件及其哈希",
                 "契约中的取值对照",
                 "契约中的写法与拒收容许比例",
+                "契约中其余的容许比例：冲突、重复、期外、空列、件数变化",
                 "通报自身比对的两边",
                 "本季度上一个已发布版本的数字",
+                "前后一年内其他季度已发布版本的应办理项",
             ),
             strict=True,
         )
@@ -110,6 +112,7 @@ def raw_scope(
         workspace.contracts,
         last_version_marts(workspace.home, str(quarter)),
         context.run.tags.get(REASON_TAG, ""),
+        published_facts(workspace.home, quarter),
     )
     columns = built_columns(workspace.home)
     for name in SCOPE:

@@ -5,7 +5,8 @@
 with control_side as (
     {% for model in [
         'control_row', 'control_recount', 'control_total', 'control_bound', 'control_rate',
-        'control_published', 'control_bulletin', 'control_quarter', 'control_version'
+        'control_published', 'control_bulletin', 'control_quarter', 'control_version',
+        'control_plausibility'
     ] -%}
     select
         quarter,
@@ -30,6 +31,12 @@ actual as (
     where side = 'actual'
 ),
 
+-- A control's tolerance is the list's, unless the source's contract states one.
+stated as (
+    select * from control_side
+    where side = 'tolerance'
+),
+
 compared as (
     select
         coalesce(expected.quarter, actual.quarter) as quarter,
@@ -48,10 +55,10 @@ compared as (
             and expected.measure = actual.measure
 ),
 
--- A known discrepancy explains exactly what it records: if a figure changes, it no longer does.
--- Where nothing is expected there is no difference, and its record holds the actual figure instead.
--- Rejected rows are explained while the source's contract lets them pass, a figure that is not
--- any longer as published by the reason that the operator gives.
+-- What may explain a difference is the control's `explained_by`. A known discrepancy explains
+-- exactly what it records: if a figure changes, it no longer does. Where nothing is expected there
+-- is no difference, and its record holds the actual figure instead. Rejected rows are explained
+-- while the source's contract lets them pass, a reason is what the operator gives for this run.
 reasoned as (
     select
         scope.run_id,
@@ -64,19 +71,26 @@ reasoned as (
         compared.expected,
         compared.actual,
         compared.difference,
-        control.tolerance,
+        coalesce(stated.value, control.tolerance) as tolerance,
         control.severity,
         coalesce(
             known.reason,
             tolerated.reason,
-            case when compared.control_id = 'last_version' then scope.reason end
+            case when control.explained_by = 'reason' then scope.reason end
         ) as reason
     from compared
     cross join {{ source('raw', 'run_scope') }} as scope
     left join {{ ref('control') }} as control on compared.control_id = control.control_id
+    left join stated
+        on
+            compared.quarter = stated.quarter
+            and compared.control_id = stated.control_id
+            and compared.subject = stated.subject
+            and compared.measure = stated.measure
     left join {{ ref('known_discrepancy') }} as known
         on
-            compared.quarter = known.quarter
+            control.explained_by = 'register'
+            and compared.quarter = known.quarter
             and compared.control_id = known.control_id
             and compared.subject = known.subject
             and compared.measure = known.measure
@@ -88,7 +102,7 @@ reasoned as (
             and known.expires_on >= cast(scope.started_at as date)
     left join {{ ref('tolerated_rejection') }} as tolerated
         on
-            compared.control_id = 'rejected_rows'
+            control.explained_by = 'tolerance'
             and compared.quarter = tolerated.quarter
             and compared.subject = tolerated.subject
     where control.is_exhaustive is distinct from false or compared.expected is not null
