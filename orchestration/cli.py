@@ -141,6 +141,7 @@ def run(
         controls = reconciliation.controls(place, outcome.run_id)
         screens.show_headline(place, quarter)
         screens.show_reconciliation(controls)
+        screens.show_balance(place, quarter, controls)
         screens.show_stop(place, quarter, outcome.run_id, controls, outcome.failure)
         _alert(place, quarter, outcome)
         raise typer.Exit(STOPPED)

@@ -92,10 +92,12 @@ def quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
-def query(home: Home, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+def query(
+    home: Home, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+) -> list[dict[str, Any]]:
     """Rows of a query on the working warehouse, as dictionaries by column name."""
     with connect(home) as connection:
-        cursor = connection.execute(sql, list(parameters))
+        cursor = connection.execute(sql, parameters)
         names = [column[0] for column in cursor.description or []]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 

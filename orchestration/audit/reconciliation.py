@@ -14,6 +14,7 @@ TABLE = "audit.reconciliation"
 HOLDING = ("match", "explained")
 LAST_VERSION, LAST_VERSION_GROUP = "last_version", "version_to_version"
 """The control, and its group, that hold the marts against the quarter's last published version."""
+REJECTED_ROWS = "rejected_rows"
 STATED = (
     *("control_group", "severity", "tolerance", "is_exhaustive", "explained_by", "compares"),
     "owner",
