@@ -58,7 +58,7 @@ def test_every_asset_is_described_and_owned(defs):
     assert [n.key for n in nodes if "Raw SQL" in (n.description or "")] == []
 
 
-def test_every_check_says_in_words_what_it_demands(defs):
+def test_every_check_says_in_words_what_it_demands():
     """What people are shown beside the name of a check that stopped a run."""
     from orchestration.audit.check_results import meanings
     from orchestration.defs.dbt import MANIFEST_AS_WRITTEN
