@@ -164,6 +164,7 @@ def _run_quarter(place: Home, quarter: str, reason: str, *, force: bool) -> None
         controls = reconciliation.controls(place, outcome.run_id)
         screens.show_headline(place, quarter)
         screens.show_reconciliation(controls)
+        screens.show_balance(place, quarter, controls)
         screens.show_stop(place, quarter, outcome.run_id, controls, outcome.failure)
         _alert(place, quarter, outcome)
         raise typer.Exit(STOPPED)

@@ -29,7 +29,7 @@ from orchestration.ingest.lake import LakeFile, current_files, sha256_of
 from orchestration.provenance import code_version, lock_sha256
 from orchestration.publication_log import Entry
 from orchestration.quarters import Quarter
-from orchestration.readers import export_readers_marts, refresh_readers
+from orchestration.readers import export_readers_marts, readers_parquet, refresh_readers
 from orchestration.settings import Home
 from orchestration.versions import (
     FACT_PREFIX,
@@ -38,12 +38,14 @@ from orchestration.versions import (
     input_sha256,
     is_sound,
     latest_manifest,
+    manifests,
     rules_sha256,
 )
-from orchestration.warehouse import CHANNEL_FACTS, KEY_COLUMNS, quoted
+from orchestration.warehouse import CHANNEL_FACTS, DUE_ITEMS, KEY_COLUMNS, quoted
 
 # The check that a changed version comes with a reason.
 UNREASONED = "restated_without_reason"
+DAYS_OF_A_YEAR = 366
 _log = logging.getLogger(__name__)
 
 
@@ -212,6 +214,37 @@ def last_version_marts(home: Home, quarter: str) -> list[Path]:
         (aside / path.name).replace(path)
         _log.warning("已发布的 %s 损坏或丢失，已由 marts.duckdb 重写", path.relative_to(home.root))
     return list(marts)
+
+
+def published_facts(home: Home, quarter: Quarter) -> list[Path]:
+    """The facts' Parquet files of the latest versions of other quarters within a year.
+
+    A damaged one is replaced by its copy in the readers' tree.
+
+    Raises:
+        InputError: one is damaged, and so is its copy.
+    """
+    found = []
+    latest = {manifest["quarter"]: manifest for manifest in manifests(home)}
+    for name, manifest in latest.items():
+        other = Quarter.parse(name)
+        if other == quarter or abs((other.start - quarter.start).days) > DAYS_OF_A_YEAR:
+            continue
+        version = home.version_manifest(name, manifest["version"])
+        for table in sorted(DUE_ITEMS.keys() & manifest["outputs"].keys()):
+            sha256 = manifest["outputs"][table]
+            paths = (version.with_name(f"{table}.parquet"), readers_parquet(home, name, table))
+            sound = next((path for path in paths if is_sound(path, sha256)), None)
+            if sound is None:
+                raise InputError(
+                    code="damaged_version",
+                    file=str(paths[0].relative_to(home.root)),
+                    found="已发布的文件损坏或丢失，读者的那一份也不是发布时的内容",
+                    expected="两者至少有一个是发布时的内容",
+                    action="从备份（hotline backup）中取回这一个文件后重新运行",
+                )
+            found.append(sound)
+    return found
 
 
 def changed_files(home: Home, quarter: str) -> list[str]:

@@ -3,6 +3,7 @@
 import csv
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from orchestration.audit import check_results, findings, reconciliation
+from orchestration.audit import check_results, findings, plausibility, reconciliation
 from orchestration.console import err, folding, out, plain
 from orchestration.headline import figure as figure_text
 from orchestration.headline import headline, number
@@ -30,6 +31,8 @@ LOG_EVERY = 10.0
 """Seconds between lines on a long file where there is no terminal to draw on."""
 SHOWN_CONTROLS = 40
 """Of a stopped run; `hotline reconcile` gives all of them."""
+SHOWN_NAMES = 5
+"""Of the controls that follow from a cause."""
 
 
 class RunProgress:
@@ -120,45 +123,114 @@ def show_reconciliation(controls: Sequence[dict[str, Any]]) -> None:
         out.print("本季度尚无已发布的通报：未与发布数字核对，其余控制项照常。")
 
 
+def show_balance(home: Home, quarter: str, controls: Sequence[dict[str, Any]]) -> None:
+    """What became of the rows, by source; nothing where every row counts."""
+    titles = ("来源", "读到", "接收", "拒收", "编号冲突", "重复", "不在本季")
+    workbook = plain(str(findings.rejected_workbook(home, quarter)))
+    table = Table(*titles, title="没有计入的行", caption=f"逐行见 {workbook}")
+    for row in plausibility.balances(home, quarter, controls):
+        counts = ("read", "accepted", "rejected", "conflicting", "duplicate", "out_of_scope")
+        table.add_row(row["source"], *(str(row[f"{name}_count"]) for name in counts))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    if table.row_count:
+        out.print(table)
+
+
 def show_stop(
     home: Home, quarter: str, run_id: str, controls: Sequence[dict[str, Any]], failure: str
 ) -> None:
-    """Say what stopped the run: causes first (rows, names, checks), then the controls."""
+    """Say what stopped the run: causes first (rows, names, checks), then what follows from them."""
     err.print(f"[bold red]✗ {quarter} 停在关口：没有发布任何内容，上一次发布的版本保持不变。[/]")
+    blocking = reconciliation.blocking(controls)
+    odd = [row for row in blocking if row["control_group"] == plausibility.GROUP]
+    rejected = [row for row in blocking if row["control_id"] == reconciliation.REJECTED_ROWS]
+    others = [  # what changed since the last version is told by mart
+        row
+        for row in blocking
+        if row not in odd
+        and row not in rejected
+        and row["control_id"] != reconciliation.LAST_VERSION
+    ]
+    workbook = findings.rejected_workbook(home, quarter)
+    for line in plausibility.plausibility_findings(home, quarter, odd, workbook):
+        err.print(plain(line), soft_wrap=True)
     for line in findings.row_findings(home, quarter):
         err.print(plain(line), soft_wrap=True)
+    for row in rejected:
+        _show_difference(row)
     failures = check_results.failures(home, run_id)
-    for check in failures:
-        err.print(f"检查未过：{check['layer']} · {check['check_name']}（{check['failing_count']}）")
-    stopped_by = {check["check_name"] for check in failures}
-    for line in findings.rule_findings(home, quarter, run_id, stopped_by):
-        err.print(plain(line), soft_wrap=True)
-    blocking = [  # what changed since the last version is told above, by mart
-        row
-        for row in reconciliation.blocking(controls)
-        if row["control_id"] != reconciliation.LAST_VERSION
-    ]
-    for row in blocking[:SHOWN_CONTROLS]:
-        err.print(
-            f"控制项不符：{row['control_id']} · {_subject(row)} · {row['measure']}："
-            f"应为 {number(row['expected'])}，实为 {number(row['actual'])}（{row['status']}）",
-            soft_wrap=True,
-        )
-    if more := len(blocking[SHOWN_CONTROLS:]):
-        err.print(f"……另有 {more} 项，见 hotline reconcile {quarter}")
+    if odd or rejected:
+        _show_consequences(quarter, others, failures)
+    else:
+        _show_failures(failures)
+        stopped_by = {check["check_name"] for check in failures}
+        for line in findings.rule_findings(home, quarter, run_id, stopped_by):
+            err.print(plain(line), soft_wrap=True)
+        for row in others[:SHOWN_CONTROLS]:
+            _show_difference(row)
+        if more := len(others[SHOWN_CONTROLS:]):
+            err.print(f"……另有 {more} 项，见 hotline reconcile {quarter}")
     report = home.audit_report(quarter, is_published=False)
     if controls and report.exists():
         err.print(f"审计报告（为什么停下）：{plain(str(report))}", soft_wrap=True)
     if not controls:
-        first, *others = failure.splitlines() or [""]
-        for line in (f"对账没有执行到：{first}", *(f"  {line}" for line in others)):
+        first, *more_lines = failure.splitlines() or [""]
+        for line in (f"对账没有执行到：{first}", *(f"  {line}" for line in more_lines)):
             err.print(plain(line), soft_wrap=True)
+
+
+def _show_failures(failures: Sequence[dict[str, Any]]) -> None:
+    """The checks that failed, with what each demands; a group of controls is its controls."""
+    from orchestration.defs.dbt import MANIFEST_AS_WRITTEN  # parsed already by the run
+
+    meanings = check_results.meanings(MANIFEST_AS_WRITTEN)
+    for check in failures:
+        if check["layer"] == check_results.RECONCILIATION:
+            continue
+        meaning = meanings.get(check["check_name"], "")
+        err.print(
+            plain(
+                f"检查未过：{check['layer']} · {check['check_name']}（{check['failing_count']}）"
+                + (f"：应当{meaning}" if meaning else "")
+            ),
+            soft_wrap=True,
+        )
+
+
+def _show_difference(row: dict[str, Any]) -> None:
+    err.print(
+        f"控制项不符：{row['control_id']} · {_subject(row)} · {row['measure']}："
+        f"应为 {number(row['expected'])}，实为 {number(row['actual'])}（{row['status']}）",
+        soft_wrap=True,
+    )
+
+
+def _show_consequences(
+    quarter: str, controls: Sequence[dict[str, Any]], failures: Sequence[dict[str, Any]]
+) -> None:
+    """What may hold again once its causes are mended: counts only."""
+    counts = Counter(row["control_id"] for row in controls)
+    checks = [c["check_name"] for c in failures if c["layer"] in ("dbt", "marts", "python")]
+    parts = [
+        f"{len(controls)} 项控制不符（"
+        + "、".join(f"{name} {count}" for name, count in counts.most_common(SHOWN_NAMES))
+        + ("……" if len(counts) > SHOWN_NAMES else "")
+        + f"，逐项见 hotline reconcile {quarter}）"
+        if controls
+        else "",
+        f"{len(checks)} 项检查未过" if checks else "",
+    ]
+    if told := "，".join(part for part in parts if part):
+        err.print(f"此外 {told}：多半由以上引起，先改正以上各处再看。", soft_wrap=True)
 
 
 def show_published(home: Home, quarter: str, run_id: str, *, is_new_run: bool) -> None:
     """What a run published: figures, reconciliation, rows to look at, files."""
+    controls = reconciliation.controls(home, run_id)
     show_headline(home, quarter)
-    show_reconciliation(reconciliation.controls(home, run_id))
+    show_reconciliation(controls)
+    show_balance(home, quarter, controls)
     for line in findings.row_findings(home, quarter):
         out.print(plain(line), soft_wrap=True)
     version = published_manifest(home, quarter)["version"]

@@ -31,13 +31,21 @@ SCOPE = (
     "source_file",
     "contract_value",
     "contract",
+    "contract_bound",
     "bulletin_lint",
     "last_version_figure",
     "previous_open_item",
+    "published_due",
 )
 """What `register_raw` writes as tables of schema `raw`, beside the views on the lake."""
 PATIENCE_SECONDS = 3.0
 """How long to wait for whoever has the file open."""
+# What identifies an item of each source among those due, by fact.
+DUE_ITEMS = {
+    "fct_ticket": ("ticket", "work_order_id"),
+    "fct_letter": ("mailbox", "letter_id"),
+    "fct_suggestion_assignment": ("suggestion", "suggestion_id || '/' || unit_code"),
+}
 # What tells the rows of a mart apart within a quarter; a mart has one or two of these.
 KEY_COLUMNS = ("unit_code", "mailbox", "component", "channel", "request_type", "category")
 # Facts of which an item may stay open over the end of a quarter, with their channels.
@@ -91,10 +99,12 @@ def quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
-def query(home: Home, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+def query(
+    home: Home, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+) -> list[dict[str, Any]]:
     """Rows of a query on the working warehouse, as dictionaries by column name."""
     with connect(home) as connection:
-        cursor = connection.execute(sql, list(parameters))
+        cursor = connection.execute(sql, parameters)
         names = [column[0] for column in cursor.description or []]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
@@ -167,12 +177,14 @@ def register_raw(
     published: Sequence[Path] = (),
     reason: str = "",
     basis_sha256: str = "",
+    published_facts: Sequence[Path] = (),
 ) -> dict[str, int]:
     """Make schema `raw` for a run: its scope, the list of files, code values, views on the lake.
 
-    Also what the quarter's bulletin says of itself (`bulletin_lint`), and what was published of it
-    and of the quarter before (`last_version_figure`, `previous_open_item`): comparisons read
-    nothing else of other quarters, as the working warehouse also holds what was refused.
+    Also what the quarter's bulletin says of itself (`bulletin_lint`), what was published of it and
+    of the quarter before (`last_version_figure`, `previous_open_item`), and what was due in other
+    published quarters (`published_due`): comparisons read nothing else of other quarters, as the
+    working warehouse also holds what was refused.
 
     dbt reads the quarter from `raw.run_scope`, not from a var, because a changed var makes dbt
     parse the whole project again.
@@ -265,6 +277,12 @@ def register_raw(
                 for contract in contracts.values()
             ],
         )
+        _replace_table(
+            connection,
+            "contract_bound",
+            "source varchar, measure varchar, tolerance decimal(18, 6), is_optional boolean",
+            [row for contract in contracts.values() for row in _bounds(contract)],
+        )
         for source in canonical_columns():
             files_of = [file for file in current if file.source == source]
             hashes = [file.file_sha256 for file in files_of]  # hexadecimal: no quote in them
@@ -281,6 +299,7 @@ def register_raw(
             _bulletin_lint(connection, quarter, contracts),
         )
         _register_published(connection, quarter, published)
+        _register_published_due(connection, published_facts)
     return {
         source: sum(file.row_count for file in current if file.source == source)
         for source in contracts
@@ -334,6 +353,30 @@ def _register_published(
             f"{prefix}measure, value from (select * replace ({cast}) from {relation}) "
             f"unpivot (value for measure in ({', '.join(numbers)}))"
         )
+
+
+def _register_published_due(connection: duckdb.DuckDBPyConnection, facts: Sequence[Path]) -> None:
+    """A view, because the items of other quarters may be millions."""
+    selects = ["select null::varchar as quarter, null::varchar as source, null::varchar as item_id"]
+    selects[0] += " where false"
+    for path in facts:
+        source, item_id = DUE_ITEMS[path.stem]
+        selects.append(
+            f"select quarter, '{source}' as source, {item_id} as item_id "  # noqa: S608 (our own names)
+            f"from read_parquet('{quoted(path)}', hive_partitioning = false) where is_due"
+        )
+    connection.execute(f"create or replace view raw.published_due as {' union all '.join(selects)}")
+
+
+def _bounds(contract: Contract) -> Iterator[tuple[str, str, str, bool]]:
+    """How much of a source may give way or be empty, by the measures of `control_plausibility`."""
+    yield contract.source, "conflicting_count", contract.conflicting_tolerance, False
+    yield contract.source, "duplicate_count", contract.duplicate_tolerance, False
+    yield contract.source, "out_of_scope_count", contract.out_of_scope_tolerance, False
+    yield contract.source, "due_count", contract.change_tolerance, False
+    for column in contract.columns:
+        if column.personal is None:
+            yield contract.source, column.name, column.empty_tolerance, column.optional
 
 
 def _bulletin_lint(

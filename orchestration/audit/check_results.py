@@ -1,14 +1,18 @@
 """The append-only table `audit.check_result`: every check of every run, passes included."""
 
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from orchestration.dictionary.tables import reader_tables
 from orchestration.provenance import code_version
-from orchestration.settings import Home
+from orchestration.settings import Home, expectation_suites
 from orchestration.warehouse import connect, insert_rows, is_built, query, time_on_record
 
+RECONCILIATION = "reconciliation"
+"""The layer of the checks that are groups of controls."""
 Severity = Literal["error", "warn"]
 
 
@@ -57,6 +61,49 @@ def record(
             for result in results
         ]
         insert_rows(connection, "audit.check_result", rows)
+
+
+# The demands of checks that are neither dbt's nor an expectation.
+OWN = {
+    "no_unmapped_unit": "所有单位名称都在别名表 unit_alias 中",
+    "restated_without_reason": "与上一版不同时以 --reason 说明原因",
+}
+
+
+def meanings(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """What each check demands, in Chinese: dbt's tests and the expectations, by name.
+
+    A generic test of dbt's says what it demands of which table; a description in the YAML, more.
+    """
+    words = {
+        node["name"]: node["description"] or _demand(node, manifest)
+        for node in manifest["nodes"].values()
+        if node.get("resource_type") == "test"
+    }
+    for suite, path in expectation_suites().items():
+        for expectation in json.loads(path.read_text(encoding="utf-8"))["expectations"]:
+            meta = expectation["meta"]
+            words[f"{suite}.{meta['id']}"] = meta["reason"]
+    return words | OWN
+
+
+def _demand(node: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+    test = node.get("test_metadata") or {}
+    terms = test.get("kwargs", {})
+    owner = manifest["nodes"].get(node.get("attached_node"), {})
+    label = re.split("[，；：。]", owner.get("description", ""))[0]
+    table = f"{owner.get('name', '')}（{label}）"
+    key = "、".join(terms.get("columns") or terms.get("key") or [])
+    column = terms.get("column_name", "")
+    return {
+        "unique_combination": f"{table}中 {key} 相同的只有一行",
+        "periods_do_not_overlap": f"{table}中{key or '各行'}的有效期不重叠，也不早于开始就结束",
+        "relationships": f"{table}的 {column} 都在 {terms.get('to')} 中",
+        "accepted_values": f"{table}的 {column} 只取 {terms.get('values')}",
+        "not_null": f"{table}的 {column} 不为空",
+        "weights_sum_to_one": f"{table}中各方案的权重之和为 1",
+        "holds": f"{table}的每一行满足 {terms.get('expression')}",
+    }.get(test.get("name", ""), "")
 
 
 def from_dbt(run_results: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[CheckResult]:

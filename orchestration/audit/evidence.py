@@ -62,6 +62,7 @@ GROUP_LABELS = {
     "bulletin_self": "通报自身一致",
     "quarter_to_quarter": "本季度 → 上季度",
     "version_to_version": "已发布的上一版 → 现在的集市",
+    "plausibility": "让位的行、空列、应办理数 → 契约的界限、其他已发布季度",
 }
 # What doesn't hold comes first.
 STATUS_ORDER = {"explained": 1, "match": 2}

@@ -13,6 +13,7 @@ from typing import Any
 from rapidfuzz import process
 
 from orchestration.audit.discrepancies import SEED, unused
+from orchestration.audit.plausibility import CURRENT, uncounted_rows
 from orchestration.audit.reconciliation import LAST_VERSION, LAST_VERSION_GROUP
 from orchestration.publication import UNREASONED, changed_figures, changed_files
 from orchestration.settings import Home
@@ -54,11 +55,6 @@ ANOMALIES = {
     "finished_too_soon": "办结过快",
     "called_back_before_finished": "回访早于办结",
 }
-# A workbook may hold several sources: one name for a hash.
-NAMES = (
-    "select distinct file_sha256, file_name from raw.source_file "
-    "where quarter = ? and superseded_by is null"
-)
 SHOWN = 20
 UNUSED_DISCREPANCY = "known_discrepancy_is_used"
 """The dbt test of that name."""
@@ -89,10 +85,21 @@ def row_findings(home: Home, quarter: str) -> list[str]:
         lines.append(f"……另有 {len(rows) - SHOWN} 处，见 {workbook}")
     lines += [
         f"[{entry['anomaly_code']}] 来源 {entry['source']}：{entry['label']}，"
-        f"{entry['row_count']} 行（只提示，不影响计数）。处理：核实；逐行见 {workbook}"
+        f"{entry['row_count']} 行（{_effect(entry)}）。处理：核实；逐行见 {workbook}"
         for entry in anomaly_counts(home, quarter)
     ]
     return lines
+
+
+def _effect(entry: Mapping[str, Any]) -> str:
+    """Whether rows with an anomaly count; a row may be rejected for what makes it odd."""
+    if entry["anomaly_code"] == "implausible_year":
+        return "年份使它不在本季的没有计入"
+    if entry["rejected_count"] == entry["row_count"]:
+        return "都因此或另有原因被拒收"
+    if entry["rejected_count"]:
+        return f"其中 {entry['rejected_count']} 行被拒收，其余照常计数"
+    return "只提示，不影响计数"
 
 
 def rule_findings(home: Home, quarter: str, run_id: str, failed: set[str]) -> list[str]:
@@ -157,7 +164,7 @@ def rejected_rows(home: Home, quarter: str) -> list[dict[str, Any]]:
         return []
     return query(
         home,
-        f"with name as ({NAMES}) select name.file_name, row_number, column_name, reason_code, "  # noqa: S608 (our own text)
+        f"with name as ({CURRENT}) select name.file_name, row_number, column_name, reason_code, "  # noqa: S608 (our own text)
         "byte_number, severity, standing.file_name as standing_file_name, standing_row_number "
         "from audit.rejected_row join name using (file_sha256) "
         "left join name as standing on standing_file_sha256 = standing.file_sha256 "
@@ -172,7 +179,7 @@ def anomalies(home: Home, quarter: str) -> list[dict[str, Any]]:
         return []
     rows = query(
         home,
-        f"with name as ({NAMES}) select source, file_name, row_number, anomaly_code "  # noqa: S608 (our own text)
+        f"with name as ({CURRENT}) select source, file_name, row_number, anomaly_code "  # noqa: S608 (our own text)
         "from audit.anomaly join name using (file_sha256) where anomaly.quarter = ? "
         "order by file_name, row_number, anomaly_code",
         [quarter, quarter],
@@ -186,8 +193,11 @@ def anomaly_counts(home: Home, quarter: str) -> list[dict[str, Any]]:
         return []
     counts = query(
         home,
-        "select source, anomaly_code, count(*) as row_count from audit.anomaly "
-        "where quarter = ? group by source, anomaly_code order by all",
+        "select source, anomaly_code, count(*) as row_count, count(*) filter (where exists "
+        "(select 1 from audit.rejected_row as rejected where rejected.file_sha256 = "
+        "anomaly.file_sha256 and rejected.row_number = anomaly.row_number)) as rejected_count "
+        "from audit.anomaly where quarter = ? group by source, anomaly_code "
+        "order by source, anomaly_code",
         [quarter],
     )
     return [row | {"label": ANOMALIES[row["anomaly_code"]]} for row in counts]
@@ -217,9 +227,9 @@ def write_rejected_workbook(home: Home, quarter: str) -> None:
     """Write the workbook (汇总、按原因、逐行、未知单位), or take an old one away if all is well."""
     path = rejected_workbook(home, quarter)
     rows, names = rejected_rows(home, quarter), unmapped_units(home, quarter)
-    odd = anomalies(home, quarter)
+    odd, uncounted = anomalies(home, quarter), uncounted_rows(home, quarter)
     path.unlink(missing_ok=True)
-    if not rows and not names and not odd:
+    if not rows and not names and not odd and not uncounted:
         return
     balances = query(
         home,
@@ -264,6 +274,9 @@ def write_rejected_workbook(home: Home, quarter: str) -> None:
         header = ["来源", "文件", "行号", "异常代码", "异常"]
         keys = ("source", "file_name", "row_number", "anomaly_code", "label")
         sheets["异常"] = Sheet(header, [[row[key] for key in keys] for row in odd])
+    if uncounted:
+        header = ["来源", "文件", "行号", "交办", "为什么没有计入"]
+        sheets["未计入"] = Sheet(header, [list(row.values()) for row in uncounted])
     write_workbook(path, sheets)
 
 

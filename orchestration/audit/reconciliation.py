@@ -14,9 +14,12 @@ TABLE = "audit.reconciliation"
 HOLDING = ("match", "explained")
 LAST_VERSION, LAST_VERSION_GROUP = "last_version", "version_to_version"
 """The control, and its group, that hold the marts against the quarter's last published version."""
+REJECTED_ROWS = "rejected_rows"
+# What explains a difference from the bulletin or within it: the register of known discrepancies.
+REGISTER = "register"
 STATED = (
-    *("control_group", "severity", "tolerance", "is_exhaustive", "is_explainable"),
-    *("compares", "owner"),
+    *("control_group", "severity", "tolerance", "is_exhaustive", "explained_by", "compares"),
+    "owner",
 )
 
 
@@ -57,7 +60,7 @@ def load_controls() -> list[dict[str, str]]:
 
 def explainable_controls() -> set[str]:
     """Controls against the published bulletin or within it: only these may be explained."""
-    return {row["control_id"] for row in load_controls() if row["is_explainable"] == "true"}
+    return {row["control_id"] for row in load_controls() if row["explained_by"] == REGISTER}
 
 
 def judge_groups(rows: Sequence[dict[str, Any]], *, has_bulletin: bool) -> dict[str, int]:
@@ -72,7 +75,7 @@ def judge_groups(rows: Sequence[dict[str, Any]], *, has_bulletin: bool) -> dict[
     needed = {
         row["control_group"]
         for row in load_controls()
-        if has_bulletin or row["is_explainable"] != "true"
+        if has_bulletin or row["explained_by"] != REGISTER
     }
     return {
         group: len(blocking(found[group])) if group in found else int(group in needed)

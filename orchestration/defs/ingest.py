@@ -13,7 +13,7 @@ from orchestration.ingest.arrival import wait_until_still
 from orchestration.ingest.changes import changes
 from orchestration.ingest.lake import current_files, ingest_source
 from orchestration.outside import markdown
-from orchestration.publication import compared_files
+from orchestration.publication import compared_files, published_facts
 from orchestration.run_events import REASON_TAG
 from orchestration.warehouse import SCOPE, register_raw
 
@@ -92,9 +92,11 @@ raw_assets = [_raw_asset(source, description) for source, description in SOURCES
                 "收到的所有文件及其哈希",
                 "契约中的取值对照",
                 "契约中的写法与拒收容许比例",
+                "契约中其余的容许比例：冲突、重复、期外、空列、件数变化",
                 "通报自身比对的两边",
                 "本季度和上季度最后一个已发布版本的数字",
                 "上季度已发布版本里季末未办结的件",
+                "前后一年内其他季度已发布版本的应办理项",
             ),
             strict=True,
         )
@@ -115,6 +117,7 @@ def raw_scope(
         compared_files(workspace.home, str(quarter)),
         context.run.tags.get(REASON_TAG, ""),
         build_basis(workspace.home, str(quarter)),
+        published_facts(workspace.home, quarter),
     )
     columns = built_columns(workspace.home)
     for name in SCOPE:

@@ -17,6 +17,7 @@ EMPTY = ("NULL", "null", "-", "－", "无", "/", "N/A")
 SHORTEST_KEY = 16
 NOT_RECORDS = ("合计", "总计", "小计", "注：", "注:", "备注：", "备注:", "说明：", "说明:")
 IDENTIFIER = "^[a-z_][a-z0-9_]*$"
+SHARE = r"^(0(\.\d+)?|1)$"
 """A source is also a folder's name, and a column is one in SQL."""
 # Year first only: 4/1/2022 is April in one office and January in another.
 TIMESTAMP_FORMATS = (
@@ -45,6 +46,8 @@ class Column(BaseModel):
     values: dict[str, str] = {}
     optional: bool = False
     personal: Literal["drop", "pseudonymise"] | None = None
+    empty_tolerance: str = Field("0.5", pattern=SHARE)
+    """The share of accepted rows that may leave this column empty, as decimal text."""
 
     @property
     def headers(self) -> tuple[str, ...]:
@@ -72,8 +75,17 @@ class Contract(BaseModel):
     """How times may be written, as strptime formats."""
     excel_serial_dates: Literal[1900, 1904] | None = None
     """The date system of numbers in time columns; null: a number isn't a time."""
-    rejected_tolerance: str = Field("0", pattern=r"^(0(\.\d+)?|1)$")
+    rejected_tolerance: str = Field("0", pattern=SHARE)
     """The share of rejected rows that warns instead of stopping, as decimal text."""
+    conflicting_tolerance: str = Field("0.05", pattern=SHARE)
+    """The share of rows that may be overruled by another row of the same identity."""
+    duplicate_tolerance: str = Field("0.1", pattern=SHARE)
+    """The share of rows that may repeat another row exactly."""
+    out_of_scope_tolerance: str = Field("0.02", pattern=SHARE)
+    """The share of rows that may have no activity in the period; totals and footnotes aside."""
+    change_tolerance: str = Field("1", pattern=r"^\d+(\.\d+)?$")
+    """How far the items due may change since the last published period, in relation to the smaller
+    of the two counts: 1 allows from half to double."""
     time_zone: str | None = None
     """The zone of the times: one with an offset from UTC becomes its wall time; null: such a time
     isn't read."""

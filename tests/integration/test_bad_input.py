@@ -83,6 +83,10 @@ def test_a_damaged_row_is_rejected(damage, words, home, exports):
     for word in [*words, "应为", "处理"]:
         assert word in ran.err, ran.err
     assert "虚构" not in ran.err + ran.out and "000-" not in ran.err + ran.out
+    # The cause first; what follows from it is counted.
+    assert ran.err.count("控制项不符") == 1 and "控制项不符：rejected_rows" in ran.err
+    assert len(ran.err.splitlines()) < 10
+    assert "检查未过" not in ran.err.replace("项检查未过", "")
     assert hashes(home / "published" / "parquet") == before
 
 

@@ -58,6 +58,21 @@ def test_every_asset_is_described_and_owned(defs):
     assert [n.key for n in nodes if "Raw SQL" in (n.description or "")] == []
 
 
+def test_every_check_says_in_words_what_it_demands():
+    """What people are shown beside the name of a check that stopped a run."""
+    from orchestration.audit.check_results import meanings
+    from orchestration.defs.dbt import MANIFEST_AS_WRITTEN
+
+    words = meanings(MANIFEST_AS_WRITTEN)
+    assert len(words) > 100
+    assert [name for name, text in words.items() if not text or text.isascii()] == []
+    assert "（）" not in "".join(words.values())
+    assert words["unique_combination_fct_ticket_quarter__work_order_id"].endswith(
+        "中 quarter、work_order_id 相同的只有一行"
+    )
+    assert "已知差异" in words["known_discrepancy_is_used"]
+
+
 def test_every_table_shows_its_columns(defs, published_home):
     from orchestration.runner import dagster_instance
     from orchestration.settings import Home

@@ -177,7 +177,7 @@ def test_a_control_group_without_a_row_stops_the_run(published_home):
         assert without == (group not in ("published", "bulletin_self"))
 
 
-@pytest.mark.parametrize("column", ["owner", "severity", "tolerance", "compares"])
+@pytest.mark.parametrize("column", ["owner", "severity", "tolerance", "compares", "explained_by"])
 def test_a_control_that_leaves_something_unsaid_is_refused(column, tmp_path, monkeypatch):
     with reconciliation.CONTROLS.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -199,7 +199,7 @@ def test_each_kind_of_control_is_there_and_has_run(published_home):
     assert groups == {
         *("file_to_raw", "raw_to_staging", "staging_to_fact", "fact_to_mart", "unit_to_district"),
         *("breakdown_to_total", "bound", "rate", "index", "published", "bulletin_self"),
-        *("quarter_to_quarter", "version_to_version"),
+        *("quarter_to_quarter", "version_to_version", "plausibility"),
     }
     ran = read(published_home, "select distinct control_group from audit.reconciliation")
     assert {group for (group,) in ran} == groups

@@ -11,6 +11,7 @@ from rewrite import rows_of
 
 HEADER, *TICKETS = rows_of("ticket")
 AT = HEADER.index
+REASON = "试运行，只装载一部分工单"
 
 
 def changed(row, **cells):
@@ -71,7 +72,7 @@ def next_quarter(published_home, tmp_path_factory):
         csv.writer(file).writerows([HEADER, *tickets, *told.values()])
     rows = {label: len(tickets) + 2 + place for place, label in enumerate(told)}
     rows["conflicting"] = tickets.index(fine[1]) + 2
-    ran = hotline("run", "2022Q3", home=home, exports=exports)
+    ran = hotline("run", "2022Q3", "--reason", REASON, home=home, exports=exports)
     assert ran.status == 0, ran.out + ran.err
     return home, ran, rows, told, len(tickets)
 
@@ -121,6 +122,23 @@ def test_a_conflict_is_resolved_by_the_contracts_rule_and_shown(next_quarter):
         "select actual::int, status, explanation from audit.reconciliation "
         "where control_id = 'rejected_rows' and subject = 'ticket.csv' and quarter = '2022Q3'",
     ) == [(1, "explained", "1 行与另一行编号相同而内容不同，按契约以后到的文件、靠后的行为准")]
+
+
+def test_what_gave_way_is_shown_by_source(next_quarter):
+    _, ran, _, _, count = next_quarter
+    cells = next(line for line in ran.out.splitlines() if line.startswith("│ ticket")).split("│")
+    assert [int(cell) for cell in cells[2:-1]] == [count + 6, count + 3, 0, 1, 1, 1]
+    assert "rejected.xlsx" in ran.out
+
+
+def test_a_source_that_shrank_is_published_with_a_reason_only(next_quarter):
+    """A few more than 100 tickets, after 2168 in the quarter before: far below half."""
+    home = next_quarter[0]
+    assert read(
+        home,
+        "select expected::int, status, explanation from audit.reconciliation "
+        "where control_id = 'source_size' and subject = 'ticket'",
+    ) == [(2168, "explained", REASON)]
 
 
 def test_odd_times_are_counted_and_shown(next_quarter):

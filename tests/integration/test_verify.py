@@ -116,7 +116,8 @@ def test_a_quarter_compared_with_the_one_before_is_rebuilt_with_it(home, exports
     sample = ("sample", "--tickets", "500", "--quarter", "2022Q3", "--out")
     made = hotline(*sample, exports / "2022Q3", home=home, exports=exports)
     assert made.status == 0, made.err
-    ran = hotline("run", "2022Q3", home=home, exports=exports)
+    reason = ("--reason", "合成数据，比上季度少")  # 500 tickets after 2168
+    ran = hotline("run", "2022Q3", *reason, home=home, exports=exports)
     assert ran.status == 0, ran.out + ran.err
     manifest = json.loads(
         Path(home / "published/versions/2022Q3/v1/manifest.json").read_text(encoding="utf-8")

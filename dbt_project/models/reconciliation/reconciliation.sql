@@ -5,7 +5,8 @@
 with control_side as (
     {% for model in [
         'control_row', 'control_recount', 'control_total', 'control_bound', 'control_rate',
-        'control_published', 'control_bulletin', 'control_quarter', 'control_version'
+        'control_published', 'control_bulletin', 'control_quarter', 'control_version',
+        'control_plausibility'
     ] -%}
     select
         quarter,
@@ -30,6 +31,12 @@ actual as (
     where side = 'actual'
 ),
 
+-- A control's tolerance is the list's, unless the source's contract states one.
+stated as (
+    select * from control_side
+    where side = 'tolerance'
+),
+
 compared as (
     select
         coalesce(expected.quarter, actual.quarter) as quarter,
@@ -48,12 +55,11 @@ compared as (
             and expected.measure = actual.measure
 ),
 
--- A known discrepancy explains exactly what it records: if a figure changes, it no longer does.
--- Where nothing is expected there is no difference, and its record holds the actual figure instead.
--- It explains differences from the bulletin or within it (is_explainable), and nothing else.
--- Rejected rows are explained while the source's contract lets them pass, callbacks above the due
--- tickets by those of earlier quarters' tickets, a figure that is not any longer as published by
--- the reason that the operator gives.
+-- What may explain a difference is the control's `explained_by`. A known discrepancy explains
+-- exactly what it records: if a figure changes, it no longer does. Where nothing is expected there
+-- is no difference, and its record holds the actual figure instead. Rejected rows are explained
+-- while the source's contract lets them pass, callbacks above the due tickets by those on tickets
+-- of earlier quarters, a reason is what the operator gives for this run.
 reasoned as (
     select
         scope.run_id,
@@ -66,20 +72,27 @@ reasoned as (
         compared.expected,
         compared.actual,
         compared.difference,
-        control.tolerance,
+        coalesce(stated.value, control.tolerance) as tolerance,
         control.severity,
         coalesce(
             known.reason,
             tolerated.reason,
             earlier.reason,
-            case when compared.control_id = 'last_version' then scope.reason end
+            case when control.explained_by = 'reason' then scope.reason end
         ) as reason
     from compared
     cross join {{ source('raw', 'run_scope') }} as scope
     left join {{ ref('control') }} as control on compared.control_id = control.control_id
+    left join stated
+        on
+            compared.quarter = stated.quarter
+            and compared.control_id = stated.control_id
+            and compared.subject = stated.subject
+            and compared.measure = stated.measure
     left join {{ ref('known_discrepancy') }} as known
         on
-            compared.quarter = known.quarter
+            control.explained_by = 'register'
+            and compared.quarter = known.quarter
             and compared.control_id = known.control_id
             and compared.subject = known.subject
             and compared.measure = known.measure
@@ -89,15 +102,14 @@ reasoned as (
                 case when compared.expected is null then compared.actual end
             ) is not distinct from known.difference
             and known.expires_on >= cast(scope.started_at as date)
-            and control.is_explainable
     left join {{ ref('tolerated_rejection') }} as tolerated
         on
-            compared.control_id = 'rejected_rows'
+            control.explained_by = 'tolerance'
             and compared.quarter = tolerated.quarter
             and compared.subject = tolerated.subject
     left join {{ ref('earlier_callback') }} as earlier
         on
-            compared.control_id = 'bound_callback'
+            control.explained_by = 'earlier_callback'
             and compared.quarter = earlier.quarter
             and compared.subject = earlier.subject
             and compared.actual <= earlier.callback_count
