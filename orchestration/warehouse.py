@@ -247,7 +247,9 @@ def register_raw(
             ],
         )
         for source in canonical_columns():
-            files_of = [file for file in current if file.source == source]
+            files_of = sorted(
+                (file for file in current if file.source == source), key=lambda file: file.file_name
+            )
             hashes = [file.file_sha256 for file in files_of]  # hexadecimal: no quote in them
             connection.execute(
                 f"create or replace view raw.{source} as "  # noqa: S608 (our own names)

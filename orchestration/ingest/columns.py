@@ -12,7 +12,7 @@ from orchestration.settings import DBT_PROJECT
 LAKE_COLUMNS = {"file_sha256": "varchar", "row_number": "bigint", "row_defect": "varchar"}
 """What the lake adds to the columns of a source."""
 FILE_ORDER = "file_order"
-"""Which of a source's files came first: in order of arrival, of those of one run by name."""
+"""A file's place among its source's current ones by name: the order of arrival isn't content."""
 
 
 @cache

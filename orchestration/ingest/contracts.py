@@ -23,7 +23,10 @@ TIMESTAMP_FORMATS = (
     *(
         f"{day}{time}"
         for day in ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日")
-        for time in (" %H:%M:%S", " %H:%M", "", " %I:%M:%S %p", " %I:%M %p")
+        for time in (
+            *(" %H:%M:%S", " %H:%M", "", " %I:%M:%S %p", " %I:%M %p"),
+            *(" %p%I:%M:%S", " %p%I:%M", " %p %I:%M:%S", " %p %I:%M"),
+        )
     ),
     "%Y-%m-%d %H:%M:%S.%f",
     "%Y-%m-%dT%H:%M:%S",
@@ -96,8 +99,9 @@ class Contract(BaseModel):
     time_zone: str | None = None
     """The zone of the times: one with an offset from UTC becomes its wall time; null: such a time
     isn't read."""
-    conflict: Literal["later_file_then_later_row", "stop"] = "later_file_then_later_row"
-    """Which row stands where rows of one identity differ; `stop`: the office decides first."""
+    conflict: Literal["later_row", "later_file_then_later_row", "stop"] = "later_row"
+    """Which row of one identity stands; `stop`: the office decides first. Files are ordered by
+    name; with `later_row` the office decides where files differ."""
     plausible_years: tuple[int, int] | None = None
     """The first and the last year that a time may have without being shown as an anomaly."""
     shortest_handling_minutes: int | None = Field(None, ge=0)
