@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from orchestration.bulletin.layouts import Layout, load_layouts
 from orchestration.errors import InputError
+from orchestration.ingest.columns import identities
 from orchestration.settings_file import load_settings_file
 
 EMPTY = ("NULL", "null", "-", "－", "无", "/", "N/A")
@@ -118,6 +119,9 @@ class Contract(BaseModel):
                 raise ValueError(f"{what} given twice: {', '.join(twice)}")
         if unknown := sorted(set(self.identity) - set(self.kept_columns)):
             raise ValueError(f"identity isn't a kept column: {', '.join(unknown)}")
+        for text in self.timestamp_formats:
+            if ("%p" in text) != ("%I" in text) or ("%p" in text and "%H" in text):
+                raise ValueError(f"timestamp_formats: %I and %p go together, without %H: {text}")
         if self.time_zone and self.time_zone not in available_timezones():
             raise ValueError(f"unknown time_zone: {self.time_zone}")
         return self
@@ -159,6 +163,7 @@ def load_contracts(folder: Path) -> dict[str, Contract]:
         if contract.source == "bulletin":
             layouts = load_layouts(folder.parent / "layouts")
             contract = contract.model_copy(update={"layouts": layouts})
+        _check_identity(contract, path)
         contracts[contract.source] = contract
     if not contracts:
         raise InputError(
@@ -168,6 +173,23 @@ def load_contracts(folder: Path) -> dict[str, Contract]:
             action="补上契约文件，或改正 HOTLINE_EXPORTS",
         )
     return contracts
+
+
+def _check_identity(contract: Contract, path: Path) -> None:
+    """Refuse an identity by which the models can't tell rows apart."""
+    choices = identities().get(contract.source, [])
+    if not choices or contract.identity in choices or choices[0][0] not in contract.kept_columns:
+        return
+    lines = path.read_text(encoding="utf-8").splitlines()
+    line = next(number for number, text in enumerate(lines, 1) if text.startswith("identity"))
+    raise InputError(
+        code="bad_contract",
+        file=f"contracts/{path.name}",
+        row=line,
+        found=f"identity 为 [{', '.join(contract.identity)}]，模型不能按这些列区分各行",
+        expected="、".join(f"[{', '.join(choice)}]" for choice in choices),
+        action="改正契约文件后重新运行",
+    )
 
 
 def hash_key() -> bytes:

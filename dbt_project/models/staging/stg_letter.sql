@@ -39,16 +39,23 @@ resolved as (
     {{ resolved_units('mailbox', rules, rows='named') }}
 ),
 
+-- Two names of one unit are one assignment, so the unit identifies it where the name is known.
 identified as (
     select
         typed.*,
         resolved.unit_code,
         resolved.unit_count,
+        coalesce(resolved.unit_code, typed.written_name) as assigned_to,
         {{ instants(times, rules) }}
     from typed
     {{ join_resolved_unit() }}
 ),
 
+{% if 'unit_name' in rules.identity -%}
+repeated as (
+    {{ repeated_rows(['letter_id_text', 'assigned_to'], columns) }}
+),
+{%- else -%}
 written_again as (
     {{ written('mailbox', columns, rules, number='letter_id', is_repeated=true) }}
 ),
@@ -56,6 +63,7 @@ written_again as (
 repeated as (
     {{ repeated_rows(['letter_id_text'], columns, rows='written_again') }}
 ),
+{%- endif %}
 
 ambiguous as (
     {{ ambiguous_numbers('mailbox', 'letter_id', rules) }}
@@ -69,7 +77,8 @@ checked as (
         {{ repeated_columns() }},
         ambiguous.ambiguous_number,
         {{ reason(
-            'letter_id', rules, 'bad_identity', required=true, is_identity=true, number='letter_id'
+            'letter_id', rules, 'bad_identity', required=true, is_identity=true,
+            number='letter_id'
         ) }},
         {{ reason('mailbox', rules, 'unknown_value', required=true) }},
         {{ reason('dispatched_at', rules, 'bad_timestamp', required=true) }},

@@ -37,7 +37,10 @@ identified as (
 ),
 
 repeated as (
-    {{ repeated_rows(['suggestion_id', 'assigned_to'], columns) }}
+    {{ repeated_rows(
+        ['suggestion_id_text', 'assigned_to'] if 'unit_name' in rules.identity else ['suggestion_id_text'],
+        columns
+    ) }}
 ),
 
 ambiguous as (
@@ -52,7 +55,8 @@ checked as (
         {{ repeated_columns() }},
         ambiguous.ambiguous_number,
         {{ reason(
-            'suggestion_id', rules, 'bad_identity', required=true, is_identity=true, number='suggestion_id'
+            'suggestion_id', rules, 'bad_identity', required=true, is_identity=true,
+            number='suggestion_id'
         ) }},
         {{ reason('dispatched_at', rules, 'bad_timestamp', required=true) }},
         {{ unit_reason() }},

@@ -49,16 +49,23 @@ resolved as (
     {{ resolved_units('ticket', rules, rows='named') }}
 ),
 
+-- Two names of one unit are one assignment, so the unit identifies it where the name is known.
 identified as (
     select
         typed.*,
         resolved.unit_code,
         resolved.unit_count,
+        coalesce(resolved.unit_code, typed.written_name) as assigned_to,
         {{ instants(times, rules) }}
     from typed
     {{ join_resolved_unit() }}
 ),
 
+{% if 'unit_name' in rules.identity -%}
+repeated as (
+    {{ repeated_rows(['work_order_id_text', 'assigned_to'], columns) }}
+),
+{%- else -%}
 written_again as (
     {{ written('ticket', columns, rules, number='work_order_id', is_repeated=true) }}
 ),
@@ -66,6 +73,7 @@ written_again as (
 repeated as (
     {{ repeated_rows(['work_order_id_text'], columns, rows='written_again') }}
 ),
+{%- endif %}
 
 ambiguous as (
     {{ ambiguous_numbers('ticket', 'work_order_id', rules) }}
@@ -79,7 +87,8 @@ checked as (
         {{ repeated_columns() }},
         ambiguous.ambiguous_number,
         {{ reason(
-            'work_order_id', rules, 'bad_identity', required=true, is_identity=true, number='work_order_id'
+            'work_order_id', rules, 'bad_identity', required=true, is_identity=true,
+            number='work_order_id'
         ) }},
         {{ reason('received_at', rules, 'bad_timestamp') }},
         {{ reason('dispatched_at', rules, 'bad_timestamp', required=true) }},
