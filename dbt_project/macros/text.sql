@@ -38,7 +38,7 @@
     Cleaning is ten times as slow as seeing that there is nothing to clean. -#}
 {% macro clean_text(expression, rules) -%}
     {%- set blank = '[' ~ rules.spaces ~ rules.invisible ~ ']' -%}
-    {%- set marked = '^[=' ~ rules.apostrophes ~ ']' -%}
+    {%- set apostrophes = '^[' ~ rules.apostrophes ~ ']+' -%}
     {%- set visible = replace_all(expression, '[' ~ rules.invisible ~ ']') -%}
     {%- set ends = '^' ~ blank ~ '+|' ~ blank ~ '+$' -%}
     {%- set trimmed = replace_all(visible, ends) -%}
@@ -48,10 +48,10 @@
             '^[=' ~ rules.apostrophes ~ rules.spaces ~ ']|[' ~ rules.spaces ~ ']$|[' ~ rules.invisible ~ ']'
         ) }}
             then {{ expression }}
-        when {{ matches(trimmed, '^(="(.|\n)+"$|[' ~ rules.apostrophes ~ '])') }}
-            then {{ replace_all(replace_all(
-                trimmed, '^="|^[' ~ rules.apostrophes ~ ']+|"$'
-            ), ends) }}
+        when {{ matches(trimmed, '^="(.|\n)*"$') }}
+            then {{ replace_all(replace_all(replace_all(trimmed, '^="|"$'), apostrophes), ends) }}
+        when {{ matches(trimmed, apostrophes) }}
+            then {{ replace_all(replace_all(trimmed, apostrophes), ends) }}
         else {{ trimmed }}
     end
 {%- endmacro %}
@@ -84,7 +84,10 @@
     {%- set variants = rules.identity_variants -%}
     {%- set folded = namespace(text=expression) -%}
     {%- if variants.letter_case == ruling -%}
-        {%- set folded.text = 'upper(' ~ folded.text ~ ')' -%}
+        {#- Letters of ASCII: engines differ about others. -#}
+        {%- set folded.text = "case when " ~ matches(folded.text, '[a-z]') ~ " then translate("
+            ~ folded.text ~ ", 'abcdefghijklmnopqrstuvwxyz', 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') else "
+            ~ folded.text ~ " end" -%}
     {%- endif -%}
     {%- if variants.decimal_zero == ruling -%}
         {%- set folded.text = "case when " ~ matches(folded.text, '^[0-9]+[.]0+$')
