@@ -97,6 +97,11 @@ def test_lateness_is_decided_on_instants_by_models_and_recount(tmp_path, monkeyp
     site = tmp_path / "site"
     shutil.copytree(SITE, site)
     shutil.rmtree(site / "exports" / "2022Q2")
+    contract = site / "contracts" / "ticket.yml"
+    lines = contract.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if not line.startswith(("timestamp_formats", "time_zone"))]
+    zone = ['timestamp_formats: ["%Y-%m-%dT%H:%M:%S"]', "time_zone: America/New_York"]
+    contract.write_text("\n".join([*kept, *zone]), encoding="utf-8")
     folder = site / "exports" / "2022Q4"
     folder.mkdir()
     header = ["case_enquiry_id", "open_dt", "target_dt", "closed_dt", "ontime", "reason"]
@@ -115,7 +120,7 @@ def test_lateness_is_decided_on_instants_by_models_and_recount(tmp_path, monkeyp
     ran = hotline("run", "2022Q4", home=tmp_path / "home", exports=site / "exports")
     assert ran.status == 0, ran.out + ran.err
     assert read(
-        tmp_path / "home", "select work_order_id, is_on_time from marts.fct_ticket order by 1"
+        tmp_path / "home", "select work_order_id, is_on_time from facts.fct_ticket order by 1"
     ) == [("2", True), ("3", False), ("4", True), ("5", True)]
     assert read(
         tmp_path / "home", "select due_count, on_time_count from marts.hotline_district_quarter"
