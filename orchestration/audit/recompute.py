@@ -116,18 +116,23 @@ def _judged_by_instants(
     for column in ("finished_at", "deadline_at"):
         known = rows[column].dt.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward")
         is_repeated &= known.isna() & rows[column].notna()
-    for at, row in rows[is_repeated].iterrows():
-        (written,) = query(
-            home,
-            "select finished_at, deadline_at from raw.ticket where file_sha256 = ? "
-            "and row_number = ?",
-            [row["file_sha256"], int(row["row_number"])],
-        )
-        finished, deadline = (
-            _instant(written[column], rules) for column in ("finished_at", "deadline_at")
-        )
-        is_on_time[at] = finished is not None and deadline is not None and finished <= deadline
-    return is_on_time
+    in_time = [
+        at for at, row in rows[is_repeated].iterrows() if _is_written_in_time(home, rules, row)
+    ]
+    return is_on_time & ~is_repeated | rows.index.to_series().isin(in_time)
+
+
+def _is_written_in_time(home: Home, rules: Mapping[str, Any], row: "pd.Series[Any]") -> bool:
+    """Whether a ticket's row writes a finish at an instant no later than its deadline's."""
+    (written,) = query(
+        home,
+        "select finished_at, deadline_at from raw.ticket where file_sha256 = ? and row_number = ?",
+        [row["file_sha256"], int(row["row_number"])],
+    )
+    finished, deadline = (
+        _instant(written[column], rules) for column in ("finished_at", "deadline_at")
+    )
+    return finished is not None and deadline is not None and finished <= deadline
 
 
 def _instant(text: str, rules: Mapping[str, Any]) -> datetime | None:
