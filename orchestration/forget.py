@@ -34,6 +34,7 @@ import polars as pl
 
 from orchestration.audit.measures import BUSINESS_ID
 from orchestration.errors import InputError
+from orchestration.ingest.canonical import BLANKS
 from orchestration.ingest.contracts import Contract, hash_key
 from orchestration.ingest.erasure import (
     Erasure,
@@ -53,7 +54,6 @@ from orchestration.ingest.lake import (
     sha256_of,
     write_atomically,
 )
-from orchestration.ingest.tables import BLANKS
 from orchestration.lock import writer
 from orchestration.privacy import PrivacySettings, load_privacy_settings
 from orchestration.publication_log import (

@@ -197,6 +197,7 @@ def register_raw(
         published: Parquet files of the last versions of this quarter and the one before.
         reason: why the run changes what was published, if it does.
         basis_sha256: the hash of all that decides what is built.
+        published_facts: Parquet files of the facts of other published quarters.
 
     Returns:
         Current rows by source.
@@ -284,7 +285,9 @@ def register_raw(
             [row for contract in contracts.values() for row in _bounds(contract)],
         )
         for source in canonical_columns():
-            files_of = [file for file in current if file.source == source]
+            files_of = sorted(
+                (file for file in current if file.source == source), key=lambda file: file.file_name
+            )
             hashes = [file.file_sha256 for file in files_of]  # hexadecimal: no quote in them
             connection.execute(
                 f"create or replace view raw.{source} as "  # noqa: S608 (our own names)

@@ -5,7 +5,8 @@
 {% macro handling_flags(item) -%}
     {%- set due = in_quarter(item ~ '.dispatched_at') -%}
     {%- set handled = 'coalesce(' ~ item ~ '.finished_at < scope.quarter_end, false)' -%}
-    {%- set in_time = 'coalesce(' ~ item ~ '.finished_at <= ' ~ item ~ '.deadline_at, false)' -%}
+    {%- set in_time = 'coalesce(' ~ moment(item ~ '.finished_at') ~ ' <= '
+        ~ moment(item ~ '.deadline_at') ~ ', false)' -%}
     {{ due }} as is_due,
     {{ due }} and {{ handled }} as is_handled,
     {{ due }} and {{ handled }} and {{ in_time }} as is_on_time,

@@ -3,9 +3,9 @@
     In models of millions of rows no wide CTE is read twice: an engine would keep all of it. -#}
 
 {#- The written columns of an export, cleaned; null where the contract says that nothing is written.
-    `repeated_in`: only of the rows whose value in this column occurs more than once, so that the
-    others aren't cleaned for nothing. -#}
-{% macro written(source_name, columns, rules, repeated_in=none) -%}
+    `number` is the column of the number that identifies an item. `is_repeated`: only of the rows
+    whose number occurs more than once, so that the others aren't cleaned for nothing. -#}
+{% macro written(source_name, columns, rules, number=none, is_repeated=false) -%}
     select
         cleaned.file_sha256,
         cleaned.row_number,
@@ -24,18 +24,75 @@
             export.row_defect,
             export.file_order,
             {% for column in columns -%}
-            {{ clean_text('export.' ~ column) }} as {{ column }}{{ ',' if not loop.last }}
+            {{ identity_text('export.' ~ column, rules) if column == number
+                else clean_text('export.' ~ column, rules) }} as {{ column }}{{ ',' if not loop.last }}
             {% endfor -%}
         from {{ source('raw', source_name) }} as export
-        {%- if repeated_in %}
-        where {{ clean_text('export.' ~ repeated_in) }} in (
-            select {{ clean_text('again.' ~ repeated_in) }}
+        {%- if is_repeated %}
+        where {{ identity_text('export.' ~ number, rules) }} in (
+            select {{ identity_text('again.' ~ number, rules) }}
             from {{ source('raw', source_name) }} as again
-            group by {{ clean_text('again.' ~ repeated_in) }}
+            group by {{ identity_text('again.' ~ number, rules) }}
             having count(*) > 1
         )
         {%- endif %}
     ) as cleaned
+{%- endmacro %}
+
+{#- A cleaned identity; null where it is a formula, an error or a rounded number in an identity's place. -#}
+{% macro parse_identity(expression, rules) -%}
+    case when not {{ matches(expression, rules.bad_identity) }} then {{ expression }} end
+{%- endmacro %}
+
+{#- Numbers of which another one differs only by what the contract doesn't rule upon (letter case,
+    leading zeros, `.0`): nobody can tell whether they are the same. -#}
+{% macro ambiguous_numbers(source_name, number, rules) -%}
+    {%- if 'stop' in rules.identity_variants.values() %}
+    select distinct ambiguous_number
+    from (
+        select
+            form.number as ambiguous_number,
+            min(form.number) over (partition by form.loose) as least_number,
+            max(form.number) over (partition by form.loose) as greatest_number
+        from ({{ number_forms(source_name, number, rules) }}) as form
+        where form.loose in (
+            select other.loose
+            from ({{ number_forms(source_name, number, rules) }}) as other
+            where other.number <> other.loose
+        )
+    ) as compared
+    where least_number <> greatest_number
+    {%- else %}
+    select cast(null as {{ dbt.type_string() }}) as ambiguous_number
+    where false
+    {%- endif %}
+{%- endmacro %}
+
+{% macro number_forms(source_name, number, rules) -%}
+    select
+        canonical.number,
+        {{ folded_identity('canonical.number', rules, 'stop') }} as loose
+    from (
+        select {{ identity_text('export.' ~ number, rules) }} as number
+        from {{ source('raw', source_name) }} as export
+    ) as canonical
+{%- endmacro %}
+
+{% macro join_ambiguous(number) -%}
+    left join ambiguous on identified.{{ number }}_text = ambiguous.ambiguous_number
+{%- endmacro %}
+
+{#- The instants of times, as <column>_instant; see `parse_instant`. -#}
+{% macro instants(columns, rules) -%}
+    {%- for column in columns %}
+        {{ parse_instant('typed.' ~ column ~ '_text', 'typed.' ~ column, rules) }}
+            as {{ column }}_instant{{ ',' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{#- What moments are compared by: the instant, or the wall time where it decides. -#}
+{% macro moment(column) -%}
+    coalesce({{ column }}_instant, {{ column }})
 {%- endmacro %}
 
 {#- Joins the contract's code of each written value, as <column>_code.code. -#}
@@ -53,7 +110,7 @@
     on that day, and which. Names match exactly but for blanks, never nearly. An alias that names the
     group outranks one that doesn't: two bodies share a name and differ by group, and where no group
     is written a group-less alias decides. -#}
-{% macro resolved_units(source_name, day='cast(dispatched_at as date)', rows='typed') -%}
+{% macro resolved_units(source_name, rules, day='cast(dispatched_at as date)', rows='typed') -%}
     select
         name.written_name,
         name.evaluation_group,
@@ -75,7 +132,7 @@
     ) as name
     left join {{ ref('unit_alias') }} as alias
         on
-            {{ name_key('name.written_name') }} = {{ name_key('alias.alias_name') }}
+            {{ name_key('name.written_name', rules) }} = {{ name_key('alias.alias_name', rules) }}
             and alias.source in ('*', '{{ source_name }}')
             and (alias.evaluation_group is null or name.evaluation_group = alias.evaluation_group)
             and {{ is_valid_on('alias', 'name.valid_on') }}
@@ -92,9 +149,10 @@
 {%- endmacro %}
 
 {#- Rows of a CTE whose identity occurs more than once. What was written last stands (the later
-    file, then the later row), in the first row that writes it. content_occurrence: the how-manieth
-    row with this content a row is; content_age: 1 for the content that stands; standing_*: the row
-    that stands. -#}
+    file by name, then the later row), in the first row that writes it. content_occurrence: the
+    how-manieth row with this content a row is; content_age: 1 for the content that stands;
+    standing_*: the row that stands; files_differ: what was written last isn't the same in each file
+    that writes the identity. -#}
 {% macro repeated_rows(identity, columns, rows='identified') -%}
     {%- set keys = identity | join(', ') -%}
     {%- set content = keys ~ ', ' ~ columns | join('_text, ') ~ '_text' -%}
@@ -104,6 +162,9 @@
         row_number,
         content_occurrence,
         content_age,
+        min(case when file_age = 1 then content_age end) over (partition by {{ keys }})
+        <> max(case when file_age = 1 then content_age end) over (partition by {{ keys }})
+            as files_differ,
         first_value(file_sha256) over ({{ standing_first }}) as standing_file_sha256,
         first_value(row_number) over ({{ standing_first }}) as standing_row_number
     from (
@@ -116,6 +177,9 @@
                 row_number() over (
                     partition by {{ keys }} order by file_order desc, row_number desc
                 ) as age,
+                row_number() over (
+                    partition by {{ keys }}, file_sha256 order by row_number desc
+                ) as file_age,
                 row_number() over (
                     partition by {{ content }} order by file_order, row_number
                 ) as content_occurrence
@@ -134,6 +198,7 @@
 {% macro repeated_columns() -%}
     repeated.content_occurrence,
     repeated.content_age,
+    repeated.files_differ,
     repeated.standing_file_sha256,
     repeated.standing_row_number
 {%- endmacro %}
@@ -147,16 +212,24 @@
 
 {#- Whether a moment is before another. A day without a clock (midnight) may be any moment of it, so
     it isn't before a moment of the same day. -#}
-{% macro is_before(moment, other) -%}
-    {{ moment }} < {{ other }}
-    and {{ moment }} <> cast(cast({{ other }} as date) as timestamp)
+{% macro is_before(column, other) -%}
+    {{ moment(column) }} < {{ moment(other) }}
+    and {{ column }} <> cast(cast({{ other }} as date) as timestamp)
 {%- endmacro %}
 
 {#- What is wrong with a column, the first that applies. The columns of a defective row aren't judged,
     nor those of a row in whose place another one stands. `required`: true, false or a condition. -#}
-{% macro reason(column, unreadable=none, required=false, not_before=none, is_identity=false) -%}
+{% macro reason(
+    column, rules, unreadable=none, required=false, not_before=none, is_identity=false, number=none
+) -%}
     case
         when row_defect is not null then null
+        {%- if number %}
+        when ambiguous_number is not null then 'ambiguous_identity'
+        {%- endif %}
+        {%- if is_identity and rules.conflict == 'later_row' %}
+        when files_differ then 'conflicting_files'
+        {%- endif %}
         when content_age > 1 then {{ "'conflicting_duplicate'" if is_identity else 'null' }}
         {%- if required %}
         when {{ column }}_text is null{{ ' and ' ~ required if required is string }}
@@ -164,6 +237,9 @@
         {%- endif %}
         {%- if unreadable %}
         when {{ column }}_text is not null and {{ column }} is null then '{{ unreadable }}'
+        {%- endif %}
+        {%- if unreadable == 'bad_timestamp' and rules.clock_changes %}
+        when {{ column }} is not null and {{ column }}_instant is null then 'ambiguous_time'
         {%- endif %}
         {%- if not_before %}
         when {{ is_before(column, not_before) }} then 'impossible_order'

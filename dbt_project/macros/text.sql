@@ -18,7 +18,9 @@
         {%- endif -%}
     {%- endif -%}
     {{ return({
-        'empty': ['NULL'], 'expected': [], 'serial_epoch': none,
+        'spaces': '\\x{1}-\\x{20}', 'invisible': '\\x{200b}', 'apostrophes': "'", 'full_width': '０',
+        'half_width': '0', 'clean_identity': '[0-9A-Z]+', 'bad_identity': '^=', 'identity': [],
+        'identity_variants': {}, 'empty': ['NULL'], 'expected': [], 'serial_epoch': none,
         'moment_formats': ['%Y-%m-%d %H:%M:%S'], 'moment_shape': '.+',
         'day_formats': ['%Y-%m-%d'], 'day_shape': '.+'
     }) }}
@@ -31,35 +33,98 @@
     {%- endfor -%}
 {%- endmacro %}
 
-{#- Blanks of every kind: also full-width, no-break and zero-width ones and a byte order mark. -#}
-{% macro blanks() -%}
-    {{ return(
-        ' \t\n\x0b\x0c\r\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009'
-        ~ '\u200a\u200b\u200c\u200d\u2028\u2029\u202f\u205f\u2060\u3000\ufeff'
-    ) }}
-{%- endmacro %}
-
-{#- Written text without the blanks around it; what is nothing but blanks is ''. -#}
-{% macro clean_text(expression) -%}
-    {{ return(adapter.dispatch('clean_text')(expression)) }}
-{%- endmacro %}
-
-{% macro duckdb__clean_text(expression) -%}
-    {#- Trimming so many characters is ten times as slow as seeing that there is nothing to trim. #}
+{#- Written text as orchestration/ingest/canonical.py cleans it, whose patterns `rules` are: no
+    blanks around it, no invisible marks, no `="…"` and no leading apostrophe; of blanks alone: ''.
+    Cleaning is ten times as slow as seeing that there is nothing to clean. -#}
+{% macro clean_text(expression, rules) -%}
+    {%- set blank = '[' ~ rules.spaces ~ rules.invisible ~ ']' -%}
+    {%- set apostrophes = '^[' ~ rules.apostrophes ~ ']+' -%}
+    {%- set visible = replace_all(expression, '[' ~ rules.invisible ~ ']') -%}
+    {%- set ends = '^' ~ blank ~ '+|' ~ blank ~ '+$' -%}
+    {%- set trimmed = replace_all(visible, ends) -%}
     case
-        when regexp_matches({{ expression }}, '^[{{ blanks() }}]|[{{ blanks() }}]$')
-            then trim({{ expression }}, '{{ blanks() }}')
-        else {{ expression }}
+        when not {{ matches(
+            expression,
+            '^[=' ~ rules.apostrophes ~ rules.spaces ~ ']|[' ~ rules.spaces ~ ']$|[' ~ rules.invisible ~ ']'
+        ) }}
+            then {{ expression }}
+        when {{ matches(trimmed, '^="(.|\n)*"$') }}
+            then {{ replace_all(replace_all(replace_all(trimmed, '^="|"$'), apostrophes), ends) }}
+        when {{ matches(trimmed, apostrophes) }}
+            then {{ replace_all(replace_all(trimmed, apostrophes), ends) }}
+        else {{ trimmed }}
     end
 {%- endmacro %}
 
 {#- A name as it is compared: to the letter, but without blanks, which nobody sees in a cell. -#}
-{% macro name_key(expression) -%}
-    {{ return(adapter.dispatch('name_key')(expression)) }}
+{% macro name_key(expression, rules) -%}
+    {{ replace_all(expression, '[' ~ rules.spaces ~ rules.invisible ~ ']') }}
 {%- endmacro %}
 
-{% macro duckdb__name_key(expression) -%}
-    translate({{ expression }}, '{{ blanks() }}', '')
+{#- The canonical form of a written identity, as `canonical_identity` in
+    orchestration/ingest/canonical.py. Most are canonical as they are written. -#}
+{% macro identity_text(expression, rules) -%}
+    {%- set half = 'translate(' ~ name_key(expression, rules) ~ ', ' ~ literal(rules.full_width)
+        ~ ', ' ~ literal(rules.half_width) ~ ')' -%}
+    {%- set apostrophes = '^[' ~ rules.apostrophes ~ ']+|[' ~ rules.apostrophes ~ ']+$' -%}
+    {%- set canonical -%}
+    case
+        when {{ matches(expression, '^' ~ rules.clean_identity ~ '$') }} then {{ expression }}
+        when {{ matches(half, '^=?".*"$') }}
+            then {{ replace_all(replace_all(half, '^=?"+|"+$'), apostrophes) }}
+        else {{ replace_all(half, apostrophes) }}
+    end
+    {%- endset -%}
+    {{ folded_identity(canonical, rules, 'same') }}
+{%- endmacro %}
+
+{#- A canonical identity without the differences that the contract rules upon in such a way
+    (`same`, `stop`), as `fold` in orchestration/ingest/canonical.py. -#}
+{% macro folded_identity(expression, rules, ruling) -%}
+    {%- set variants = rules.identity_variants -%}
+    {%- set folded = namespace(text=expression) -%}
+    {%- if variants.letter_case == ruling -%}
+        {#- Letters of ASCII: engines differ about others. -#}
+        {%- set folded.text = "case when " ~ matches(folded.text, '[a-z]') ~ " then translate("
+            ~ folded.text ~ ", 'abcdefghijklmnopqrstuvwxyz', 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') else "
+            ~ folded.text ~ " end" -%}
+    {%- endif -%}
+    {%- if variants.decimal_zero == ruling -%}
+        {%- set folded.text = "case when " ~ matches(folded.text, '^[0-9]+[.]0+$')
+            ~ " then split_part(" ~ folded.text ~ ", '.', 1) else " ~ folded.text ~ " end" -%}
+    {%- endif -%}
+    {%- if variants.leading_zeros == ruling -%}
+        {%- set folded.text = "case when " ~ matches(folded.text, '^0+[1-9][0-9]*$')
+            ~ " then " ~ replace_all(folded.text, '^0+') ~ " else " ~ folded.text ~ " end" -%}
+    {%- endif -%}
+    {{ folded.text }}
+{%- endmacro %}
+
+{#- A text as SQL writes it. -#}
+{% macro literal(text) -%}
+    {{ return(adapter.dispatch('literal')(text)) }}
+{%- endmacro %}
+
+{% macro duckdb__literal(text) -%}
+    '{{ text | replace("'", "''") }}'
+{%- endmacro %}
+
+{#- Whether a part of a text fits a pattern. -#}
+{% macro matches(expression, pattern) -%}
+    {{ return(adapter.dispatch('matches')(expression, pattern)) }}
+{%- endmacro %}
+
+{% macro duckdb__matches(expression, pattern) -%}
+    regexp_matches({{ expression }}, {{ literal(pattern) }})
+{%- endmacro %}
+
+{#- A text without its parts that fit a pattern. -#}
+{% macro replace_all(expression, pattern) -%}
+    {{ return(adapter.dispatch('replace_all')(expression, pattern)) }}
+{%- endmacro %}
+
+{% macro duckdb__replace_all(expression, pattern) -%}
+    regexp_replace({{ expression }}, {{ literal(pattern) }}, '', 'g')
 {%- endmacro %}
 
 {#- A timestamp from cleaned text, null where it fits none of the contract's formats. Full-width
@@ -70,11 +135,16 @@
     {{ return(adapter.dispatch('parse_timestamp')(expression, rules, whole_day)) }}
 {%- endmacro %}
 
+{#- A written time with plain digits and signs, and AM and PM for 上午 and 下午. -#}
+{% macro plain_time(expression) -%}
+    {{ return("replace(replace(translate(" ~ expression
+        ~ ", '０１２３４５６７８９：／－．\u00a0\u3000', '0123456789:/-.  '), '上午', 'AM'), '下午', 'PM')") }}
+{%- endmacro %}
+
 {% macro duckdb__parse_timestamp(expression, rules, whole_day) -%}
     {#- The shape is checked first, as strptime is lenient. Most text is plain already: only the
         rest pays for the slow steps. -#}
-    {%- set plain = "replace(replace(translate(" ~ expression
-        ~ ", '０１２３４５６７８９：／－．\u00a0\u3000', '0123456789:/-.  '), '上午', 'AM'), '下午', 'PM')" -%}
+    {%- set plain = plain_time(expression) -%}
     {%- set days = " + interval '86399' second" if whole_day -%}
     {%- set serial = '\d{5}(\.\d+)?' -%}
     case
@@ -107,6 +177,53 @@
     end
 {%- endmacro %}
 
+{#- The instant of a written time, in UTC; `wall` is what `parse_timestamp` made of it. Null where the
+    contract's zone never changes its clocks (the wall time decides then), and where a time without
+    an offset lies in an hour that its clocks repeat or skip: such a time isn't known for certain. -#}
+{% macro parse_instant(expression, wall, rules) -%}
+    {%- if not rules.clock_changes -%}
+    case when false then {{ wall }} end
+    {%- else -%}
+    {%- set instant = wall_to_utc(wall, rules.time_zone) -%}
+    case
+        when {{ matches(plain_time(expression), '^(?:' ~ rules.zoned_shape ~ ')$') }}
+            then {{ adapter.dispatch('zoned_instant')(expression, rules) }}
+        when
+            {% if rules.day_formats -%}
+            {{ matches(plain_time(expression), '^(?:' ~ rules.day_shape ~ ')$') }} or
+            {%- endif %} (
+                {{ utc_to_wall(instant, rules.time_zone) }} = {{ wall }}
+                {%- for shift in ['- interval \'60\'', '+ interval \'60\'', '- interval \'30\'', '+ interval \'30\''] %}
+                and {{ utc_to_wall(instant ~ ' ' ~ shift ~ ' minute', rules.time_zone) }} <> {{ wall }}
+                {%- endfor %}
+            )
+            then {{ instant }}
+    end
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro duckdb__zoned_instant(expression, rules) -%}
+    timezone('UTC', try_strptime(
+        regexp_replace({{ plain_time(expression) }}, '[Zz]$', '+00:00'), [{{ quoted(rules.zoned_formats) }}]
+    ))
+{%- endmacro %}
+
+{% macro wall_to_utc(wall, zone) -%}
+    {{ return(adapter.dispatch('wall_to_utc')(wall, zone)) }}
+{%- endmacro %}
+
+{% macro duckdb__wall_to_utc(wall, zone) -%}
+    timezone('UTC', timezone('{{ zone }}', {{ wall }}))
+{%- endmacro %}
+
+{% macro utc_to_wall(instant, zone) -%}
+    {{ return(adapter.dispatch('utc_to_wall')(instant, zone)) }}
+{%- endmacro %}
+
+{% macro duckdb__utc_to_wall(instant, zone) -%}
+    timezone('{{ zone }}', timezone('UTC', {{ instant }}))
+{%- endmacro %}
+
 {#- A number from cleaned text as decimal(18, 6), null where it can't be read; 2.77% is 0.0277,
     1,234 is 1234 (a comma stands before three digits), full-width digits count as digits. -#}
 {% macro parse_number(expression) -%}
@@ -130,18 +247,20 @@
 
 {#- Spark: Java's patterns of time and of text, and backslashes doubled in literals. -#}
 
-{% macro spark__clean_text(expression) -%}
-    trim(both '{{ blanks() }}' from {{ expression }})
+{% macro spark__literal(text) -%}
+    '{{ text | replace("\\", "\\\\") | replace("'", "\\'") }}'
 {%- endmacro %}
 
-{% macro spark__name_key(expression) -%}
-    {{ return(duckdb__name_key(expression)) }}
+{% macro spark__matches(expression, pattern) -%}
+    {{ expression }} rlike {{ literal(pattern) }}
+{%- endmacro %}
+
+{% macro spark__replace_all(expression, pattern) -%}
+    regexp_replace({{ expression }}, {{ literal(pattern) }}, '')
 {%- endmacro %}
 
 {% macro spark__parse_timestamp(expression, rules, whole_day) -%}
-    {%- set plain = "regexp_replace(replace(replace(translate(" ~ expression
-        ~ ", '０１２３４５６７８９：／－．\u00a0\u3000', '0123456789:/-.  '), '上午', 'AM'), '下午', 'PM'), "
-        ~ "' +', ' ')" -%}
+    {%- set plain = "regexp_replace(" ~ plain_time(expression) ~ ", ' +', ' ')" -%}
     {%- set days = " + interval '86399' second" if whole_day -%}
     case
         {%- if rules.moment_formats %}
@@ -149,16 +268,7 @@
             then {{ spark_first_parsed('to_timestamp_ntz', plain, rules.moment_formats) }}
         {%- if rules.zoned_formats %}
         when {{ spark_fits(plain, rules.zoned_shape) }}
-            then convert_timezone(
-                'UTC',
-                '{{ rules.time_zone }}',
-                cast({{ spark_first_parsed(
-                    'to_timestamp_ltz',
-                    "regexp_replace(regexp_replace(" ~ plain ~ ", '[Zz]$', '+00:00'), "
-                    ~ "'([+-][0-9]{2})([0-9]{2})$', '$1:$2')",
-                    rules.zoned_formats
-                ) }} as timestamp_ntz)
-            )
+            then {{ utc_to_wall(spark__zoned_instant(expression, rules), rules.time_zone) }}
         {%- endif %}
         {%- endif %}
         {%- if rules.day_formats %}
@@ -175,6 +285,24 @@
         {%- endif %}
         else cast(null as timestamp_ntz)
     end
+{%- endmacro %}
+
+{% macro spark__zoned_instant(expression, rules) -%}
+    cast({{ spark_first_parsed(
+        'to_timestamp_ltz',
+        "regexp_replace(regexp_replace(regexp_replace(regexp_replace(" ~ plain_time(expression)
+        ~ ", ' +', ' '), '[Zz]$', '+00:00'), '([+-][0-9]{2})([0-9]{2})$', '$1:$2'), "
+        ~ "'([+-][0-9]{2})$', '$1:00')",
+        rules.zoned_formats
+    ) }} as timestamp_ntz)
+{%- endmacro %}
+
+{% macro spark__wall_to_utc(wall, zone) -%}
+    convert_timezone('{{ zone }}', 'UTC', {{ wall }})
+{%- endmacro %}
+
+{% macro spark__utc_to_wall(instant, zone) -%}
+    convert_timezone('UTC', '{{ zone }}', {{ instant }})
 {%- endmacro %}
 
 {% macro spark__parse_number(expression) -%}
@@ -212,7 +340,8 @@
     {%- set parts = [pieces[0]] -%}
     {%- for piece in pieces[1:] -%}
         {%- set letter = letters[piece[0]] -%}
-        {%- set touches = (not loop.first and parts[-1] == '') or (not loop.last and piece[1:] == '') -%}
+        {%- set touches = (not loop.first and parts[-1] == '' and pieces[loop.index - 1][0] != 'p')
+            or (not loop.last and piece[1:] == '' and pieces[loop.index + 1][0] != 'p') -%}
         {%- do parts.append(letter * 2 if touches and letter | length == 1 and letter != 'a' else letter) -%}
         {%- set literal = piece[1:] -%}
         {%- do parts.append(modules.re.sub('([A-Za-z]+)', "'\\1'", literal)) -%}

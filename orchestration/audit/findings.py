@@ -34,6 +34,19 @@ class Reason:
 REASONS = {
     "missing_value": Reason("空的", "必填的值", "在来源系统补填后重新导出"),
     "bad_timestamp": Reason("不是日期时间", "契约登记的日期时间写法", "改正后重新导出，或登记写法"),
+    "ambiguous_time": Reason(
+        "本地时钟拨快、拨慢时跳过或重复的时刻",
+        "能确定先后的时刻",
+        "导出时写上与 UTC 的时差（如 -05:00）",
+    ),
+    "bad_identity": Reason(
+        "公式、错误值或用科学计数法写的编号", "来源系统里的完整编号", "把编号存为文本后重新导出"
+    ),
+    "ambiguous_identity": Reason(
+        "与另一编号只差大小写、前导零或「.0」",
+        "同一编号同一种写法",
+        "改成来源系统里的写法；或在契约 identity_variants 写明是否同一编号",
+    ),
     "bad_number": Reason("不是数字", "数字或百分数", "对照原件改正"),
     "unknown_value": Reason("契约里没有的取值", "契约 values 中的取值", "改正，或在契约登记该取值"),
     "unknown_unit": Reason(
@@ -43,6 +56,11 @@ REASONS = {
     "impossible_order": Reason("早于交办时间", "交办之后的时间", "在来源系统核实后重新导出"),
     "conflicting_duplicate": Reason(
         "编号重复而内容不同", "一个编号一行", "核实以哪行为准后重新导出"
+    ),
+    "conflicting_files": Reason(
+        "编号相同而内容不同的行在不同的文件里",
+        "更正后的整份文件替换旧文件，一个编号一种内容",
+        "只留以之为准的文件，或在契约 conflict 写明按文件名先后",
     ),
     "malformed_row": Reason("格数不对或引号不配对", "与列名相同的格数", "检查逗号与引号后重新导出"),
     "undecodable": Reason("有不能解码的字节", "UTF-8 或 GB18030 的文字", "在来源系统重新导出"),

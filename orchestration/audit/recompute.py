@@ -3,8 +3,12 @@
 An auditor may distrust one engine; two that share no code have to agree on every cell.
 """
 
+import json
+import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,6 +18,7 @@ import pandas as pd
 
 from orchestration.audit.check_results import CheckResult
 from orchestration.composite_index import COUNTS, RATES, composite_index
+from orchestration.ingest.canonical import clean_text
 from orchestration.quarters import Quarter
 from orchestration.rounding import half_up
 from orchestration.settings import Home
@@ -21,6 +26,7 @@ from orchestration.warehouse import bare_connection, query, quoted
 
 BATCH_VECTORS = 128  # of 2048 rows each
 CODES = ("unit_code", "callback_result")
+PLACE = ("file_sha256", "row_number")
 
 
 def recompute(home: Home, quarter: Quarter, folder: Path) -> list[CheckResult]:
@@ -73,13 +79,25 @@ def _counts(home: Home, quarter: Quarter, folder: Path) -> dict[str, Counter[str
             if count:  # categories that no row is of are counted too
                 counts[measure][str(unit_code)] += int(count)
 
-    ticket = ("unit_code", "dispatched_at", "finished_at", "deadline_at", "is_rework")
+    ticket: tuple[str, ...] = (
+        "unit_code",
+        "dispatched_at",
+        "finished_at",
+        "deadline_at",
+        "is_rework",
+    )
+    clocks = _rules_of_changed_clocks(home)
+    if clocks:
+        ticket += PLACE
     for rows in _frames(home, folder / "fct_ticket.parquet", ticket):
         due = rows[(rows["dispatched_at"] >= start) & (rows["dispatched_at"] < end)]
         handled = due[due["finished_at"] < end]
         add("due_count", due)
         add("handled_count", handled)
-        add("on_time_count", handled[handled["finished_at"] <= handled["deadline_at"]])
+        is_on_time = handled["finished_at"] <= handled["deadline_at"]
+        if clocks:
+            is_on_time = _judged_by_instants(home, clocks, handled, is_on_time)
+        add("on_time_count", handled[is_on_time])
         add("rework_count", due[due["is_rework"].astype(bool)])
     callback = ("unit_code", "called_back_at", "callback_result")
     for rows in _frames(home, folder / "fct_callback.parquet", callback):
@@ -87,6 +105,56 @@ def _counts(home: Home, quarter: Quarter, folder: Path) -> dict[str, Counter[str
         add("callback_count", completed)
         add("dissatisfied_count", completed[completed["callback_result"] == "dissatisfied"])
     return counts
+
+
+def _rules_of_changed_clocks(home: Home) -> Mapping[str, Any] | None:
+    """How tickets' times are written, where their zone's clocks are changed."""
+    (found,) = query(home, "select max(rules) as rules from raw.contract where source = 'ticket'")
+    rules: Mapping[str, Any] = json.loads(found["rules"] or "{}")
+    return rules if rules.get("clock_changes") else None
+
+
+def _judged_by_instants(
+    home: Home, rules: Mapping[str, Any], rows: pd.DataFrame, is_on_time: "pd.Series[bool]"
+) -> "pd.Series[bool]":
+    """Decide anew where both times lie in an hour that clocks repeat, from what was written."""
+    zone = rules["time_zone"]
+    is_repeated = pd.Series(True, index=rows.index)
+    for column in ("finished_at", "deadline_at"):
+        known = rows[column].dt.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward")
+        is_repeated &= known.isna() & rows[column].notna()
+    in_time = [
+        at for at, row in rows[is_repeated].iterrows() if _is_written_in_time(home, rules, row)
+    ]
+    return is_on_time & ~is_repeated | rows.index.to_series().isin(in_time)
+
+
+def _is_written_in_time(home: Home, rules: Mapping[str, Any], row: "pd.Series[Any]") -> bool:
+    """Whether a ticket's row writes a finish at an instant no later than its deadline's."""
+    (written,) = query(
+        home,
+        "select finished_at, deadline_at from raw.ticket where file_sha256 = ? and row_number = ?",
+        [row["file_sha256"], int(row["row_number"])],
+    )
+    finished, deadline = (
+        _instant(written[column], rules) for column in ("finished_at", "deadline_at")
+    )
+    return finished is not None and deadline is not None and finished <= deadline
+
+
+def _instant(text: str, rules: Mapping[str, Any]) -> datetime | None:
+    """The instant that a time with an offset writes; None for a time without one."""
+    text = re.sub(
+        r"([+-]\d\d)$",
+        r"\g<1>:00",
+        re.sub("[Zz]$", "+00:00", unicodedata.normalize("NFKC", clean_text(text))),
+    )
+    for form in rules["zoned_formats"]:
+        try:
+            return datetime.strptime(text, form).astimezone(UTC)
+        except ValueError:
+            continue
+    return None
 
 
 def _frames(home: Home, file: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from orchestration.bulletin.layouts import Layout, load_layouts
 from orchestration.errors import InputError
+from orchestration.ingest.columns import identities
 from orchestration.settings_file import load_settings_file
 
 EMPTY = ("NULL", "null", "-", "－", "无", "/", "N/A")
@@ -24,7 +25,10 @@ TIMESTAMP_FORMATS = (
     *(
         f"{day}{time}"
         for day in ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日")
-        for time in (" %H:%M:%S", " %H:%M", "", " %I:%M:%S %p", " %I:%M %p")
+        for time in (
+            *(" %H:%M:%S", " %H:%M", "", " %I:%M:%S %p", " %I:%M %p"),
+            *(" %p%I:%M:%S", " %p%I:%M", " %p %I:%M:%S", " %p %I:%M"),
+        )
     ),
     "%Y-%m-%d %H:%M:%S.%f",
     "%Y-%m-%dT%H:%M:%S",
@@ -55,6 +59,24 @@ class Column(BaseModel):
         return (self.label, *self.aliases)
 
 
+Variant = Literal["same", "different", "stop"]
+
+
+class IdentityVariants(BaseModel):
+    """Whether identities that differ only by this are the same; `stop`: the office decides first.
+
+    What nobody sees in a cell (blanks, marks, full width) never makes another identity.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    letter_case: Variant = "stop"
+    leading_zeros: Variant = "stop"
+    """Of an identity of digits alone: 00123 and 123."""
+    decimal_zero: Variant = "stop"
+    """Of an identity of digits alone: 123.0 and 123."""
+
+
 class Contract(BaseModel):
     """One source: its columns, and what identifies a row."""
 
@@ -63,6 +85,7 @@ class Contract(BaseModel):
     source: str = Field(pattern=IDENTIFIER)
     label: str
     identity: tuple[str, ...]
+    identity_variants: IdentityVariants = IdentityVariants()
     columns: tuple[Column, ...]
     optional: bool = False
     ignored_sheets: tuple[str, ...] = ()
@@ -89,8 +112,9 @@ class Contract(BaseModel):
     time_zone: str | None = None
     """The zone of the times: one with an offset from UTC becomes its wall time; null: such a time
     isn't read."""
-    conflict: Literal["later_file_then_later_row", "stop"] = "later_file_then_later_row"
-    """Which row stands where rows of one identity differ; `stop`: the office decides first."""
+    conflict: Literal["later_row", "later_file_then_later_row", "stop"] = "later_row"
+    """Which row of one identity stands; `stop`: the office decides first. Files are ordered by
+    name; with `later_row` the office decides where files differ."""
     plausible_years: tuple[int, int] | None = None
     """The first and the last year that a time may have without being shown as an anomaly."""
     shortest_handling_minutes: int | None = Field(None, ge=0)
@@ -107,6 +131,9 @@ class Contract(BaseModel):
                 raise ValueError(f"{what} given twice: {', '.join(twice)}")
         if unknown := sorted(set(self.identity) - set(self.kept_columns)):
             raise ValueError(f"identity isn't a kept column: {', '.join(unknown)}")
+        for text in self.timestamp_formats:
+            if ("%p" in text) != ("%I" in text) or ("%p" in text and "%H" in text):
+                raise ValueError(f"timestamp_formats: %I and %p go together, without %H: {text}")
         if self.time_zone and self.time_zone not in available_timezones():
             raise ValueError(f"unknown time_zone: {self.time_zone}")
         return self
@@ -148,6 +175,7 @@ def load_contracts(folder: Path) -> dict[str, Contract]:
         if contract.source == "bulletin":
             layouts = load_layouts(folder.parent / "layouts")
             contract = contract.model_copy(update={"layouts": layouts})
+        _check_identity(contract, path)
         contracts[contract.source] = contract
     if not contracts:
         raise InputError(
@@ -157,6 +185,23 @@ def load_contracts(folder: Path) -> dict[str, Contract]:
             action="补上契约文件，或改正 HOTLINE_EXPORTS",
         )
     return contracts
+
+
+def _check_identity(contract: Contract, path: Path) -> None:
+    """Refuse an identity by which the models can't tell rows apart."""
+    choices = identities().get(contract.source, [])
+    if not choices or contract.identity in choices or choices[0][0] not in contract.kept_columns:
+        return
+    lines = path.read_text(encoding="utf-8").splitlines()
+    line = next(number for number, text in enumerate(lines, 1) if text.startswith("identity"))
+    raise InputError(
+        code="bad_contract",
+        file=f"contracts/{path.name}",
+        row=line,
+        found=f"identity 为 [{', '.join(contract.identity)}]，模型不能按这些列区分各行",
+        expected="、".join(f"[{', '.join(choice)}]" for choice in choices),
+        action="改正契约文件后重新运行",
+    )
 
 
 def hash_key() -> bytes:

@@ -24,9 +24,9 @@ from dataclasses import asdict, dataclass
 import polars as pl
 
 from orchestration.errors import InputError
+from orchestration.ingest.canonical import BLANKS
 from orchestration.ingest.columns import LAKE_COLUMNS, canonical_columns
 from orchestration.ingest.contracts import Contract, hash_key
-from orchestration.ingest.tables import BLANKS
 from orchestration.settings import Home
 
 TOMBSTONE = "forgotten-"

@@ -25,10 +25,11 @@ from polars.io.plugins import register_io_source
 from orchestration import progress
 from orchestration.errors import InputError
 from orchestration.ingest.arrival import exports_in
+from orchestration.ingest.canonical import clean_text
 from orchestration.ingest.contracts import Column, Contract, hash_key
 from orchestration.ingest.erasure import read_erasures, rule_for
 from orchestration.ingest.readers import find_parts, open_table
-from orchestration.ingest.tables import BLANKS, ROW_DEFECT, ROW_NUMBER, Part
+from orchestration.ingest.tables import ROW_DEFECT, ROW_NUMBER, Part
 from orchestration.quarters import Quarter
 from orchestration.settings import Home
 
@@ -333,9 +334,9 @@ def _write_rows(
 def pseudonym(key: bytes, value: str) -> str | None:
     """A keyed hash: the same person has the same pseudonym, which nobody without the key can try.
 
-    Blanks around a value don't make another person of it.
+    Blanks around a value and marks that nobody sees don't make another person of it.
     """
-    text = value.strip(BLANKS)
+    text = clean_text(value)
     return hmac.digest(key, text.encode(), "sha256").hex() if text else None
 
 

@@ -6,9 +6,12 @@ lenient (it reads 2022041 as a day): so the shapes are made here.
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from orchestration.errors import InputError
+from orchestration.ingest.canonical import RULES
 from orchestration.ingest.contracts import Contract
 
 DIRECTIVES = {
@@ -24,7 +27,10 @@ DIRECTIVES = {
     "b": "[A-Za-z]{3}",
     "B": "[A-Za-z]+",
 }
-OFFSET = r" ?(?:[Zz]|[+-](?:0\d|1[0-4]):?[0-5]\d)"  # from UTC
+OFFSET = r" ?(?:[Zz]|[+-](?:0\d|1[0-4])(?::?[0-5]\d)?)"  # from UTC
+# Earlier times are those of no period that is loaded: China changed its clocks until 1991.
+CLOCKS_MATTER_FROM = 1992
+LAST_LISTED_CHANGE = 2037
 SERIAL_EPOCHS = {1900: "1899-12-30", 1904: "1904-01-01"}  # 1900 counts a 29 February 1900
 
 
@@ -48,20 +54,42 @@ def written_rules(contract: Contract) -> dict[str, Any]:
             expected="、".join(f"%{directive}" for directive in DIRECTIVES),
             action="改正契约文件后重新运行",
         ) from error
-    return shapes | {
-        "moment_formats": moments,
-        "day_formats": days,
-        "zoned_formats": zoned,
-        "zoned_shape": f"(?:{shapes['moment_shape']}){OFFSET}",
-        "time_zone": contract.time_zone,
-        "empty": list(contract.empty),
-        "serial_epoch": SERIAL_EPOCHS.get(contract.excel_serial_dates or 0),
-        "expected": [
-            column.name
-            for column in contract.columns
-            if column.personal is None and not column.optional
-        ],
-    }
+    return (
+        RULES
+        | shapes
+        | {
+            "moment_formats": moments,
+            "day_formats": days,
+            "zoned_formats": zoned,
+            "zoned_shape": f"(?:{shapes['moment_shape']}){OFFSET}",
+            "time_zone": contract.time_zone,
+            "clock_changes": _has_clock_changes(contract),
+            "conflict": contract.conflict,
+            "identity": list(contract.identity),
+            "identity_variants": contract.identity_variants.model_dump(),
+            "empty": list(contract.empty),
+            "serial_epoch": SERIAL_EPOCHS.get(contract.excel_serial_dates or 0),
+            "expected": [
+                column.name
+                for column in contract.columns
+                if column.personal is None and not column.optional
+            ],
+        }
+    )
+
+
+def _has_clock_changes(contract: Contract) -> bool:
+    """Whether the clocks of the contract's zone are changed in years that its times may have."""
+    if not contract.time_zone:
+        return False
+    zone = ZoneInfo(contract.time_zone)
+    first = (contract.plausible_years or (CLOCKS_MATTER_FROM,))[0]
+    months = (
+        datetime(year, month, 1, tzinfo=zone)
+        for year in range(max(first, 1), LAST_LISTED_CHANGE + 1)
+        for month in range(1, 13)
+    )
+    return len({month.utcoffset() for month in months}) > 1
 
 
 def _shape(formats: Iterable[str]) -> str:
@@ -78,7 +106,9 @@ def _pattern(text: str) -> str:
             continue
         part = DIRECTIVES[directive]
         touches = any(
-            tokens[near][0] for near in (position - 1, position + 1) if 0 <= near < len(tokens)
+            tokens[near][0] not in ("", "p")
+            for near in (position - 1, position + 1)
+            if 0 <= near < len(tokens)
         )
         parts.append(part.replace("{1,2}", "{2}") if touches else part)
     return "".join(parts)

@@ -22,6 +22,8 @@ TIMES = [
     *(
         "2022年4月1日",
         "2022/4/1 下午3:05",
+        "2022/4/1 3:05 PM",
+        "2022-04-01 09:05:00+08",
         "２０２２／４／１　９：０５",
         "2022-04-01T09:05:00",
         "2022-04-01T01:05:00Z",
@@ -34,7 +36,11 @@ NUMBERS = [
     *("1", "2.77%", "1,234", "1,23", "12,345.678", "-5", "＋３", "100％", "abc", "1e5", ".5", "5."),
     *("99999999999999", "0.0000005", "0.0000015", "12,345,678.9%", ""),
 ]
-BLANKS = ["　a b\t", "\xa0", "\ufeffx\u200b", "", "区 人\u3000社局"]
+BLANKS = [
+    *("　a b\t", "\xa0", "\ufeffx\u200b", "", "区 人\u3000社局"),
+    *('="区\u202a人"', "\u2018x", "\u200e\u2019y\u00ad"),
+]
+IDENTITIES = ["YX1", '="YX1"', "Ｙ X\u200b１", "\u2018YX1", "001", "yx1", "1.0", "Ｙ＼１", '"YX1"']
 RATIOS = [(1, 3), (-2, 3), (201, 20000), (0, 5), (5, 0), (1000000000000, 7), (19999, 20000)]
 
 
@@ -46,7 +52,13 @@ def question() -> str:
     asked = [
         ("t", _quoted(TIMES), "parse_timestamp('v', rules)", "parse_timestamp('v', rules, true)"),
         ("n", _quoted(NUMBERS), "parse_number('v')", "parse_number('v')"),
-        ("b", _quoted(BLANKS), "clean_text('v')", "name_key('v')"),
+        ("b", _quoted(BLANKS), "clean_text('v', rules)", "name_key('v', rules)"),
+        (
+            "i",
+            _quoted(IDENTITIES),
+            "identity_text('v', rules)",
+            "folded_identity(identity_text('v', rules), rules, 'stop')",
+        ),
     ]
     selects = [
         f"select '{kind}{place:02d}' as place, {text.format('{{ ' + one + ' }}')} as one, "

@@ -26,8 +26,8 @@ with found as (
         'implausible_year': years | join(' or '),
         'deadline_before_dispatched': is_before('item.deadline_at', 'item.dispatched_at'),
         'finished_before_dispatched': is_before('item.finished_at', 'item.dispatched_at'),
-        'finished_too_soon': 'item.finished_at >= item.dispatched_at and item.finished_at < '
-            ~ 'item.dispatched_at + ' ~ shortest
+        'finished_too_soon': moment('item.finished_at') ~ ' >= ' ~ moment('item.dispatched_at')
+            ~ ' and ' ~ moment('item.finished_at') ~ ' < ' ~ moment('item.dispatched_at') ~ ' + ' ~ shortest
             ~ ' and item.finished_at <> cast(cast(item.dispatched_at as date) as timestamp)'
     } -%}
     {% if 'called_back_at' in columns -%}

@@ -6,6 +6,10 @@
     pre_hook="{{ clear_quarter('file_sha256') }}"
 ) }}
 
+{% set names_another = "rejection.reason_code in ('conflicting_duplicate', 'conflicting_files')"
+    ~ ' and (rejection.file_sha256 <> rejection.standing_file_sha256'
+    ~ ' or rejection.row_number <> rejection.standing_row_number)' %}
+
 select
     rejection.file_sha256,
     rejection.row_number,
@@ -17,12 +21,8 @@ select
         when {{ is_overruled('rejection', 'contract') }} then 'warn'
         else 'error'
     end as severity,
-    case
-        when rejection.reason_code = 'conflicting_duplicate' then rejection.standing_file_sha256
-    end as standing_file_sha256,
-    case
-        when rejection.reason_code = 'conflicting_duplicate' then rejection.standing_row_number
-    end as standing_row_number
+    case when {{ names_another }} then rejection.standing_file_sha256 end as standing_file_sha256,
+    case when {{ names_another }} then rejection.standing_row_number end as standing_row_number
 from {{ ref('rejection') }} as rejection
 inner join {{ source('raw', 'contract') }} as contract on rejection.source = contract.source
 left join {{ ref('tolerated_rejection') }} as tolerated

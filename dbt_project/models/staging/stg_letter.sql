@@ -2,16 +2,17 @@
 {% set columns = [
     'letter_id', 'mailbox', 'dispatched_at', 'unit_name', 'deadline_at', 'finished_at', 'satisfaction'
 ] %}
+{% set times = ['dispatched_at', 'deadline_at', 'finished_at'] %}
 {% set rules = contract_rules('mailbox') %}
 
 with written as (
-    {{ written('mailbox', columns, rules) }}
+    {{ written('mailbox', columns, rules, number='letter_id') }}
 ),
 
 typed as (
     select
         written.*,
-        written.letter_id_text as letter_id,
+        {{ parse_identity('written.letter_id_text', rules) }} as letter_id,
         mailbox_code.code as mailbox,
         {{ parse_timestamp('written.dispatched_at_text', rules) }} as dispatched_at,
         written.unit_name_text as written_name,
@@ -35,24 +36,37 @@ named as (
 ),
 
 resolved as (
-    {{ resolved_units('mailbox', rows='named') }}
+    {{ resolved_units('mailbox', rules, rows='named') }}
 ),
 
+-- Two names of one unit are one assignment, so the unit identifies it where the name is known.
 identified as (
     select
         typed.*,
         resolved.unit_code,
-        resolved.unit_count
+        resolved.unit_count,
+        coalesce(resolved.unit_code, typed.written_name) as assigned_to,
+        {{ instants(times, rules) }}
     from typed
     {{ join_resolved_unit() }}
 ),
 
+{% if 'unit_name' in rules.identity -%}
+repeated as (
+    {{ repeated_rows(['letter_id_text', 'assigned_to'], columns) }}
+),
+{%- else -%}
 written_again as (
-    {{ written('mailbox', columns, rules, repeated_in='letter_id') }}
+    {{ written('mailbox', columns, rules, number='letter_id', is_repeated=true) }}
 ),
 
 repeated as (
     {{ repeated_rows(['letter_id_text'], columns, rows='written_again') }}
+),
+{%- endif %}
+
+ambiguous as (
+    {{ ambiguous_numbers('mailbox', 'letter_id', rules) }}
 ),
 
 checked as (
@@ -61,19 +75,24 @@ checked as (
         scope.quarter_start,
         scope.quarter_end,
         {{ repeated_columns() }},
-        {{ reason('letter_id', required=true, is_identity=true) }},
-        {{ reason('mailbox', 'unknown_value', required=true) }},
-        {{ reason('dispatched_at', 'bad_timestamp', required=true) }},
+        ambiguous.ambiguous_number,
+        {{ reason(
+            'letter_id', rules, 'bad_identity', required=true, is_identity=true,
+            number='letter_id'
+        ) }},
+        {{ reason('mailbox', rules, 'unknown_value', required=true) }},
+        {{ reason('dispatched_at', rules, 'bad_timestamp', required=true) }},
         {{ unit_reason() }},
         {{ reason(
-            'deadline_at', 'bad_timestamp', not_before='dispatched_at',
+            'deadline_at', rules, 'bad_timestamp', not_before='dispatched_at',
             required='deadline_at' in rules.expected
         ) }},
-        {{ reason('finished_at', 'bad_timestamp', not_before='dispatched_at') }},
-        {{ reason('satisfaction', 'unknown_value') }}
+        {{ reason('finished_at', rules, 'bad_timestamp', not_before='dispatched_at') }},
+        {{ reason('satisfaction', rules, 'unknown_value') }}
     from identified
     cross join {{ source('raw', 'run_scope') }} as scope
     {{ join_repeated() }}
+    {{ join_ambiguous('letter_id') }}
 )
 
 select
@@ -90,6 +109,9 @@ select
     deadline_at,
     finished_at,
     satisfaction,
+    {% for column in times -%}
+    {{ column }}_instant,
+    {% endfor -%}
     {% for column in columns -%}
     {{ column }}_reason,
     {% endfor -%}

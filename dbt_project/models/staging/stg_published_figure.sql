@@ -30,7 +30,7 @@ typed as (
 ),
 
 resolved as (
-    {{ resolved_units('bulletin', 'valid_on') }}
+    {{ resolved_units('bulletin', rules, 'valid_on') }}
 ),
 
 identified as (
@@ -49,13 +49,13 @@ checked as (
     select
         identified.*,
         {{ repeated_columns() }},
-        {{ reason('document', required=true, is_identity=true) }},
-        {{ reason('table_name', required=true) }},
-        {{ reason('table_row', 'bad_number', required=true) }},
-        {{ reason('printed_group', 'unknown_value') }},
-        {{ reason('printed_name', required=true) }},
-        {{ reason('printed_measure', required=true) }},
-        {{ reason('printed_value', 'bad_number', required=true) }}
+        {{ reason('document', rules, required=true, is_identity=true) }},
+        {{ reason('table_name', rules, required=true) }},
+        {{ reason('table_row', rules, 'bad_number', required=true) }},
+        {{ reason('printed_group', rules, 'unknown_value') }},
+        {{ reason('printed_name', rules, required=true) }},
+        {{ reason('printed_measure', rules, required=true) }},
+        {{ reason('printed_value', rules, 'bad_number', required=true) }}
     from identified
     {{ join_repeated() }}
 )

@@ -1,16 +1,17 @@
 -- A row of the suggestion exports of the run's quarter (a suggestion handed to one unit), typed and
 -- classed; every row is here.
 {% set columns = ['suggestion_id', 'dispatched_at', 'unit_name', 'deadline_at', 'finished_at'] %}
+{% set times = ['dispatched_at', 'deadline_at', 'finished_at'] %}
 {% set rules = contract_rules('suggestion') %}
 
 with written as (
-    {{ written('suggestion', columns, rules) }}
+    {{ written('suggestion', columns, rules, number='suggestion_id') }}
 ),
 
 typed as (
     select
         written.*,
-        written.suggestion_id_text as suggestion_id,
+        {{ parse_identity('written.suggestion_id_text', rules) }} as suggestion_id,
         {{ parse_timestamp('written.dispatched_at_text', rules) }} as dispatched_at,
         written.unit_name_text as written_name,
         cast(null as {{ dbt.type_string() }}) as evaluation_group,
@@ -20,7 +21,7 @@ typed as (
 ),
 
 resolved as (
-    {{ resolved_units('suggestion') }}
+    {{ resolved_units('suggestion', rules) }}
 ),
 
 -- Two names of one unit are one assignment, so the unit identifies it where the name is known.
@@ -29,13 +30,21 @@ identified as (
         typed.*,
         resolved.unit_code,
         resolved.unit_count,
-        coalesce(resolved.unit_code, typed.written_name) as assigned_to
+        coalesce(resolved.unit_code, typed.written_name) as assigned_to,
+        {{ instants(times, rules) }}
     from typed
     {{ join_resolved_unit() }}
 ),
 
 repeated as (
-    {{ repeated_rows(['suggestion_id', 'assigned_to'], columns) }}
+    {{ repeated_rows(
+        ['suggestion_id_text', 'assigned_to'] if 'unit_name' in rules.identity else ['suggestion_id_text'],
+        columns
+    ) }}
+),
+
+ambiguous as (
+    {{ ambiguous_numbers('suggestion', 'suggestion_id', rules) }}
 ),
 
 checked as (
@@ -44,17 +53,22 @@ checked as (
         scope.quarter_start,
         scope.quarter_end,
         {{ repeated_columns() }},
-        {{ reason('suggestion_id', required=true, is_identity=true) }},
-        {{ reason('dispatched_at', 'bad_timestamp', required=true) }},
+        ambiguous.ambiguous_number,
+        {{ reason(
+            'suggestion_id', rules, 'bad_identity', required=true, is_identity=true,
+            number='suggestion_id'
+        ) }},
+        {{ reason('dispatched_at', rules, 'bad_timestamp', required=true) }},
         {{ unit_reason() }},
         {{ reason(
-            'deadline_at', 'bad_timestamp', not_before='dispatched_at',
+            'deadline_at', rules, 'bad_timestamp', not_before='dispatched_at',
             required='deadline_at' in rules.expected
         ) }},
-        {{ reason('finished_at', 'bad_timestamp', not_before='dispatched_at') }}
+        {{ reason('finished_at', rules, 'bad_timestamp', not_before='dispatched_at') }}
     from identified
     cross join {{ source('raw', 'run_scope') }} as scope
     {{ join_repeated() }}
+    {{ join_ambiguous('suggestion_id') }}
 )
 
 select
@@ -69,6 +83,9 @@ select
     unit_code,
     deadline_at,
     finished_at,
+    {% for column in times -%}
+    {{ column }}_instant,
+    {% endfor -%}
     {% for column in columns -%}
     {{ column }}_reason,
     {% endfor -%}

@@ -4,16 +4,17 @@
     'category', 'deadline_at', 'finished_at', 'is_reworked', 'called_back_at', 'callback_result'
 ] %}
 {% set codes = ['evaluation_group', 'request_type', 'category', 'is_reworked', 'callback_result'] %}
+{% set times = ['received_at', 'dispatched_at', 'deadline_at', 'finished_at', 'called_back_at'] %}
 {% set rules = contract_rules('ticket') %}
 
 with written as (
-    {{ written('ticket', columns, rules) }}
+    {{ written('ticket', columns, rules, number='work_order_id') }}
 ),
 
 typed as (
     select
         written.*,
-        written.work_order_id_text as work_order_id,
+        {{ parse_identity('written.work_order_id_text', rules) }} as work_order_id,
         {{ parse_timestamp('written.received_at_text', rules) }} as received_at,
         {{ parse_timestamp('written.dispatched_at_text', rules) }} as dispatched_at,
         written.unit_name_text as written_name,
@@ -45,24 +46,37 @@ named as (
 ),
 
 resolved as (
-    {{ resolved_units('ticket', rows='named') }}
+    {{ resolved_units('ticket', rules, rows='named') }}
 ),
 
+-- Two names of one unit are one assignment, so the unit identifies it where the name is known.
 identified as (
     select
         typed.*,
         resolved.unit_code,
-        resolved.unit_count
+        resolved.unit_count,
+        coalesce(resolved.unit_code, typed.written_name) as assigned_to,
+        {{ instants(times, rules) }}
     from typed
     {{ join_resolved_unit() }}
 ),
 
+{% if 'unit_name' in rules.identity -%}
+repeated as (
+    {{ repeated_rows(['work_order_id_text', 'assigned_to'], columns) }}
+),
+{%- else -%}
 written_again as (
-    {{ written('ticket', columns, rules, repeated_in='work_order_id') }}
+    {{ written('ticket', columns, rules, number='work_order_id', is_repeated=true) }}
 ),
 
 repeated as (
     {{ repeated_rows(['work_order_id_text'], columns, rows='written_again') }}
+),
+{%- endif %}
+
+ambiguous as (
+    {{ ambiguous_numbers('ticket', 'work_order_id', rules) }}
 ),
 
 checked as (
@@ -71,30 +85,35 @@ checked as (
         scope.quarter_start,
         scope.quarter_end,
         {{ repeated_columns() }},
-        {{ reason('work_order_id', required=true, is_identity=true) }},
-        {{ reason('received_at', 'bad_timestamp') }},
-        {{ reason('dispatched_at', 'bad_timestamp', required=true) }},
-        {{ unit_reason() }},
-        {{ reason('evaluation_group', 'unknown_value') }},
-        {{ reason('request_type', 'unknown_value') }},
-        {{ reason('category', 'unknown_value') }},
+        ambiguous.ambiguous_number,
         {{ reason(
-            'deadline_at', 'bad_timestamp', not_before='dispatched_at',
+            'work_order_id', rules, 'bad_identity', required=true, is_identity=true,
+            number='work_order_id'
+        ) }},
+        {{ reason('received_at', rules, 'bad_timestamp') }},
+        {{ reason('dispatched_at', rules, 'bad_timestamp', required=true) }},
+        {{ unit_reason() }},
+        {{ reason('evaluation_group', rules, 'unknown_value') }},
+        {{ reason('request_type', rules, 'unknown_value') }},
+        {{ reason('category', rules, 'unknown_value') }},
+        {{ reason(
+            'deadline_at', rules, 'bad_timestamp', not_before='dispatched_at',
             required='deadline_at' in rules.expected
         ) }},
-        {{ reason('finished_at', 'bad_timestamp', not_before='dispatched_at') }},
-        {{ reason('is_reworked', 'unknown_value', required='is_reworked' in rules.expected) }},
+        {{ reason('finished_at', rules, 'bad_timestamp', not_before='dispatched_at') }},
+        {{ reason('is_reworked', rules, 'unknown_value', required='is_reworked' in rules.expected) }},
         {{ reason(
-            'called_back_at', 'bad_timestamp', not_before='dispatched_at',
+            'called_back_at', rules, 'bad_timestamp', not_before='dispatched_at',
             required='called_back_at' in rules.expected and 'callback_result_text is not null'
         ) }},
         {{ reason(
-            'callback_result', 'unknown_value',
+            'callback_result', rules, 'unknown_value',
             required='callback_result' in rules.expected and 'called_back_at_text is not null'
         ) }}
     from identified
     cross join {{ source('raw', 'run_scope') }} as scope
     {{ join_repeated() }}
+    {{ join_ambiguous('work_order_id') }}
 )
 
 select
@@ -116,6 +135,9 @@ select
     is_reworked,
     called_back_at,
     callback_result,
+    {% for column in times -%}
+    {{ column }}_instant,
+    {% endfor -%}
     {% for column in columns -%}
     {{ column }}_reason,
     {% endfor -%}

@@ -1,6 +1,10 @@
-{#- A table's grain: no two rows share these columns. -#}
-{% test unique_combination(model, columns) %}
+{#- A table's grain: no two rows share these columns, and the unit where the contract of `source_name`
+    names it among what identifies a row. -#}
+{% test unique_combination(model, columns, source_name=none) %}
     {{ config(severity='error') }}
+    {%- if source_name and 'unit_name' in contract_rules(source_name).identity -%}
+        {%- set columns = columns + ['unit_code'] -%}
+    {%- endif %}
     select {{ columns | join(', ') }}
     from {{ model }}
     group by {{ columns | join(', ') }}

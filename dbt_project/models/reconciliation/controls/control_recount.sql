@@ -2,9 +2,10 @@
 -- staging and with conditions of its own.
 {% set due = 'cast(item.dispatched_at as date) between scope.quarter_start and ' ~ last_day() %}
 {% set handled = due ~ ' and cast(item.finished_at as date) <= ' ~ last_day() %}
-{% set on_time = handled ~ ' and not item.finished_at > item.deadline_at' %}
+{% set is_late = moment('item.finished_at') ~ ' > ' ~ moment('item.deadline_at') %}
+{% set on_time = handled ~ ' and not ' ~ is_late %}
 {% set overdue = due ~ ' and item.deadline_at < scope.quarter_end'
-    ~ ' and (item.finished_at is null or item.finished_at > item.deadline_at)' %}
+    ~ ' and (item.finished_at is null or ' ~ is_late ~ ')' %}
 {% set called_back = 'cast(item.called_back_at as date) between scope.quarter_start and '
     ~ last_day() %}
 {% set recounts = {

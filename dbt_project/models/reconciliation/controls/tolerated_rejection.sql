@@ -51,7 +51,7 @@ select
         when counted.overruled_count > 0
             then
                 counted.overruled_count
-                || ' 行与另一行编号相同而内容不同，按契约以后到的文件、靠后的行为准'
+                || ' 行与另一行编号相同而内容不同，按契约以文件名靠后的文件、靠后的行为准'
         else ''
     end
     || case when counted.overruled_count > 0 and counted.faulty_count > 0 then '；' else '' end
@@ -68,6 +68,11 @@ inner join source_total on counted.source = source_total.source
 inner join {{ source('raw', 'contract') }} as contract on counted.source = contract.source
 where
     counted.rejected_count > 0
+    -- Which of the rows is right can't be told: no share of such rows passes.
+    and counted.source not in (
+        select rejection.source from {{ ref('rejection') }} as rejection
+        where rejection.reason_code in ('ambiguous_identity', 'conflicting_files')
+    )
     and (
         counted.faulty_count = 0
         or source_total.faulty_count <= contract.rejected_tolerance * source_total.read_count
