@@ -21,6 +21,7 @@ import polars as pl
 from charset_normalizer import from_bytes
 
 from orchestration import progress
+from orchestration.ingest.kinds import check_text
 from orchestration.ingest.tables import (
     BLANK_ROW,
     BLANKS,
@@ -55,8 +56,6 @@ MAX_UNDECODABLE = 10
 MAX_DOCUMENT = 1 << 25
 """Bytes of a document that is read whole."""
 MAX_MALFORMED = 10_000
-MAX_LINES = 200
-"""Lines that one quoted cell may span; an unclosed quote is given up after as many."""
 UTF8, GB18030, UTF16 = "utf-8", "gb18030", "utf-16"
 ALLOWED = (UTF8, GB18030)
 """Without a byte order mark."""
@@ -87,8 +86,17 @@ def text_heads(path: Path) -> Iterator[Head]:
     head = next(_chunks(path), b"")[:HEAD]
     if not head.strip(b"\r\n\t ,;\xef\xbb\xbf\xff\xfe\x00"):
         raise unreadable(path, "empty_file", "文件是空的", "列名和各行")
+    check_text(path, head)
     for encoding in _likely_encodings(head):
         text = head.decode(encoding, errors="replace").removeprefix("\ufeff")
+        first, _, second = text.partition("\n")
+        if "\0" in first or second.partition("\n")[0].count("\0") > 1:
+            raise unreadable(
+                path,
+                "bad_encoding",
+                "编码不对：开头有空字符，像是不带 BOM 的 UTF-16 或 UTF-32，或不是文本",
+                "UTF-8、带 BOM 的 UTF-16 或 GB18030 编码的文本",
+            )
         if "\n" not in text:
             text = text.replace("\r", "\n")
         lines = [line + "\n" for line in text.split("\n")]
@@ -270,7 +278,7 @@ def _prove(data: bytes, at: int, delimiter: int, rules: RowRules) -> _Proof:
             data.find(byte, start, stop) >= 0 for byte in (b"\0", BAD)
         )
         has_quotes = data.find(b'"', start, stop) >= 0
-        ends = None if proof.is_odd else _row_ends(piece, delimiter, rules.width, has_quotes)
+        ends = None if proof.is_odd else _row_ends(piece, delimiter, rules, has_quotes)
         if ends is None:
             proof.is_odd = True
             return proof
@@ -298,11 +306,13 @@ def _prove(data: bytes, at: int, delimiter: int, rules: RowRules) -> _Proof:
     return proof
 
 
-def _row_ends(data: Array, delimiter: int, width: int, has_quotes: bool) -> Array | None:
-    """Where rows end (their line feeds), if each has `width` cells or is a blank line.
+def _row_ends(data: Array, delimiter: int, rules: RowRules, has_quotes: bool) -> Array | None:
+    """Where rows end (their line feeds), if each has the width or is a blank line.
 
-    `data` ends with a line feed; its last row may go on beyond it.
+    `data` ends with a line feed; its last row may go on beyond it. A row with line breaks inside
+    and delimiters enough for another record, or with many line breaks, isn't clean.
     """
+    width = rules.width
     line_feeds = data == NEWLINE
     marks = data == delimiter
     marks |= line_feeds
@@ -321,7 +331,10 @@ def _row_ends(data: Array, delimiter: int, width: int, has_quotes: bool) -> Arra
         loose = positions[:-1][(is_quote & ~inside)[:-1] & ~follows[1:]]
         if not returns[loose + 1].all():
             return None
-        positions = positions[~(is_quote | inside)]
+        bare = ~(is_quote | inside)
+        if not _is_sparse(line_feeds[positions], bare, rules):
+            return None
+        positions = positions[bare]
         row_count = np.count_nonzero(line_feeds[positions])
     else:
         positions = np.flatnonzero(marks)
@@ -339,6 +352,28 @@ def _row_ends(data: Array, delimiter: int, width: int, has_quotes: bool) -> Arra
     ):
         return None
     return ends
+
+
+def _is_sparse(is_line_feed: Array, bare: Array, rules: RowRules) -> bool:
+    """Whether no row's quotes can have taken another record into it.
+
+    Args:
+        is_line_feed: which of the marks (delimiters, line feeds, quotes) are line feeds.
+        bare: which are outside quotes and no quotes themselves.
+        rules: what rows may be.
+    """
+    breaks = np.flatnonzero(is_line_feed & ~bare)
+    if not len(breaks):
+        return True
+    # The marks of a row lie between two bare line feeds: at most so many of them are quoted.
+    ends = np.append(np.flatnonzero(is_line_feed & bare), len(bare))
+    row = np.searchsorted(ends, breaks)
+    starts = np.where(row, ends[row - 1] + 1, 0)
+    quoted = np.concatenate(([0], np.cumsum(~bare)))
+    others = quoted[ends[row]] - quoted[starts] - np.bincount(row)[row]
+    return bool(
+        np.bincount(row).max() < rules.max_cell_lines and (others < rules.width - 1 + 2).all()
+    )
 
 
 def _count(data: bytes | Array, byte: int) -> int:
@@ -391,9 +426,11 @@ def _record(
 ) -> tuple[list[str], str | None, list[bytes]]:
     """The next row's cells, its defect, and the lines that it takes."""
     lines: list[bytes] = []
+    # A record of several such cells has no more lines than each of them might.
+    max_lines = rules.max_cell_lines * max(rules.width, 1)
 
     def feed() -> Iterator[str]:
-        for line in islice(text.lines(), MAX_LINES):
+        for line in islice(text.lines(), max_lines):
             lines.append(line)
             if b"\0" in line or BAD in line:
                 raise csv.Error
@@ -404,11 +441,29 @@ def _record(
         defect = rules.defect(cells)
     except csv.Error:
         cells, defect = [], MALFORMED
+    if any("\n" in cell and _swallows(cell, delimiter, rules) for cell in cells):
+        defect = MALFORMED
     if defect != MALFORMED:
         return cells, defect, lines
     if lines[0].startswith(BAD):
         defect = f"{UNDECODABLE}:{lines[0][1:-1].decode()}"
     return cells, defect, lines[:1]
+
+
+def _swallows(cell: str, delimiter: str, rules: RowRules) -> bool:
+    """Whether a quoted cell has taken records into it, judged without trusting its quotes.
+
+    A quote that opens in one record and closes in a later one takes whole records in between, and
+    with each line break as many delimiters as a record has. Nor is a cell longer than some lines.
+    """
+    first, *others = cell.split("\n")
+    if len(others) >= rules.max_cell_lines:
+        return True
+    delimiters = rules.width - 1
+    counts = [line.count(delimiter) for line in others]
+    return delimiters in counts[:-1] or (
+        first.count(delimiter) + sum(counts) == delimiters * len(others)
+    )
 
 
 def _proved_encoding(path: Path, part: Part) -> str:
