@@ -56,9 +56,13 @@ MAX_UNDECODABLE = 10
 MAX_DOCUMENT = 1 << 25
 """Bytes of a document that is read whole."""
 MAX_MALFORMED = 10_000
+LONG_CELLS = 4
+"""Cells of the longest kind in one record; an unclosed quote is given up after their lines."""
 UTF8, GB18030, UTF16 = "utf-8", "gb18030", "utf-16"
 ALLOWED = (UTF8, GB18030)
 """Without a byte order mark."""
+ASCII, CJK = 0x7F, 0x2010
+"""The last character of ASCII, and the first of those that Chinese text is written with."""
 NEWLINE, RETURN, QUOTE = b'\n\r"'
 BAD = b"\xff"
 """Begins the stand-in for a line that doesn't decode: no UTF-8 text holds this byte."""
@@ -331,8 +335,11 @@ def _row_ends(data: Array, delimiter: int, rules: RowRules, has_quotes: bool) ->
         loose = positions[:-1][(is_quote & ~inside)[:-1] & ~follows[1:]]
         if not returns[loose + 1].all():
             return None
-        bare = ~(is_quote | inside)
-        if not _is_sparse(line_feeds[positions], bare, rules):
+        bare, is_line_feed = ~(is_quote | inside), line_feeds[positions]
+        within = inside & ~is_quote
+        if not _is_sparse(
+            within & is_line_feed, within & ~is_line_feed, bare & is_line_feed, rules
+        ):
             return None
         positions = positions[bare]
         row_count = np.count_nonzero(line_feeds[positions])
@@ -354,25 +361,22 @@ def _row_ends(data: Array, delimiter: int, rules: RowRules, has_quotes: bool) ->
     return ends
 
 
-def _is_sparse(is_line_feed: Array, bare: Array, rules: RowRules) -> bool:
+def _is_sparse(breaks: Array, delimiters: Array, ends: Array, rules: RowRules) -> bool:
     """Whether no row's quotes can have taken another record into it.
 
     Args:
-        is_line_feed: which of the marks (delimiters, line feeds, quotes) are line feeds.
-        bare: which are outside quotes and no quotes themselves.
+        breaks: which marks are line feeds within quotes.
+        delimiters: which are delimiters within quotes.
+        ends: which end a row.
         rules: what rows may be.
     """
-    breaks = np.flatnonzero(is_line_feed & ~bare)
-    if not len(breaks):
+    if not breaks.any():
         return True
-    # The marks of a row lie between two bare line feeds: at most so many of them are quoted.
-    ends = np.append(np.flatnonzero(is_line_feed & bare), len(bare))
-    row = np.searchsorted(ends, breaks)
-    starts = np.where(row, ends[row - 1] + 1, 0)
-    quoted = np.concatenate(([0], np.cumsum(~bare)))
-    others = quoted[ends[row]] - quoted[starts] - np.bincount(row)[row]
+    row = np.cumsum(ends)
+    per_row = np.bincount(row[breaks])
+    beside = np.bincount(row[delimiters], minlength=len(per_row))[: len(per_row)]
     return bool(
-        np.bincount(row).max() < rules.max_cell_lines and (others < rules.width - 1 + 2).all()
+        per_row.max() < rules.max_cell_lines and (beside[per_row > 0] < rules.width - 1).all()
     )
 
 
@@ -426,8 +430,7 @@ def _record(
 ) -> tuple[list[str], str | None, list[bytes]]:
     """The next row's cells, its defect, and the lines that it takes."""
     lines: list[bytes] = []
-    # A record of several such cells has no more lines than each of them might.
-    max_lines = rules.max_cell_lines * max(rules.width, 1)
+    max_lines = rules.max_cell_lines * LONG_CELLS
 
     def feed() -> Iterator[str]:
         for line in islice(text.lines(), max_lines):
@@ -460,6 +463,8 @@ def _swallows(cell: str, delimiter: str, rules: RowRules) -> bool:
     if len(others) >= rules.max_cell_lines:
         return True
     delimiters = rules.width - 1
+    if not delimiters:
+        return False
     counts = [line.count(delimiter) for line in others]
     return delimiters in counts[:-1] or (
         first.count(delimiter) + sum(counts) == delimiters * len(others)
@@ -563,7 +568,8 @@ def _decoded(block: bytes, codec: str, mark: bytes, offset: int) -> bytes:
             pieces = (block[at : at + DECODED] for at in range(0, len(block), DECODED))
             text = b"".join(decoder.decode(piece).encode() for piece in pieces)
             decoder.decode(b"", final=True)
-            return text
+            if codec != GB18030 or not any(_foreign_lines(block.split(mark))):
+                return text
         pl.Series([block], dtype=pl.Binary).cast(pl.String)  # proves it, faster than Python does
         return block
     except (UnicodeDecodeError, pl.exceptions.ComputeError):
@@ -571,13 +577,32 @@ def _decoded(block: bytes, codec: str, mark: bytes, offset: int) -> bytes:
     lines, start = [], 0
     while start < len(block):
         end = _line_end(block, mark, start)
+        line, bad_at = block[start:end], -1
         try:
-            lines.append(block[start:end].decode(codec).encode())
+            lines.append(line.decode(codec).encode())
         except UnicodeDecodeError as error:
-            place = offset + start + error.start + 1
+            bad_at = error.start
+        if codec == GB18030 and any(_foreign_lines([line])):
+            bad_at = next(at for at, byte in enumerate(line) if byte > ASCII)
+            del lines[-1:]
+        if bad_at >= 0:
+            place = offset + start + bad_at + 1
             lines.append(BAD + str(place).encode() + mark.decode(codec).encode())
         start = end
     return b"".join(lines)
+
+
+def _foreign_lines(lines: list[bytes]) -> Iterator[bool]:
+    """Which lines of a GB18030 file are UTF-8, of which GB18030 makes other, rare characters.
+
+    Chinese in GB18030 is no UTF-8, but for a few pairs of characters; and those aren't Chinese.
+    """
+    for line in lines:
+        try:
+            others = [char for char in line.decode(UTF8) if ord(char) > ASCII]
+        except UnicodeDecodeError:
+            continue
+        yield len(others) > 1 and all(ord(char) >= CJK for char in others)
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
