@@ -106,6 +106,7 @@ def run(
     from orchestration import last_run, screens
     from orchestration.audit import reconciliation
 
+    screens.show_unread(quarter)
     basis = last_run.basis(place)
     run_id = None if force else last_run.unchanged_since(place, quarter, basis, date.today())
     if run_id:

@@ -7,7 +7,7 @@ import dagster as dg
 from orchestration.defs.columns import COLUMN_SCHEMA, built_columns, declared_columns
 from orchestration.defs.partitions import quarter_of, quarters
 from orchestration.defs.resources import Workspace, retrying
-from orchestration.ingest.arrival import wait_until_still
+from orchestration.ingest.arrival import unread_in, wait_until_still
 from orchestration.ingest.changes import changes
 from orchestration.ingest.lake import current_files, ingest_source
 from orchestration.outside import markdown
@@ -17,6 +17,8 @@ from orchestration.warehouse import SCOPE, register_raw
 
 CHANGES = "changes"
 """The metadata of a raw asset that says what a corrected file changed."""
+UNREAD = "unread"
+"""The metadata of the list of files that names what of a quarter's folder wasn't read."""
 OWNERS = ["team:hotline-data"]
 # Whom an asset is for: `audience=readers` finds what people outside the team may rely on.
 TEAM, READERS = {"audience": "team"}, {"audience": "readers"}
@@ -112,8 +114,10 @@ def raw_scope(
         context.run.tags.get(REASON_TAG, ""),
     )
     columns = built_columns(workspace.home)
+    unread = unread_in(workspace.exports / str(quarter))
     for name in SCOPE:
         key = dg.AssetKey(["raw", name])
-        yield dg.MaterializeResult(
-            asset_key=key, metadata={"rows_by_source": rows, COLUMN_SCHEMA: columns[key]}
-        )
+        metadata = {"rows_by_source": rows, COLUMN_SCHEMA: columns[key]}
+        if name == "source_file":
+            metadata[UNREAD] = unread
+        yield dg.MaterializeResult(asset_key=key, metadata=metadata)

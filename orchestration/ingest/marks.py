@@ -197,19 +197,20 @@ def xlsx_marks(archive: zipfile.ZipFile, member: str, identity: Collection[int])
     book = Workbook(archive)
     # A cell that is text by the usual order of attributes: the quick way past most rows.
     text_cells = [
-        re.compile(rb'\sr="' + _letters(at) + rb'\d+"[^>]*?\st="(?:s|str|inlineStr)"')
+        re.compile(
+            rb'\sr="' + column_letters(at).encode() + rb'\d+"[^>]*?\st="(?:s|str|inlineStr)"'
+        )
         for at in identity
     ]
 
     def rows() -> Iterator[RowMarks]:
-        number, hides_rows, is_head = 0, False, True
+        number, is_head = 0, True
         for data, pieces in row_pieces(plain_chunks(archive, member), bound=1 << 40):
             is_odd = _is_odd(data)
             for piece in pieces:
                 if is_head:
                     is_head = False
                     head = piece[: start.start()] if (start := ROW.search(piece)) else piece
-                    hides_rows = any(f'zeroHeight="{v}"'.encode() in head for v in ("1", "true"))
                     hidden_columns.update(_hidden_columns(head))
                 found = ROW.match(piece)
                 if not found or piece[found.end() - 2 : found.end()] == b"/>":
@@ -221,7 +222,7 @@ def xlsx_marks(archive: zipfile.ZipFile, member: str, identity: Collection[int])
                         continue
                     number = before
                 number = _row_number(found[1], number + 1)
-                is_hidden = _is_hidden(found[1] or b"", hides_rows)
+                is_hidden = _is_hidden(found[1] or b"")
                 if (
                     is_hidden
                     or (is_odd and _is_odd(piece))
@@ -241,16 +242,11 @@ def _row_number(tag: bytes | None, default: int) -> int:
     return int(tag[at + 4 : tag.index(b'"', at + 4)]) if tag and at >= 0 else default
 
 
-def _is_hidden(tag: bytes, hides_rows: bool) -> bool:
-    """Whether a row's tag, or its sheet for all rows without a height, hides it."""
-    if not hides_rows and b"hidden=" not in tag and b' ht="0' not in tag:
+def _is_hidden(tag: bytes) -> bool:
+    if b"hidden=" not in tag and b' ht="0' not in tag:
         return False
     given = _attributes(tag)
-    return (
-        given.get(b"hidden") in TRUE
-        or _is_zero(given.get(b"ht"))
-        or (hides_rows and b"ht" not in given)
-    )
+    return given.get(b"hidden") in TRUE or _is_zero(given.get(b"ht"))
 
 
 def _is_odd(data: bytes) -> bool:
@@ -298,12 +294,13 @@ def _hidden_columns(head: bytes) -> Iterator[int]:
             yield from range(first - 1, min(last, 1 << 14))
 
 
-def _letters(at: int) -> bytes:
-    letters = b""
+def column_letters(at: int) -> str:
+    """A column's letters, counted from 0."""
+    letters = ""
     at += 1
     while at:
         at, rest = divmod(at - 1, 26)
-        letters = bytes([65 + rest]) + letters
+        letters = chr(65 + rest) + letters
     return letters
 
 

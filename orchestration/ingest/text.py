@@ -568,41 +568,44 @@ def _decoded(block: bytes, codec: str, mark: bytes, offset: int) -> bytes:
             pieces = (block[at : at + DECODED] for at in range(0, len(block), DECODED))
             text = b"".join(decoder.decode(piece).encode() for piece in pieces)
             decoder.decode(b"", final=True)
-            if codec != GB18030 or not any(_foreign_lines(block.split(mark))):
+            if codec != GB18030 or not any(map(_is_foreign, block.split(mark))):
                 return text
-        pl.Series([block], dtype=pl.Binary).cast(pl.String)  # proves it, faster than Python does
-        return block
+        else:
+            pl.Series([block], dtype=pl.Binary).cast(pl.String)  # proves it, faster than Python
+            return block
     except (UnicodeDecodeError, pl.exceptions.ComputeError):
         pass
     lines, start = [], 0
     while start < len(block):
         end = _line_end(block, mark, start)
-        line, bad_at = block[start:end], -1
+        line = block[start:end]
         try:
-            lines.append(line.decode(codec).encode())
+            text = line.decode(codec).encode()
+            bad_at = _first_beyond_ascii(line) if codec == GB18030 and _is_foreign(line) else -1
         except UnicodeDecodeError as error:
             bad_at = error.start
-        if codec == GB18030 and any(_foreign_lines([line])):
-            bad_at = next(at for at, byte in enumerate(line) if byte > ASCII)
-            del lines[-1:]
         if bad_at >= 0:
             place = offset + start + bad_at + 1
-            lines.append(BAD + str(place).encode() + mark.decode(codec).encode())
+            text = BAD + str(place).encode() + mark.decode(codec).encode()
+        lines.append(text)
         start = end
     return b"".join(lines)
 
 
-def _foreign_lines(lines: list[bytes]) -> Iterator[bool]:
-    """Which lines of a GB18030 file are UTF-8, of which GB18030 makes other, rare characters.
+def _is_foreign(line: bytes) -> bool:
+    """Whether a line of a GB18030 file is UTF-8, of which GB18030 makes other, rare characters.
 
     Chinese in GB18030 is no UTF-8, but for a few pairs of characters; and those aren't Chinese.
     """
-    for line in lines:
-        try:
-            others = [char for char in line.decode(UTF8) if ord(char) > ASCII]
-        except UnicodeDecodeError:
-            continue
-        yield len(others) > 1 and all(ord(char) >= CJK for char in others)
+    try:
+        others = [char for char in line.decode(UTF8) if ord(char) > ASCII]
+    except UnicodeDecodeError:
+        return False
+    return len(others) > 1 and all(ord(char) >= CJK for char in others)
+
+
+def _first_beyond_ascii(line: bytes) -> int:
+    return next(at for at, byte in enumerate(line) if byte > ASCII)
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

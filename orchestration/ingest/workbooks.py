@@ -1,6 +1,7 @@
 """XLSX, XLS, ODS → tables of text, sheet by sheet; what a workbook must be to be opened at all."""
 
 import re
+import struct
 import subprocess
 import sys
 import zipfile
@@ -20,10 +21,12 @@ from python_calamine import SheetVisibleEnum as Visible
 
 from orchestration import progress
 from orchestration.errors import InputError
+from orchestration.ingest.biff import xls_marks
 from orchestration.ingest.kinds import check_workbook
 from orchestration.ingest.marks import (
     Marks,
     RowMarks,
+    column_letters,
     column_number,
     ods_marks,
     plain_chunks,
@@ -59,7 +62,7 @@ MAX_CELLS = 20_000_000
 # zipfile doesn't know, RuntimeError of a password, LookupError of an encoding or a missing member.
 DAMAGE = (
     zipfile.BadZipFile, zlib.error, ExpatError, ElementTree.ParseError, LookupError, EOFError,
-    OSError, NotImplementedError, RuntimeError, ValueError,
+    OSError, NotImplementedError, RuntimeError, ValueError, struct.error,
 )  # fmt: skip
 
 # A value or text element that isn't empty; the prefix is that of exporters who name namespaces.
@@ -145,7 +148,7 @@ class _Checks:
 
     def __init__(self, path: Path, part: Part, rules: RowRules, sheet: CalamineSheet) -> None:
         self._path, self._part, self._rules = path, part, rules
-        self._marks = _marks(path, part.sheet, rules.identity)
+        self._marks = _marks(path, part, rules.identity)
         self._mark = RowMarks(0, 0)
         self._hidden_columns: set[int] | None = None
         self._merged = deque(sorted(sheet.merged_cell_ranges or ()))
@@ -190,9 +193,7 @@ class _Checks:
             rest = sum(row.is_hidden and row.is_filled for row in self._marks.rows)
             raise self._refused(
                 "hidden_rows",
-                f"有 {rest + 1} 行数据被隐藏或筛选掉，这是第一行"
-                if rest
-                else "这一行被隐藏或筛选掉",
+                f"有 {rest + 1} 行被隐藏或筛选掉，这是第一行",
                 "看得见的行",
                 "取消筛选和隐藏，核对后重新保存；不要的行删去",
                 number,
@@ -275,14 +276,21 @@ def whole_sheets(path: Path) -> list[WholeSheet]:
     return sheets
 
 
-def _marks(path: Path, sheet: str, identity: Collection[int]) -> Marks:
-    """What a sheet's own file says of its rows; the file is open until the last is taken."""
-    if _is_compound(path):
-        return Marks(iter(()), set())
-    archive = zipfile.ZipFile(path)
-    if "content.xml" in archive.namelist():
-        return ods_marks(archive.open("content.xml"), sheet, identity)
-    return xlsx_marks(archive, _xlsx_sheets(archive)[sheet], identity)
+def _marks(path: Path, part: Part, identity: Collection[int]) -> Marks:
+    """What a sheet's own file says of its rows; the file is open until the last is taken.
+
+    Raises:
+        InputError: it isn't whole.
+    """
+    try:
+        if _is_compound(path):
+            return xls_marks(path.read_bytes(), part.row_offset // SHEET_ROWS, identity)
+        archive = zipfile.ZipFile(path)
+        if "content.xml" in archive.namelist():
+            return ods_marks(archive.open("content.xml"), part.sheet, identity)
+        return xlsx_marks(archive, _xlsx_sheets(archive)[part.sheet], identity)
+    except DAMAGE as error:
+        raise _bad_workbook(path) from error
 
 
 def _is_compound(path: Path) -> bool:
@@ -338,6 +346,19 @@ def _sheet(path: Path, book: CalamineWorkbook, name: str) -> CalamineSheet:
     try:
         return book.get_sheet_by_name(name)
     except (CalamineError, OSError, ValueError) as error:
+        # An error that is newer than calamine is told for what it is.
+        part = Part("", (), 0, sheet=name, row_offset=book.sheet_names.index(name) * SHEET_ROWS)
+        for mark in _marks(path, part, ()).rows if "cell error" in str(error) else ():
+            for at, text in mark.shown.items():
+                raise InputError(
+                    code="error_cell",
+                    file=f"{path.name}，工作表「{name}」",
+                    row=mark.first,
+                    column=column_letters(at),
+                    found=f"单元格是错误值 {text}",
+                    expected="值，或真正的空白",
+                    action="在 Excel 或 WPS 里打开，改正公式，核对后重新保存",
+                ) from error
         raise _bad_workbook(path) from error
 
 
