@@ -53,7 +53,8 @@ def _raw_asset(source: str, description: str) -> dg.AssetsDefinition:
             wait_until_still(workspace.exports / str(quarter))
             files = ingest_source(home, workspace.exports, quarter, contracts, source)
         listing = "\n".join(
-            f"| {markdown(f.file_name)} | {f.row_count} | {f.encoding} | `{f.file_sha256[:12]}` |"
+            f"| {markdown(f.file_name)} | {f.row_count} | {f.line_break_count} | {f.encoding} "
+            f"| `{f.file_sha256[:12]}` |"
             for f in files
         )
         changed = changes(home, contracts[source], before, files)
@@ -62,7 +63,8 @@ def _raw_asset(source: str, description: str) -> dg.AssetsDefinition:
                 **({CHANGES: str(changed)} if changed else {}),
                 "dagster/row_count": sum(file.row_count for file in files),
                 "files": dg.MetadataValue.md(
-                    f"| 文件 | 行数 | 编码 | SHA-256 |\n| --- | ---: | --- | --- |\n{listing}"
+                    "| 文件 | 行数 | 单元格内换行 | 编码 | SHA-256 |\n"
+                    f"| --- | ---: | ---: | --- | --- |\n{listing}"
                 ),
             }
         )

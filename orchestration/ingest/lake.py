@@ -57,6 +57,8 @@ class LakeFile:
     contract_sha256: str
     superseded_by: str | None = None
     parquet_sha256: str = ""
+    line_break_count: int = 0
+    """Line breaks inside the cells of a text file."""
 
     def parquet(self, home: Home) -> Path:
         """Where the rows are."""
@@ -262,6 +264,7 @@ def _store(
         received_at=old.received_at if old else f"{datetime.now():%Y-%m-%d %H:%M:%S}",
         contract_sha256=made_by,
         parquet_sha256=sha256_of(target),
+        line_break_count=sum(table.line_breaks() for table in tables),
     )
 
 

@@ -65,6 +65,8 @@ class Table:
     frames: Iterator[pl.LazyFrame]
     encoding: str
     counted: Callable[[], int]
+    line_breaks: Callable[[], int] = lambda: 0
+    """How many line breaks a text file's cells hold; ask as for `counted`."""
 
 
 class RowRules:

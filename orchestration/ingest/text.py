@@ -144,6 +144,7 @@ def text_table(path: Path, part: Part, rules: RowRules) -> Table:
         encoding,
         # Every physical line belongs to exactly one row: a lost line shows as a lost row.
         lambda: tally.rows + text.line_count - part.header_lines - tally.lines,
+        lambda: tally.line_breaks,
     )
 
 
@@ -202,6 +203,8 @@ class _Tally:
     rows: int = 0
     lines: int = 0
     malformed: int = 0
+    line_breaks: int = 0
+    """Within cells: lines that begin no row."""
 
 
 def _frames(text: _Text, part: Part, rules: RowRules, tally: _Tally) -> Iterator[pl.LazyFrame]:
@@ -220,6 +223,7 @@ def _frames(text: _Text, part: Part, rules: RowRules, tally: _Tally) -> Iterator
             number += proof.row_count
             tally.rows += proof.row_count - len(proof.blank)
             tally.lines += proof.line_count
+            tally.line_breaks += proof.line_count - proof.row_count
             text.at = proof.end
             rest = len(text.data) - text.at
             if not proof.is_odd and (not rest or (rest <= MAX_RECORD and text.more())):
@@ -413,6 +417,7 @@ def _odd_rows(
         text.at += length
         taken += length
         tally.lines += len(lines)
+        tally.line_breaks += len(lines) - 1
         tally.rows += defect != BLANK_ROW
         tally.malformed += defect == MALFORMED
         if tally.malformed > max(MAX_MALFORMED, tally.rows // 2):

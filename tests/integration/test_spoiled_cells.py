@@ -483,8 +483,11 @@ def test_line_breaks_inside_cells_are_read_up_to_a_bound(tmp_path):
     for count, malformed in ((2, 0), (bound, 0), (bound + 1, 1)):
         frame = read(tmp_path / str(count), "a.csv", with_lines(count))
         assert (frame["row_defect"] == "malformed_row").any() == bool(malformed)
-    frame = read(tmp_path / "commas", "a.csv", with_lines(9, "一,二,三"))
-    assert frame["row_defect"].null_count() == 10
+    frame, (file,) = ingest(tmp_path / "commas", {"a.csv": with_lines(9, "一,二,三")})
+    assert frame["row_defect"].null_count() == 10 and file.line_break_count == 8
+    more = with_lines(9) + b"short,row\r\n"  # row by row
+    _, (file,) = ingest(tmp_path / "careful", {"a.csv": more})
+    assert file.line_break_count == 8
 
 
 # Encodings, and what the file is
