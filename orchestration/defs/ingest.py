@@ -1,6 +1,7 @@
 """Assets from the exports to schema `raw`: one a source, then the run's scope."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
@@ -119,7 +120,7 @@ def raw_scope(
     unread = unread_in(workspace.exports / str(quarter))
     for name in SCOPE:
         key = dg.AssetKey(["raw", name])
-        metadata = {"rows_by_source": rows, COLUMN_SCHEMA: columns[key]}
+        metadata: dict[str, Any] = {"rows_by_source": rows, COLUMN_SCHEMA: columns[key]}
         if name == "source_file":
             metadata[UNREAD] = unread
         yield dg.MaterializeResult(asset_key=key, metadata=metadata)

@@ -5,6 +5,7 @@ nobody sees; covered cells; and what a number cell shows where it is an identity
 means for a table is decided in `workbooks`.
 """
 
+import io
 import re
 import tempfile
 import zipfile
@@ -107,11 +108,12 @@ def plain_chunks(archive: zipfile.ZipFile, member: str) -> Iterator[bytes]:
             while chunk := file.read(CHUNK):
                 yield chunk
         return
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as text, archive.open(member) as file:
+    with tempfile.TemporaryFile() as plain, archive.open(member) as file:
+        text = io.TextIOWrapper(plain, encoding="utf-8", write_through=True)
         ElementTree.canonicalize(from_file=file, out=text)
-        text.flush()
-        text.buffer.seek(0)
-        while chunk := text.buffer.read(CHUNK):
+        text.detach()
+        plain.seek(0)
+        while chunk := plain.read(CHUNK):
             yield chunk
 
 

@@ -115,8 +115,12 @@ class SpoiledCells:
         self, code: str, found: str, expected: str, action: str, row: int | None, column: str
     ) -> InputError:
         sheet = ""
-        for part in self._parts if row else ():
-            if part.sheet and part.row_offset < row <= part.row_offset + SHEET_ROWS:
+        for part in self._parts:
+            if (
+                row is not None
+                and part.sheet
+                and part.row_offset < row <= part.row_offset + SHEET_ROWS
+            ):
                 sheet, row = f"，工作表「{part.sheet}」", row - part.row_offset
                 break
         return InputError(

@@ -312,7 +312,7 @@ def cell_text(cell: Any) -> str:
         if cell.microsecond:
             # A time is stored as a fraction of a day: 9:05:00 may come as 9:04:59.999.
             cell = (cell + timedelta(milliseconds=500)).replace(microsecond=0)
-        return cell.isoformat(" ")
+        return str(cell.isoformat(" "))
     if isinstance(cell, date):
         return cell.isoformat()
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e17:
