@@ -128,6 +128,7 @@ def _run_quarter(place: Home, quarter: str, reason: str, *, force: bool) -> None
     from orchestration import last_run, screens
     from orchestration.audit import reconciliation
 
+    screens.show_unread(quarter)
     basis = last_run.basis(place)
     run_id = None if force else last_run.unchanged_since(place, quarter, basis, date.today())
     if run_id:

@@ -15,6 +15,7 @@ from orchestration.audit import check_results, findings, plausibility, reconcili
 from orchestration.console import err, folding, out, plain
 from orchestration.headline import figure as figure_text
 from orchestration.headline import headline, number
+from orchestration.ingest.arrival import unread_in
 from orchestration.outside import csv_cell
 from orchestration.postgres import READER_ROLE, postgres_url
 from orchestration.progress import STAGES, Reading, listening
@@ -68,6 +69,16 @@ def run_progress() -> Iterator[RunProgress]:
         shown = RunProgress(drawn)
         with listening(shown.reading):
             yield shown
+
+
+def show_unread(quarter: str) -> None:
+    """Name what of a quarter's folder isn't read; nothing where all of it is."""
+    if unread := unread_in(exports_root() / quarter):
+        err.print(
+            f"[yellow]没有读[/]（不是导出文件的后缀，或是文件夹）：{plain('、'.join(unread))}。"
+            "若是导出文件，改成 .csv、.tsv、.xlsx、.xls、.ods 或 .csv.gz 后重新运行；不是就移走。",
+            soft_wrap=True,
+        )
 
 
 def show_stages(stages: Sequence[tuple[str, float]], total: float) -> None:

@@ -17,6 +17,7 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 CONTROLS = DBT_PROJECT / "controls" / "control.csv"
 LEAST_MEMORY = 1 << 30
+PATTERN = re.compile(r"[*?\[\]\x00-\x1f\ud800-\udfff]")
 OTHER_MEMORY = 3 << 29
 """What a run takes beside DuckDB: the packages, the readers' blocks, batches to validate."""
 
@@ -138,8 +139,21 @@ class Home:
 
     @classmethod
     def current(cls) -> "Home":
-        """The home named by `HOTLINE_HOME`, else `warehouse/` in the project."""
-        return cls(Path(os.environ.get("HOTLINE_HOME") or PROJECT_ROOT / "warehouse").resolve())
+        """The home named by `HOTLINE_HOME`, else `warehouse/` in the project.
+
+        Raises:
+            InputError: its path has a character that DuckDB and polars take for a pattern.
+        """
+        root = Path(os.environ.get("HOTLINE_HOME") or PROJECT_ROOT / "warehouse").resolve()
+        if PATTERN.search(str(root)):
+            raise InputError(
+                code="bad_home_path",
+                file=str(root).encode("utf-8", "backslashreplace").decode(),
+                found="数据目录的路径里有 *、?、[ 或 ]，数据库会把它们当作通配符",
+                expected="不含这些字符、以 UTF-8 写成的路径",
+                action="换一个目录，或改名后用 --home 指明",
+            )
+        return cls(root)
 
     @property
     def warehouse(self) -> Path:

@@ -1,6 +1,7 @@
 """Assets from the exports to schema `raw`: one a source, then the run's scope."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
@@ -9,7 +10,7 @@ from orchestration.candidate import build_basis
 from orchestration.defs.columns import COLUMN_SCHEMA, built_columns, declared_columns
 from orchestration.defs.partitions import quarter_of, quarters
 from orchestration.defs.resources import Workspace, retrying
-from orchestration.ingest.arrival import wait_until_still
+from orchestration.ingest.arrival import unread_in, wait_until_still
 from orchestration.ingest.changes import changes
 from orchestration.ingest.lake import current_files, ingest_source
 from orchestration.outside import markdown
@@ -19,6 +20,8 @@ from orchestration.warehouse import SCOPE, register_raw
 
 CHANGES = "changes"
 """The metadata of a raw asset that says what a corrected file changed."""
+UNREAD = "unread"
+"""The metadata of the list of files that names what of a quarter's folder wasn't read."""
 OWNERS = ["team:hotline-data"]
 # Whom an asset is for: `audience=readers` finds what people outside the team may rely on.
 TEAM, READERS = {"audience": "team"}, {"audience": "readers"}
@@ -53,7 +56,8 @@ def _raw_asset(source: str, description: str) -> dg.AssetsDefinition:
             wait_until_still(workspace.exports / str(quarter))
             files = ingest_source(home, workspace.exports, quarter, contracts, source)
         listing = "\n".join(
-            f"| {markdown(f.file_name)} | {f.row_count} | {f.encoding} | `{f.file_sha256[:12]}` |"
+            f"| {markdown(f.file_name)} | {f.row_count} | {f.line_break_count} | {f.encoding} "
+            f"| `{f.file_sha256[:12]}` |"
             for f in files
         )
         changed = changes(home, contracts[source], before, files)
@@ -62,7 +66,8 @@ def _raw_asset(source: str, description: str) -> dg.AssetsDefinition:
                 **({CHANGES: str(changed)} if changed else {}),
                 "dagster/row_count": sum(file.row_count for file in files),
                 "files": dg.MetadataValue.md(
-                    f"| 文件 | 行数 | 编码 | SHA-256 |\n| --- | ---: | --- | --- |\n{listing}"
+                    "| 文件 | 行数 | 单元格内换行 | 编码 | SHA-256 |\n"
+                    f"| --- | ---: | ---: | --- | --- |\n{listing}"
                 ),
             }
         )
@@ -120,8 +125,10 @@ def raw_scope(
         published_facts(workspace.home, quarter),
     )
     columns = built_columns(workspace.home)
+    unread = unread_in(workspace.exports / str(quarter))
     for name in SCOPE:
         key = dg.AssetKey(["raw", name])
-        yield dg.MaterializeResult(
-            asset_key=key, metadata={"rows_by_source": rows, COLUMN_SCHEMA: columns[key]}
-        )
+        metadata: dict[str, Any] = {"rows_by_source": rows, COLUMN_SCHEMA: columns[key]}
+        if name == "source_file":
+            metadata[UNREAD] = unread
+        yield dg.MaterializeResult(asset_key=key, metadata=metadata)

@@ -5,22 +5,77 @@ from pathlib import Path
 
 from orchestration.errors import InputError
 from orchestration.ingest.readers import is_export
+from orchestration.notice import NOTICE, NOTICE_ENGLISH
 
 STILL_SECONDS = 2.0
 """A file that wasn't written to for so long has arrived."""
+NO_EXPORTS = (NOTICE, NOTICE_ENGLISH, "thumbs.db", "desktop.ini")
 PATIENCE_SECONDS = 120.0
 """How long a run waits for files that are still being written."""
 
 
 def exports_in(folder: Path) -> list[Path]:
-    """The exports of a quarter's folder by name."""
-    return [path for path in sorted(folder.iterdir()) if is_export(path)]
+    """The exports of a quarter's folder by name.
+
+    Raises:
+        InputError: one is no file that can be read: a folder, a pipe, a link to nothing; or its
+            name isn't text.
+    """
+    found = _named_like_exports(folder)
+    for path in found:
+        if not _is_text(path.name):
+            raise _unusable(path, "bad_file_name", "文件名里有不是 UTF-8 的字节", "改名")
+        if not path.is_file():
+            is_link = path.is_symlink() and not path.exists()
+            what = "断开的链接" if is_link else "文件夹" if path.is_dir() else "管道或设备"
+            raise _unusable(path, "not_a_file", f"名字像导出文件，其实是{what}", "移走它")
+    return found
+
+
+def unread_in(folder: Path) -> list[str]:
+    """The names in a quarter's folder that nothing reads; a folder's ends with a slash.
+
+    Notices, hidden files and what an office program leaves while it has a file open are no exports.
+    """
+    return [
+        _shown(path.name) + ("/" if path.is_dir() else "")
+        for path in (sorted(folder.iterdir()) if folder.is_dir() else ())
+        if not is_export(path)
+        and not path.name.startswith((".", "~$"))
+        and path.name.lower() not in NO_EXPORTS
+    ]
 
 
 def fingerprint(folder: Path) -> str:
     """Name, size and time of each export of a folder, as text to compare; empty without any."""
-    marks = [(path.name, path.stat()) for path in exports_in(folder)]
+    # A link to nothing is looked at as itself: what it is, the run says.
+    marks = [
+        (_shown(path.name), path.stat() if path.exists() else path.lstat())
+        for path in _named_like_exports(folder)
+    ]
     return "|".join(f"{name}:{status.st_size}:{status.st_mtime_ns}" for name, status in marks)
+
+
+def _named_like_exports(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if is_export(path)]
+
+
+def _is_text(name: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in name)
+
+
+def _shown(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _unusable(path: Path, code: str, found: str, action: str) -> InputError:
+    return InputError(
+        code=code,
+        file=f"{path.parent.name}/{_shown(path.name)}",
+        found=found,
+        expected="普通文件，名字是 UTF-8 文本",
+        action=f"{action}后重新运行",
+    )
 
 
 def wait_until_still(folder: Path) -> None:

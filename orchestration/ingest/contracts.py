@@ -90,6 +90,8 @@ class Contract(BaseModel):
     optional: bool = False
     ignored_sheets: tuple[str, ...] = ()
     """Sheets of a workbook that hold no rows of this source."""
+    max_cell_lines: int = Field(50, ge=1, le=1000)
+    """Lines of one quoted cell of a text file: more is a quote that was never closed."""
     not_records: tuple[str, ...] = NOT_RECORDS
     """How the first filled cell of a total row or a footnote begins."""
     empty: tuple[str, ...] = EMPTY

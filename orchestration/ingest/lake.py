@@ -29,11 +29,12 @@ from orchestration.ingest.canonical import clean_text
 from orchestration.ingest.contracts import Column, Contract, hash_key
 from orchestration.ingest.erasure import read_erasures, rule_for
 from orchestration.ingest.readers import find_parts, open_table
+from orchestration.ingest.spoiled import SpoiledCells
 from orchestration.ingest.tables import ROW_DEFECT, ROW_NUMBER, Part
 from orchestration.quarters import Quarter
 from orchestration.settings import Home
 
-LAYOUT = "3"
+LAYOUT = "4"
 """Changes when the same export and contract give another lake file than before."""
 PARSERS = 2
 """Threads that parse rows while others are written; each holds a block of text or two."""
@@ -57,6 +58,8 @@ class LakeFile:
     contract_sha256: str
     superseded_by: str | None = None
     parquet_sha256: str = ""
+    line_break_count: int = 0
+    """Line breaks inside the cells of a text file."""
 
     def parquet(self, home: Home) -> Path:
         """Where the rows are."""
@@ -242,9 +245,14 @@ def _store(
     if rule := rule_for(read_erasures(home), contract.source, str(quarter)):
         frames = (rule.erase(frame, contract) for frame in frames)
     target = home.lake / contract.source / f"{sha256}.parquet"
-    prove = partial(_prove_unchanged, path, before)
+    spoiled = SpoiledCells(path, parts, contract)
+
+    def prove() -> None:
+        spoiled.finish()
+        _prove_unchanged(path, before)
+
     with progress.reading(path.name, before.st_size):
-        row_count = _write_rows(frames, contract, target, home.scratch, prove)
+        row_count = _write_rows(frames, contract, target, home.scratch, spoiled.check, prove)
     return LakeFile(
         file_sha256=sha256,
         quarter=str(quarter),
@@ -257,6 +265,7 @@ def _store(
         received_at=old.received_at if old else f"{datetime.now():%Y-%m-%d %H:%M:%S}",
         contract_sha256=made_by,
         parquet_sha256=sha256_of(target),
+        line_break_count=sum(table.line_breaks() for table in tables),
     )
 
 
@@ -298,14 +307,18 @@ def _write_rows(
     contract: Contract,
     target: Path,
     scratch: Path,
+    check: Callable[[pl.DataFrame], None],
     prove: Callable[[], None],
 ) -> int:
     """Make the lake file of its frames in one step, once `prove` lets it pass; give its row count.
+
+    `check` sees each frame before it is written.
 
     Frames are parsed a few ahead of the one that is being written: memory doesn't grow with them.
     """
 
     def done(frame: pl.DataFrame) -> pl.DataFrame:
+        check(frame)
         progress.step(rows=frame.height)
         return frame
 

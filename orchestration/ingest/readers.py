@@ -11,6 +11,7 @@ from orchestration.bulletin.reader import COLUMNS, DOCUMENTS, FOREIGN, STEM, rea
 from orchestration.errors import InputError
 from orchestration.ingest.contracts import Contract
 from orchestration.ingest.tables import (
+    SHEET_ROWS,
     Part,
     RowRules,
     Table,
@@ -19,7 +20,7 @@ from orchestration.ingest.tables import (
     header_candidates,
 )
 from orchestration.ingest.text import text_heads, text_table
-from orchestration.ingest.workbooks import SHEET_ROWS, sheet_heads, sheet_table
+from orchestration.ingest.workbooks import sheet_heads, sheet_table
 
 SPARE, LONGEST = 3, 20
 """Columns more than the contract knows, and characters, of a row that is taken for a header."""
@@ -99,8 +100,17 @@ def _sheet_parts(path: Path, contracts: dict[str, Contract]) -> list[Part]:
         found = _fitting(path, sheet.rows, contracts, sheet.name)
         if not found:
             where = sheet.name if len(heads) > 1 else ""
-            raise _unknown_header(path, sheet.rows, contracts, where)
+            raise _unknown_header(path, sheet.rows, contracts, where, is_hidden=sheet.is_hidden)
         source, header, last = found
+        if sheet.is_hidden:
+            raise InputError(
+                code="hidden_sheet",
+                file=f"{path.name}，工作表「{sheet.name}」",
+                found=f"隐藏的工作表，里面有「{contracts[source].label}」的数据",
+                expected="看得见的工作表",
+                action="核对后删去它，或取消隐藏后重新保存；"
+                "不含数据的工作表登记在契约的 ignored_sheets",
+            )
         parts.append(
             Part(
                 source,
@@ -145,7 +155,12 @@ def _without_blank_end(header: Sequence[str]) -> Sequence[str]:
 
 
 def _unknown_header(
-    path: Path, rows: Sequence[Sequence[str]], contracts: dict[str, Contract], sheet: str = ""
+    path: Path,
+    rows: Sequence[Sequence[str]],
+    contracts: dict[str, Contract],
+    sheet: str = "",
+    *,
+    is_hidden: bool = False,
 ) -> InputError:
     """Say which contract is closest to the likeliest header row, and what separates them."""
     headers = [_without_blank_end(clean_header(row)) for row in rows] or [()]
@@ -160,6 +175,7 @@ def _unknown_header(
     found = "；".join(
         text
         for text in (
+            "工作表是隐藏的" if is_hidden else "",
             f"缺少列：{'、'.join(missing)}" if missing else "",
             f"多出或重复的列：{'、'.join(shown)}" if surplus else "",
         )

@@ -17,12 +17,16 @@ NOT_A_RECORD = "not_a_record"
 MALFORMED = "malformed_row"
 UNDECODABLE = "undecodable"
 BLANK_ROW = "blank"
+# Stands for a formula whose result was never stored; refused with the errors of spreadsheets.
+NOT_CALCULATED = "#NOT_CALCULATED!"
 
 HEADER_SEARCH = 20
 HEADER_DEPTH = 3
 MAX_COLUMNS = 700
 MAX_RECORD = 1 << 24
 """Bytes of one row, line breaks inside cells included: more is not a row of any office."""
+SHEET_ROWS = 10_000_000
+"""Row 5 of a workbook's third sheet is row 20000005: no sheet has as many rows."""
 MAX_RATIO, MIN_BOMB = 200, 1 << 26
 """How many times its size a compressed file may unfold to, beyond the least size that matters."""
 BATCH = 20_000
@@ -61,6 +65,8 @@ class Table:
     frames: Iterator[pl.LazyFrame]
     encoding: str
     counted: Callable[[], int]
+    line_breaks: Callable[[], int] = lambda: 0
+    """How many line breaks a text file's cells hold; ask as for `counted`."""
 
 
 class RowRules:
@@ -72,7 +78,9 @@ class RowRules:
         self.width = len(header)
         self.named = sum(1 for name in self.names if name)
         self.identity = [self.names.index(name) for name in contract.identity if name in self.names]
+        self.kept = {at for at, name in enumerate(self.names) if name in contract.kept_columns}
         self.words = contract.not_records
+        self.max_cell_lines = contract.max_cell_lines
 
     def defect(self, cells: Sequence[str]) -> str | None:
         """None for a record, `BLANK_ROW` for a row without any text, else the defect's code.

@@ -22,6 +22,7 @@ from charset_normalizer import from_bytes
 
 from orchestration import progress
 from orchestration.ingest.canonical import BLANKS
+from orchestration.ingest.kinds import check_text
 from orchestration.ingest.tables import (
     BLANK_ROW,
     HEADER_SEARCH,
@@ -55,11 +56,13 @@ MAX_UNDECODABLE = 10
 MAX_DOCUMENT = 1 << 25
 """Bytes of a document that is read whole."""
 MAX_MALFORMED = 10_000
-MAX_LINES = 200
-"""Lines that one quoted cell may span; an unclosed quote is given up after as many."""
+LONG_CELLS = 4
+"""Cells of the longest kind in one record; an unclosed quote is given up after their lines."""
 UTF8, GB18030, UTF16 = "utf-8", "gb18030", "utf-16"
 ALLOWED = (UTF8, GB18030)
 """Without a byte order mark."""
+ASCII, CJK = 0x7F, 0x2010
+"""The last character of ASCII, and the first of those that Chinese text is written with."""
 NEWLINE, RETURN, QUOTE = b'\n\r"'
 BAD = b"\xff"
 """Begins the stand-in for a line that doesn't decode: no UTF-8 text holds this byte."""
@@ -87,8 +90,17 @@ def text_heads(path: Path) -> Iterator[Head]:
     head = next(_chunks(path), b"")[:HEAD]
     if not head.strip(b"\r\n\t ,;\xef\xbb\xbf\xff\xfe\x00"):
         raise unreadable(path, "empty_file", "文件是空的", "列名和各行")
+    check_text(path, head)
     for encoding in _likely_encodings(head):
         text = head.decode(encoding, errors="replace").removeprefix("\ufeff")
+        first, _, second = text.partition("\n")
+        if "\0" in first or second.partition("\n")[0].count("\0") > 1:
+            raise unreadable(
+                path,
+                "bad_encoding",
+                "编码不对：开头有空字符，像是不带 BOM 的 UTF-16 或 UTF-32，或不是文本",
+                "UTF-8、带 BOM 的 UTF-16 或 GB18030 编码的文本",
+            )
         if "\n" not in text:
             text = text.replace("\r", "\n")
         lines = [line + "\n" for line in text.split("\n")]
@@ -132,6 +144,7 @@ def text_table(path: Path, part: Part, rules: RowRules) -> Table:
         encoding,
         # Every physical line belongs to exactly one row: a lost line shows as a lost row.
         lambda: tally.rows + text.line_count - part.header_lines - tally.lines,
+        lambda: tally.line_breaks,
     )
 
 
@@ -190,6 +203,8 @@ class _Tally:
     rows: int = 0
     lines: int = 0
     malformed: int = 0
+    line_breaks: int = 0
+    """Within cells: lines that begin no row."""
 
 
 def _frames(text: _Text, part: Part, rules: RowRules, tally: _Tally) -> Iterator[pl.LazyFrame]:
@@ -208,6 +223,7 @@ def _frames(text: _Text, part: Part, rules: RowRules, tally: _Tally) -> Iterator
             number += proof.row_count
             tally.rows += proof.row_count - len(proof.blank)
             tally.lines += proof.line_count
+            tally.line_breaks += proof.line_count - proof.row_count
             text.at = proof.end
             rest = len(text.data) - text.at
             if not proof.is_odd and (not rest or (rest <= MAX_RECORD and text.more())):
@@ -270,7 +286,7 @@ def _prove(data: bytes, at: int, delimiter: int, rules: RowRules) -> _Proof:
             data.find(byte, start, stop) >= 0 for byte in (b"\0", BAD)
         )
         has_quotes = data.find(b'"', start, stop) >= 0
-        ends = None if proof.is_odd else _row_ends(piece, delimiter, rules.width, has_quotes)
+        ends = None if proof.is_odd else _row_ends(piece, delimiter, rules, has_quotes)
         if ends is None:
             proof.is_odd = True
             return proof
@@ -298,11 +314,13 @@ def _prove(data: bytes, at: int, delimiter: int, rules: RowRules) -> _Proof:
     return proof
 
 
-def _row_ends(data: Array, delimiter: int, width: int, has_quotes: bool) -> Array | None:
-    """Where rows end (their line feeds), if each has `width` cells or is a blank line.
+def _row_ends(data: Array, delimiter: int, rules: RowRules, has_quotes: bool) -> Array | None:
+    """Where rows end (their line feeds), if each has the width or is a blank line.
 
-    `data` ends with a line feed; its last row may go on beyond it.
+    `data` ends with a line feed; its last row may go on beyond it. A row with line breaks inside
+    and delimiters enough for another record, or with many line breaks, isn't clean.
     """
+    width = rules.width
     line_feeds = data == NEWLINE
     marks = data == delimiter
     marks |= line_feeds
@@ -321,7 +339,13 @@ def _row_ends(data: Array, delimiter: int, width: int, has_quotes: bool) -> Arra
         loose = positions[:-1][(is_quote & ~inside)[:-1] & ~follows[1:]]
         if not returns[loose + 1].all():
             return None
-        positions = positions[~(is_quote | inside)]
+        bare, is_line_feed = ~(is_quote | inside), line_feeds[positions]
+        within = inside & ~is_quote
+        if not _is_sparse(
+            within & is_line_feed, within & ~is_line_feed, bare & is_line_feed, rules
+        ):
+            return None
+        positions = positions[bare]
         row_count = np.count_nonzero(line_feeds[positions])
     else:
         positions = np.flatnonzero(marks)
@@ -339,6 +363,25 @@ def _row_ends(data: Array, delimiter: int, width: int, has_quotes: bool) -> Arra
     ):
         return None
     return ends
+
+
+def _is_sparse(breaks: Array, delimiters: Array, ends: Array, rules: RowRules) -> bool:
+    """Whether no row's quotes can have taken another record into it.
+
+    Args:
+        breaks: which marks are line feeds within quotes.
+        delimiters: which are delimiters within quotes.
+        ends: which end a row.
+        rules: what rows may be.
+    """
+    if not breaks.any():
+        return True
+    row = np.cumsum(ends)
+    per_row = np.bincount(row[breaks])
+    beside = np.bincount(row[delimiters], minlength=len(per_row))[: len(per_row)]
+    return bool(
+        per_row.max() < rules.max_cell_lines and (beside[per_row > 0] < rules.width - 1).all()
+    )
 
 
 def _count(data: bytes | Array, byte: int) -> int:
@@ -374,6 +417,7 @@ def _odd_rows(
         text.at += length
         taken += length
         tally.lines += len(lines)
+        tally.line_breaks += len(lines) - 1
         tally.rows += defect != BLANK_ROW
         tally.malformed += defect == MALFORMED
         if tally.malformed > max(MAX_MALFORMED, tally.rows // 2):
@@ -391,9 +435,10 @@ def _record(
 ) -> tuple[list[str], str | None, list[bytes]]:
     """The next row's cells, its defect, and the lines that it takes."""
     lines: list[bytes] = []
+    max_lines = rules.max_cell_lines * LONG_CELLS
 
     def feed() -> Iterator[str]:
-        for line in islice(text.lines(), MAX_LINES):
+        for line in islice(text.lines(), max_lines):
             lines.append(line)
             if b"\0" in line or BAD in line:
                 raise csv.Error
@@ -404,11 +449,31 @@ def _record(
         defect = rules.defect(cells)
     except csv.Error:
         cells, defect = [], MALFORMED
+    if any("\n" in cell and _swallows(cell, delimiter, rules) for cell in cells):
+        defect = MALFORMED
     if defect != MALFORMED:
         return cells, defect, lines
     if lines[0].startswith(BAD):
         defect = f"{UNDECODABLE}:{lines[0][1:-1].decode()}"
     return cells, defect, lines[:1]
+
+
+def _swallows(cell: str, delimiter: str, rules: RowRules) -> bool:
+    """Whether a quoted cell has taken records into it, judged without trusting its quotes.
+
+    A quote that opens in one record and closes in a later one takes whole records in between, and
+    with each line break as many delimiters as a record has. Nor is a cell longer than some lines.
+    """
+    first, *others = cell.split("\n")
+    if len(others) >= rules.max_cell_lines:
+        return True
+    delimiters = rules.width - 1
+    if not delimiters:
+        return False
+    counts = [line.count(delimiter) for line in others]
+    return delimiters in counts[:-1] or (
+        first.count(delimiter) + sum(counts) == delimiters * len(others)
+    )
 
 
 def _proved_encoding(path: Path, part: Part) -> str:
@@ -508,21 +573,44 @@ def _decoded(block: bytes, codec: str, mark: bytes, offset: int) -> bytes:
             pieces = (block[at : at + DECODED] for at in range(0, len(block), DECODED))
             text = b"".join(decoder.decode(piece).encode() for piece in pieces)
             decoder.decode(b"", final=True)
-            return text
-        pl.Series([block], dtype=pl.Binary).cast(pl.String)  # proves it, faster than Python does
-        return block
+            if codec != GB18030 or not any(map(_is_foreign, block.split(mark))):
+                return text
+        else:
+            pl.Series([block], dtype=pl.Binary).cast(pl.String)  # proves it, faster than Python
+            return block
     except (UnicodeDecodeError, pl.exceptions.ComputeError):
         pass
     lines, start = [], 0
     while start < len(block):
         end = _line_end(block, mark, start)
+        line = block[start:end]
         try:
-            lines.append(block[start:end].decode(codec).encode())
+            text = line.decode(codec).encode()
+            bad_at = _first_beyond_ascii(line) if codec == GB18030 and _is_foreign(line) else -1
         except UnicodeDecodeError as error:
-            place = offset + start + error.start + 1
-            lines.append(BAD + str(place).encode() + mark.decode(codec).encode())
+            bad_at = error.start
+        if bad_at >= 0:
+            place = offset + start + bad_at + 1
+            text = BAD + str(place).encode() + mark.decode(codec).encode()
+        lines.append(text)
         start = end
     return b"".join(lines)
+
+
+def _is_foreign(line: bytes) -> bool:
+    """Whether a line of a GB18030 file is UTF-8, of which GB18030 makes other, rare characters.
+
+    Chinese in GB18030 is no UTF-8, but for a few pairs of characters; and those aren't Chinese.
+    """
+    try:
+        others = [char for char in line.decode(UTF8) if ord(char) > ASCII]
+    except UnicodeDecodeError:
+        return False
+    return len(others) > 1 and all(ord(char) >= CJK for char in others)
+
+
+def _first_beyond_ascii(line: bytes) -> int:
+    return next(at for at, byte in enumerate(line) if byte > ASCII)
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

@@ -1,22 +1,38 @@
 """XLSX, XLS, ODS → tables of text, sheet by sheet; what a workbook must be to be opened at all."""
 
 import re
+import struct
 import subprocess
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 from xml.etree import ElementTree
 from xml.parsers.expat import ExpatError, ParserCreate
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
+from python_calamine import SheetVisibleEnum as Visible
 
 from orchestration import progress
+from orchestration.errors import InputError
+from orchestration.ingest.biff import xls_marks
+from orchestration.ingest.kinds import check_workbook
+from orchestration.ingest.marks import (
+    Marks,
+    RowMarks,
+    column_letters,
+    column_number,
+    ods_marks,
+    plain_chunks,
+    row_pieces,
+    xlsx_marks,
+)
 from orchestration.ingest.tables import (
     BATCH,
     BLANK_ROW,
@@ -24,6 +40,8 @@ from orchestration.ingest.tables import (
     MAX_COLUMNS,
     MAX_RATIO,
     MIN_BOMB,
+    NOT_A_RECORD,
+    SHEET_ROWS,
     NumberedRow,
     Part,
     RowRules,
@@ -35,18 +53,16 @@ from orchestration.ingest.tables import (
 )
 
 TRIAL = Path(__file__).with_name("trial.py")
-HEAD, CHUNK = 1 << 16, 1 << 22
+HEAD = 1 << 16
 MAX_UNZIPPED = 1 << 30
 MAX_MEMBERS = 2_000
-SHEET_ROWS = 10_000_000
-"""Row 5 of a workbook's third sheet is row 20000005: no sheet has as many rows."""
 MAX_CELLS = 20_000_000
 """Cells of a sheet's used rectangle, which the reader lays out in memory, filled or not."""
 # What zipfile and the XML parsers raise on damage: NotImplementedError of a compression method that
 # zipfile doesn't know, RuntimeError of a password, LookupError of an encoding or a missing member.
 DAMAGE = (
     zipfile.BadZipFile, zlib.error, ExpatError, ElementTree.ParseError, LookupError, EOFError,
-    OSError, NotImplementedError, RuntimeError, ValueError,
+    OSError, NotImplementedError, RuntimeError, ValueError, struct.error,
 )  # fmt: skip
 
 # A value or text element that isn't empty; the prefix is that of exporters who name namespaces.
@@ -70,6 +86,7 @@ class SheetHead:
     rows: list[list[str]]
     filled_rows: int
     """All rows with a value, counted in the sheet's XML (an XLS has none: by reading it twice)."""
+    is_hidden: bool = False
 
 
 def sheet_heads(path: Path) -> list[SheetHead]:
@@ -78,10 +95,12 @@ def sheet_heads(path: Path) -> list[SheetHead]:
     Raises:
         InputError: not a whole workbook, a hostile one, or one without any cell.
     """
+    check_workbook(path)
     counts = _filled_rows(path)  # bounds are checked before anything is laid out in memory
     book = _open(path)
     _opened.clear()
     heads = []
+    hidden = {entry.name for entry in book.sheets_metadata if entry.visible != Visible.Visible}
     for position, name in enumerate(book.sheet_names):
         if counts is not None and not counts.get(name):
             continue
@@ -92,7 +111,7 @@ def sheet_heads(path: Path) -> list[SheetHead]:
             raise too_many_columns(path)
         rows = list(islice(_rows(sheet), HEADER_SEARCH))
         filled = sum(map(any, _rows(sheet))) if counts is None else counts[name]
-        heads.append(SheetHead(name, position, rows, filled))
+        heads.append(SheetHead(name, position, rows, filled, name in hidden))
         _opened[_key(path, name)] = sheet
     if not heads:
         raise unreadable(path, "empty_file", "工作簿里没有内容", "列名和各行")
@@ -104,14 +123,122 @@ def sheet_table(path: Path, part: Part, rules: RowRules) -> Table:
     sheet = _opened.pop(_key(path, part.sheet), None) or _sheet(path, _open(path), part.sheet)
 
     def numbered() -> Iterator[NumberedRow]:
+        checks = _Checks(path, part, rules, sheet)
         for number, cells in enumerate(_rows(sheet), start=1):
             if not number % BATCH:
                 progress.step(number / max(sheet.total_height, 1))
-            if number > part.header_row and (defect := rules.defect(cells)) != BLANK_ROW:
-                yield number + part.row_offset, defect, cells
+            if number <= part.header_row:
+                continue
+            mark = checks.mark_of(number)
+            for at, text in mark.shown.items() if mark else ():
+                cells += [""] * (at + 1 - len(cells))
+                cells[at] = text
+            if (defect := rules.defect(cells)) == BLANK_ROW:
+                continue
+            if defect != NOT_A_RECORD:
+                checks.check(number, cells, mark)
+            yield number + part.row_offset, defect, cells
 
     encoding = path.suffix.lower().removeprefix(".")
     return Table(frames_of(numbered(), rules.width), encoding, lambda: part.filled_rows)
+
+
+class _Checks:
+    """What of a sheet's records a reader of the page would see otherwise: each is refused."""
+
+    def __init__(self, path: Path, part: Part, rules: RowRules, sheet: CalamineSheet) -> None:
+        self._path, self._part, self._rules = path, part, rules
+        self._marks = _marks(path, part, rules.identity)
+        self._mark = RowMarks(0, 0)
+        self._hidden_columns: set[int] | None = None
+        self._merged = deque(sorted(sheet.merged_cell_ranges or ()))
+        self._merged_here: list[tuple[tuple[int, int], tuple[int, int]]] = []
+
+    def mark_of(self, number: int) -> RowMarks | None:
+        """The marks of a row, if it has any; rows are asked for in order."""
+        try:
+            while self._mark.last < number:
+                self._mark = next(self._marks.rows, RowMarks(SHEET_ROWS, SHEET_ROWS))
+        except DAMAGE as error:
+            raise _bad_workbook(self._path) from error
+        return self._mark if self._mark.first <= number else None
+
+    def check(self, number: int, cells: list[str], mark: RowMarks | None) -> None:
+        """Refuse a record that isn't certainly what it seems; give its numbers as they show.
+
+        Raises:
+            InputError: the row or a column is hidden, a cell is merged, or an identity is a number
+                of which not every digit is certain.
+        """
+        if self._hidden_columns is None:
+            self._hidden_columns = self._marks.hidden_columns
+            if hidden := sorted(self._hidden_columns & self._rules.kept):
+                raise self._refused(
+                    "hidden_column",
+                    f"有 {len(hidden)} 个隐藏的列",
+                    "看得见的列",
+                    "取消隐藏，核对后重新保存；不需要的列删去",
+                    column=hidden[0],
+                )
+        if covered := self._covered(number, mark) & self._rules.kept:
+            raise self._refused(
+                "merged_cells",
+                "数据行里有合并的单元格：看上去几行同值，文件里只有第一格有值",
+                "每行各有自己的值，没有合并单元格",
+                "取消合并，逐行填上各自的值后重新保存",
+                number,
+                min(covered),
+            )
+        if mark and mark.is_hidden:
+            rest = sum(row.is_hidden and row.is_filled for row in self._marks.rows)
+            raise self._refused(
+                "hidden_rows",
+                f"有 {rest + 1} 行被隐藏或筛选掉，这是第一行",
+                "看得见的行",
+                "取消筛选和隐藏，核对后重新保存；不要的行删去",
+                number,
+            )
+        for at, text in mark.identity.items() if mark else ():
+            if text is None:
+                raise self._refused(
+                    "number_as_identity",
+                    "编号是数字单元格，读不准：超过 15 位、科学计数法、小数、日期或带格式的数字",
+                    "文本单元格，或不超过 15 位、照原样显示的数字",
+                    "请来源系统按文本导出编号（在 Excel 里改成文本不能找回丢掉的数字）",
+                    number,
+                    at,
+                )
+            cells[at] = text
+
+    def _covered(self, number: int, mark: RowMarks | None) -> set[int]:
+        if not (mark or self._merged or self._merged_here):
+            return set()
+        while self._merged and self._merged[0][0][0] < number:
+            self._merged_here.append(self._merged.popleft())
+        self._merged_here = [found for found in self._merged_here if found[1][0] >= number - 1]
+        return (mark.covered if mark else set()).union(
+            *(range(first[1], last[1] + 1) for first, last in self._merged_here)
+        )
+
+    def _refused(
+        self,
+        code: str,
+        found: str,
+        expected: str,
+        action: str,
+        row: int | None = None,
+        column: int | None = None,
+    ) -> InputError:
+        header = self._part.header
+        return InputError(
+            code=code,
+            file=f"{self._path.name}，工作表「{self._part.sheet}」",
+            row=row,
+            column=header[column] if column is not None and column < len(header) else "",
+            found=found,
+            expected=expected,
+            action=action,
+        )
 
 
 @dataclass(frozen=True)
@@ -149,6 +276,29 @@ def whole_sheets(path: Path) -> list[WholeSheet]:
     return sheets
 
 
+def _marks(path: Path, part: Part, identity: Collection[int]) -> Marks:
+    """What a sheet's own file says of its rows; the file is open until the last is taken.
+
+    Raises:
+        InputError: it isn't whole.
+    """
+    try:
+        if _is_compound(path):
+            return xls_marks(path.read_bytes(), part.row_offset // SHEET_ROWS, identity)
+        archive = zipfile.ZipFile(path)
+        if "content.xml" in archive.namelist():
+            return ods_marks(archive.open("content.xml"), part.sheet, identity)
+        return xlsx_marks(archive, _xlsx_sheets(archive)[part.sheet], identity)
+    except DAMAGE as error:
+        raise _bad_workbook(path) from error
+
+
+def _is_compound(path: Path) -> bool:
+    """Whether a workbook is a binary one."""
+    with path.open("rb") as file:
+        return file.read(4) == b"\xd0\xcf\x11\xe0"
+
+
 def _key(path: Path, sheet: str) -> tuple[Path, str, int, int]:
     status = path.stat()
     return path, sheet, status.st_size, status.st_mtime_ns
@@ -159,9 +309,10 @@ def cell_text(cell: Any) -> str:
     if isinstance(cell, bool):
         return str(cell).upper()
     if isinstance(cell, datetime):
-        # A time is stored as a fraction of a day: 9:05:00 may come as 9:04:59.999.
-        whole = (cell + timedelta(milliseconds=500)).replace(microsecond=0)
-        return whole.isoformat(sep=" ")
+        if cell.microsecond:
+            # A time is stored as a fraction of a day: 9:05:00 may come as 9:04:59.999.
+            cell = (cell + timedelta(milliseconds=500)).replace(microsecond=0)
+        return str(cell.isoformat(" "))
     if isinstance(cell, date):
         return cell.isoformat()
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e17:
@@ -195,6 +346,19 @@ def _sheet(path: Path, book: CalamineWorkbook, name: str) -> CalamineSheet:
     try:
         return book.get_sheet_by_name(name)
     except (CalamineError, OSError, ValueError) as error:
+        # An error that is newer than calamine is told for what it is.
+        part = Part("", (), 0, sheet=name, row_offset=book.sheet_names.index(name) * SHEET_ROWS)
+        for mark in _marks(path, part, ()).rows if "cell error" in str(error) else ():
+            for at, text in mark.shown.items():
+                raise InputError(
+                    code="error_cell",
+                    file=f"{path.name}，工作表「{name}」",
+                    row=mark.first,
+                    column=column_letters(at),
+                    found=f"单元格是错误值 {text}",
+                    expected="值，或真正的空白",
+                    action="在 Excel 或 WPS 里打开，改正公式，核对后重新保存",
+                ) from error
         raise _bad_workbook(path) from error
 
 
@@ -211,9 +375,7 @@ def _filled_rows(path: Path) -> dict[str, int] | None:
         InputError: the archive or its XML is broken, unfolds out of proportion, declares entities,
             or a sheet's used rectangle is too large.
     """
-    with path.open("rb") as file:
-        signature = file.read(4)
-    if signature == b"\xd0\xcf\x11\xe0":
+    if _is_compound(path):
         return None
     try:
         with zipfile.ZipFile(path) as archive:
@@ -241,12 +403,10 @@ def check_archive(path: Path, archive: zipfile.ZipFile) -> None:
     if total > max(path.stat().st_size * MAX_RATIO, MIN_BOMB):
         raise zip_bomb(path)
     for info in infos:
-        if info.filename.lower().endswith((".xml", ".rels", ".vml")):
-            with archive.open(info) as member:
-                if _has_doctype(member):
-                    raise unreadable(
-                        path, "xml_entities", "文件的 XML 声明了实体", "不含实体声明的文件"
-                    )
+        with archive.open(info) as member:  # a sheet may have any name
+            if _has_doctype(member):
+                found, expected = "文件的 XML 声明了实体", "不含实体声明的文件"
+                raise unreadable(path, "xml_entities", found, expected)
 
 
 class _DocumentType(Exception):  # noqa: N818 (no error: how the parser is left)
@@ -275,6 +435,8 @@ def _has_doctype(file: IO[bytes]) -> bool:
     try:
         while chunk := file.read(HEAD):
             parser.Parse(chunk)
+        # Some versions of expat defer a long token (CVE-2023-52425) until they know of the end.
+        parser.Parse(b"", True)
     except _DocumentType:
         return True
     except (_Element, ExpatError, LookupError):
@@ -300,20 +462,20 @@ def _xlsx_sheets(archive: zipfile.ZipFile) -> dict[str, str]:
 
 def _xlsx_rows(path: Path, archive: zipfile.ZipFile, member: str) -> int:
     empty_texts = _empty_shared_texts(archive)
-    count, height, width, rest = 0, 0, 1, b""
-    with archive.open(member) as file:
-        while chunk := file.read(CHUNK):
-            *rows, rest = (rest + chunk).split(b"row>")
-            if len(rest) > MIN_BOMB:
-                raise unreadable(path, "cell_too_large", "有一行超过 64 MB", "一件工单的一行文字")
-            for row in rows:
-                values = len(VALUE.findall(row)) if empty_texts else bool(VALUE.search(row))
-                if empty_texts:
-                    values -= sum(int(at) in empty_texts for at in SHARED.findall(row))
-                count += values > 0
-                if last := CELL.search(row, max(row.rfind(b' r="'), 0)):
-                    height = max(height, int(last[2]))
-                    width = max(width, _column_number(last[1]))
+    count, height, width = 0, 0, 1
+    try:
+        pieces = row_pieces(plain_chunks(archive, member), MIN_BOMB)
+        for row in chain.from_iterable(rows for _, rows in pieces):
+            values = len(VALUE.findall(row)) if empty_texts else bool(VALUE.search(row))
+            if empty_texts:
+                values -= sum(int(at) in empty_texts for at in SHARED.findall(row))
+            count += values > 0
+            if last := CELL.search(row, max(row.rfind(b' r="'), 0)):
+                height = max(height, int(last[2]))
+                width = max(width, column_number(last[1]))
+    except OverflowError as error:
+        found, expected = "有一行超过 64 MB", "一件工单的一行文字"
+        raise unreadable(path, "cell_too_large", found, expected) from error
     if width > MAX_COLUMNS:
         raise too_many_columns(path)
     _check_area(path, height, width)
@@ -338,13 +500,6 @@ def _empty_shared_texts(archive: zipfile.ZipFile) -> set[int]:
         return set()
     items = re.split(rb"<(?:\w+:)?si(?=[ />])", texts)[1:]
     return {at for at, item in enumerate(items) if not VALUE.search(item)}
-
-
-def _column_number(letters: bytes) -> int:
-    number = 0
-    for letter in letters:
-        number = number * 26 + letter - 64
-    return number
 
 
 def _ods_rows(path: Path, archive: zipfile.ZipFile) -> dict[str, int]:

@@ -1,5 +1,7 @@
 """Input that can't be used: one clear message, exit status 2, the last version stays."""
 
+import os
+
 import pytest
 from conftest import EXPORTS, hashes, hotline
 
@@ -29,6 +31,19 @@ def broken_xlsx(quarter):
     path.write_bytes(path.read_bytes()[:3000])
 
 
+def a_pipe(quarter):
+    """Beside files that aren't read, which are named whatever the run comes to."""
+    (quarter / "ticket.csv").rename(quarter / "ticket.txt")
+    (quarter / "backup").mkdir()
+    os.mkfifo(quarter / "ticket.csv")
+
+
+def an_error_cell(quarter):
+    path = quarter / "ticket.csv"
+    text = path.read_text(encoding="utf-8-sig")
+    path.write_text(text.replace(",2022-03-17 16:28:00,", ",#REF!,", 1), encoding="utf-8-sig")
+
+
 SUGGESTION_BYTES = (EXPORTS / "2022Q2" / "suggestion.csv").stat().st_size
 
 
@@ -51,6 +66,8 @@ def wrong_encoding(quarter):
         (not_a_header, ["unknown_header", "ticket.csv", "第 1 行", "工单编号"]),
         (empty_file, ["empty_file", "ticket.csv"]),
         (broken_xlsx, ["bad_workbook", "mailbox.xlsx"]),
+        (a_pipe, ["not_a_file", "2022Q2/ticket.csv", "管道", "没有读", "ticket.txt", "backup/"]),
+        (an_error_cell, ["error_cell", "ticket.csv", "第 2 行", "办结时间", "#REF!"]),
     ],
 )
 def test_unusable_input(damage, words, home, exports):
@@ -104,3 +121,9 @@ def test_reconcile_before_any_run(tmp_path):
     ran = hotline("reconcile", "2022Q2", home=tmp_path / "home")
     assert ran.status == 2
     assert "hotline run 2022Q2" in ran.err
+
+
+@pytest.mark.parametrize("name", ["a[b]", "what?", "all*", "line\nbreak"])
+def test_a_home_whose_path_is_a_pattern(name, tmp_path):
+    ran = hotline("reconcile", "2022Q2", home=tmp_path / name)
+    assert ran.status == 2 and "bad_home_path" in ran.err and "Traceback" not in ran.err

@@ -66,3 +66,43 @@ def test_exports_are_told_from_other_files(tmp_path):
         (tmp_path / name).touch()
     assert [path.name for path in arrival.exports_in(tmp_path)] == ["B.CSV", "a.csv.gz"]
     assert arrival.fingerprint(tmp_path).count("|") == 1
+
+
+def unusable(folder):
+    with pytest.raises(InputError) as caught:
+        arrival.exports_in(folder)
+    assert arrival.fingerprint(folder)  # the sensor looks on
+    return caught.value
+
+
+def test_what_is_no_file_is_refused_by_name(tmp_path):
+    makers = {
+        "pipe": os.mkfifo,
+        "folder": lambda path: path.mkdir(),
+        "link": lambda path: path.symlink_to(tmp_path / "nothing"),
+        "loop": lambda path: path.symlink_to(path),
+        "link to a folder": lambda path: path.symlink_to(tmp_path),
+    }
+    for name, make in makers.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        make(folder / "ticket.csv")
+        error = unusable(folder)
+        assert error.code == "not_a_file" and error.file == f"{name}/ticket.csv"
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / os.fsdecode("工单".encode("gb18030") + b".csv")).touch()
+    error = unusable(tmp_path)
+    assert error.code == "bad_file_name"
+    str(error).encode()
+
+
+def test_what_is_not_read_is_named(tmp_path):
+    unread = ["a.csv.bak", "b.txt", "c.zip", "d.xlsm", "e.xlsb", "ticket.docx"]
+    known = ["notice.md", "notice.en.md", "~$a.xlsx", ".DS_Store", "Thumbs.db", "a.csv", "f.xlsx"]
+    for name in unread + known:
+        (tmp_path / name).touch()
+    (tmp_path / "旧").mkdir()
+    assert arrival.unread_in(tmp_path) == [*unread, "旧/"]
+    assert arrival.unread_in(tmp_path / "no such folder") == []

@@ -69,6 +69,12 @@ def read(content: bytes, block: tuple[int, int] = (text_reader.CHUNK, text_reade
 def test_no_row_is_lost_and_no_value_differs(
     rows, encoding, delimiter, quoting, title, spoiled, block
 ):
+    # What looks like a swallowed record is refused (test_quotes); here it would only be noise.
+    rows = [
+        row
+        for row in rows
+        if not any("\n" in cell and cell.count(delimiter) > 1 for cell in row or ())
+    ]
     above = [["某某区事项", "", ""]] * title
     written = [
         (f"k{number}", *row) if row else ["", "", ""] if row is None else []
