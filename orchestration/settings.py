@@ -138,8 +138,21 @@ class Home:
 
     @classmethod
     def current(cls) -> "Home":
-        """The home named by `HOTLINE_HOME`, else `warehouse/` in the project."""
-        return cls(Path(os.environ.get("HOTLINE_HOME") or PROJECT_ROOT / "warehouse").resolve())
+        """The home named by `HOTLINE_HOME`, else `warehouse/` in the project.
+
+        Raises:
+            InputError: its path leads nowhere, such as a link to itself.
+        """
+        named = Path(os.environ.get("HOTLINE_HOME") or PROJECT_ROOT / "warehouse")
+        try:
+            return cls(named.resolve())
+        except (OSError, RuntimeError, ValueError) as error:
+            raise InputError(
+                code="bad_home",
+                found=f"数据目录 {named} 的路径不通",
+                expected="一个文件夹的路径",
+                action="用 --home 换一个数据目录，或改正环境变量 HOTLINE_HOME",
+            ) from error
 
     @property
     def warehouse(self) -> Path:

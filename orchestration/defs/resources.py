@@ -1,7 +1,6 @@
 """The workspace that steps share: exports, contracts, the home, and the hold on it."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import dagster as dg
 from orchestration import last_run
 from orchestration.errors import InputError, for_people
 from orchestration.forget import settle
+from orchestration.home import empty_scratch, remove_scratch
 from orchestration.ingest.contracts import Contract, load_contracts
 from orchestration.lock import writer
 from orchestration.readers import finish
@@ -41,8 +41,7 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
             last_run.begin(self.home, run_id)
             if instance:
                 end_dead_runs(instance, died)
-            shutil.rmtree(self.home.scratch, ignore_errors=True)
-            self.home.scratch.mkdir(parents=True)
+            empty_scratch(self.home)
             settle(self.home, self.contracts)
             finish(self.home)
             if context.instance and context.run:
@@ -53,7 +52,7 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
             from orchestration.dbt_project import close_warehouse
 
             close_warehouse()
-            shutil.rmtree(self.home.scratch)
+            remove_scratch(self.home)
 
     @property
     def home(self) -> Home:
