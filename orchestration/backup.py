@@ -126,7 +126,7 @@ def _unpack(archive: Path, folder: Path) -> int:
     """
     try:
         with gzip.open(archive) as unpacked:
-            tar = tarfile.open(fileobj=_Bounded(unpacked), mode="r:")  # type: ignore[arg-type]  # noqa: SIM115
+            tar = tarfile.open(fileobj=_Bounded(unpacked), mode="r:")  # type: ignore[call-overload]  # noqa: SIM115
             wanted = _listing(archive, tar)
             missing = dict(wanted)
             while member := tar.next():

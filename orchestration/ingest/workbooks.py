@@ -14,7 +14,7 @@ from typing import IO, Any
 from xml.etree import ElementTree
 from xml.parsers.expat import ExpatError, ParserCreate
 
-from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetVisibleEnum
 
 from orchestration import progress
 from orchestration.ingest.tables import (
@@ -125,7 +125,7 @@ class WholeSheet:
 
 
 def whole_sheets(path: Path) -> list[WholeSheet]:
-    """All sheets of a workbook that is read as a document, empty ones left out.
+    """All visible sheets of a workbook that is read as a document, empty ones left out.
 
     Raises:
         InputError: not a whole workbook, or a hostile one.
@@ -133,7 +133,9 @@ def whole_sheets(path: Path) -> list[WholeSheet]:
     _filled_rows(path)  # bounds are checked before anything is laid out in memory
     book = _open(path)
     sheets = []
-    for name in book.sheet_names:
+    for name in (
+        entry.name for entry in book.sheets_metadata if entry.visible == SheetVisibleEnum.Visible
+    ):
         sheet = _sheet(path, book, name)
         if sheet.start is None:
             continue
