@@ -16,7 +16,8 @@ from orchestration.lock import writer
 from orchestration.readers import finish
 from orchestration.retention import forget_old_runs
 from orchestration.run_events import PROCESS
-from orchestration.settings import Home, contracts_root, exports_root
+from orchestration.settings import Home, contracts_root, exports_root, seeds_root
+from orchestration.site_rules import check_policy
 
 UNDER_WAY = [
     dg.DagsterRunStatus.NOT_STARTED,  # as one stays that couldn't write that it started
@@ -46,6 +47,7 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
             finish(self.home)
             if context.instance and context.run:
                 quarter = context.run.tags["dagster/partition"]
+                check_policy(seeds_root(), quarter)
                 forget_old_runs(self.home, context.instance, quarter)
             yield self
             # Not before dagster_dbt, which takes away the log handler that importing dbt adds.
