@@ -30,7 +30,7 @@ def command_name() -> str:
     if program.name != NAME or not program.is_file():
         return NAME
     found = shutil.which(NAME)
-    if found and os.path.samefile(found, program):
+    if found and program.samefile(found):
         return NAME
     path = os.path.relpath(program)
     return shlex.quote(path if not path.startswith("..") else str(program.absolute()))

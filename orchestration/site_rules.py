@@ -212,7 +212,7 @@ def _key(row: Mapping[str, str], columns: Iterable[str]) -> tuple[str, ...]:
     return tuple(row[column] for column in columns)
 
 
-def _periods(seed: Seed, _: Mapping[str, Seed], arguments: Mapping[str, Any]) -> None:
+def _periods(seed: Seed, _seeds: Mapping[str, Seed], arguments: Mapping[str, Any]) -> None:
     periods: dict[tuple[str, ...], list[tuple[str, str, int]]] = {}
     for number, row in seed.rows:
         if row["valid_to"] and row["valid_to"] < row["valid_from"]:
@@ -236,7 +236,7 @@ def _periods(seed: Seed, _: Mapping[str, Seed], arguments: Mapping[str, Any]) ->
                 )
 
 
-def _unique(seed: Seed, _: Mapping[str, Seed], arguments: Mapping[str, Any]) -> None:
+def _unique(seed: Seed, _seeds: Mapping[str, Seed], arguments: Mapping[str, Any]) -> None:
     seen: dict[tuple[str, ...], int] = {}
     for number, row in seed.rows:
         key = _key(row, arguments["columns"])
@@ -245,7 +245,7 @@ def _unique(seed: Seed, _: Mapping[str, Seed], arguments: Mapping[str, Any]) -> 
             seed.refuse(f"与第 {first} 行重复（{columns}）", "各行不同", number, columns)
 
 
-def _accepted(seed: Seed, _: Mapping[str, Seed], arguments: Mapping[str, Any]) -> None:
+def _accepted(seed: Seed, _seeds: Mapping[str, Seed], arguments: Mapping[str, Any]) -> None:
     values = [str(value) for value in arguments["values"]]
     for number, row in seed.rows:
         if row[arguments["column"]] not in values:
@@ -263,7 +263,7 @@ def _related(seed: Seed, seeds: Mapping[str, Seed], arguments: Mapping[str, Any]
             seed.refuse(f"“{text[:40]}”没有登记", expected, number, arguments["column"])
 
 
-def _weights(seed: Seed, _: Mapping[str, Seed], arguments: Mapping[str, Any]) -> None:
+def _weights(seed: Seed, _seeds: Mapping[str, Seed], arguments: Mapping[str, Any]) -> None:
     sums: dict[str, Decimal] = {}
     for _, row in seed.rows:
         policy = row[arguments["policy"]]
