@@ -365,8 +365,9 @@ def sample(
     seed: Annotated[int, typer.Option(help="随机种子")] = 2022,
 ) -> None:
     """写出样例导出：由已发布数字重构，或按任意规模合成。不含任何真实个人信息。"""
-    from orchestration.sample import reconstruct, synthesise
+    from orchestration.sample import check_target, reconstruct, synthesise
 
+    check_target(out_dir)
     seeds = DBT_PROJECT / "seeds"
     if tickets is None:
         bulletin = PROJECT_ROOT / "exports" / "2022Q2" / "bulletin.csv"
@@ -462,13 +463,18 @@ def ui(
 ) -> None:
     """在本机打开 Dagster 界面，季度、作业、传感器与检查都已装好。"""
     from orchestration.runner import register_quarters
+    from orchestration.ui import serve
 
     place = _settle(exports, home)
     register_quarters(place, exports_root())
-    dagster = str(Path(sys.executable).with_name("dagster"))
-    module = ("-m", "orchestration.definitions")
-    # No shell, and no word of it comes from outside but a port that is a number.
-    os.execv(dagster, [dagster, "dev", *module, "-h", "127.0.0.1", "-p", str(port)])  # noqa: S606
+    with err.status("正在启动……") as status:
+
+        def announce(address: str) -> None:
+            status.stop()
+            out.print(f"Dagster 界面：{address}", soft_wrap=True)
+            out.print("地址里的令牌只在这次有效，等于密码，不要给别人；按 Ctrl-C 结束。")
+
+        serve(place, port, announce)
 
 
 def _alert(home: Home, quarter: str, outcome: "RunOutcome") -> None:

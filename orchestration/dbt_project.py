@@ -1,16 +1,14 @@
 """Running dbt in this process: one import and one parse serve Dagster's graph and the build."""
 
-import csv
 import hashlib
 import importlib.util
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.artifacts.schemas.run import RunExecutionResult
@@ -22,8 +20,8 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from orchestration.errors import InputError
-from orchestration.outside import one_line
 from orchestration.settings import DBT_PROJECT, Engine, Home, seeds_root, site_root
+from orchestration.site_rules import check_rules
 
 # A parse target for each site, so that two sites don't undo each other's parse.
 TARGET = DBT_PROJECT / "target"
@@ -52,10 +50,10 @@ def parse_project(engine: Engine = "duckdb") -> Manifest:
     """Parse the project for an engine (only what changed since the last time).
 
     Raises:
-        InputError: the site lacks a seed that the models read, or the engine isn't installed.
+        InputError: the site's rules can't be used, or the engine isn't installed.
         RuntimeError: dbt can't parse the project.
     """
-    _check_seeds()
+    check_rules(seeds_root())
     _check_adapter(engine)
     # The same profile for every home, or dbt would take the last parse for outdated.
     profile = (DATABASE, MEMORY, SPILL)
@@ -71,51 +69,6 @@ def parse_project(engine: Engine = "duckdb") -> Manifest:
     if not isinstance(result.result, Manifest):
         raise RuntimeError(f"dbt parse: {result.exception}")
     return result.result
-
-
-def _check_seeds() -> None:
-    seeds = seeds_root()
-    own, needed = (
-        {path.name for path in folder.glob("*.csv")} for folder in (seeds, DBT_PROJECT / "seeds")
-    )
-    if missing := sorted(needed - own):
-        raise InputError(
-            code="missing_seed",
-            file=f"{seeds.parent.name}/{seeds.name}/",
-            found=f"缺少 {'、'.join(missing)}",
-            expected="每个业务规则一个 .csv，列与 dbt_project/seeds 中的相同；没有内容的只留列名",
-            action="补上文件，或改正 HOTLINE_SITE",
-        )
-    for name in sorted(needed):
-        _check_texts(seeds / name)
-
-
-def _check_texts(seed: Path) -> None:
-    """Rules name pages, files and rows of documents: all of it can be printed, codes are plain."""
-
-    def refuse(found: str, row: int | None = None, column: str = "") -> NoReturn:
-        raise InputError(
-            code="bad_seed",
-            file=f"seeds/{seed.name}",
-            row=row,
-            column=column,
-            found=found,
-            expected="UTF-8 编码的 CSV；文字没有控制符、换行、改变书写方向的符号；"
-            "单位代码只用字母、数字、_、-",
-            action="改正这一格后重新运行",
-        )
-
-    try:
-        with seed.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, restkey="", restval=""))
-    except (UnicodeDecodeError, csv.Error):
-        refuse("无法读取")
-    for number, row in enumerate(rows, start=2):
-        for column, text in row.items():
-            if column and one_line(text) != text:
-                refuse("有不能印出的符号", number, column)
-            if column == "unit_code" and not re.fullmatch("[A-Za-z0-9_-]*", text):
-                refuse(f"代码 {text[:40]} 含有别的字符", number, column)
 
 
 def _check_adapter(engine: Engine) -> None:

@@ -4,6 +4,7 @@ Looks only; changes nothing. What a run itself would refuse is `fail`, what mere
 """
 
 import os
+import shlex
 import shutil
 import stat
 import subprocess
@@ -21,6 +22,13 @@ from orchestration.settings import PROJECT_ROOT, Home
 
 LOCK_FILE = PROJECT_ROOT / "requirements.lock"
 MIN_FREE_BYTES = 2 << 30
+PIP = f"{shlex.quote(sys.executable)} -m pip install"
+# make is there in a checkout only, and not on every machine.
+REINSTALL = (
+    "删除 .venv 后重新运行 make quarter"
+    if shutil.which("make") and (PROJECT_ROOT / "Makefile").is_file()
+    else f"{PIP} --force-reinstall -r {shlex.quote(str(LOCK_FILE))}"
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,7 @@ def _packages() -> Finding:
         if _installed(name) != wanted
     ]
     if wrong:
-        return Finding("依赖包", "fail", "、".join(wrong[:5]), "删除 .venv 后重新运行 make quarter")
+        return Finding("依赖包", "fail", "、".join(wrong[:5]), REINSTALL)
     return Finding("依赖包", "ok", f"{len(locked)} 个与锁文件一致")
 
 
@@ -171,9 +179,7 @@ def _postgres() -> Finding:
         with psycopg.connect(url, connect_timeout=5) as connection:
             number = connection.info.server_version
     except ImportError:
-        return Finding(
-            "PostgreSQL", "fail", "没有 psycopg", "pip install 'hotline-warehouse[postgres]'"
-        )
+        return Finding("PostgreSQL", "fail", "没有 psycopg", f"{PIP} 'hotline-warehouse[postgres]'")
     except psycopg.Error as error:
         return Finding(
             "PostgreSQL",

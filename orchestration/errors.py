@@ -4,6 +4,7 @@ Also what the machine refuses: a full disk, a missing permission, no memory, a d
 errors that a user can act on belong here; everything else is a bug and may show a traceback.
 """
 
+import os
 import re
 import traceback
 from dataclasses import dataclass
@@ -108,17 +109,18 @@ _REFUSALS = (
         may_pass=True,
     ),
 )
-_QUOTED_PATH = re.compile(r"""['"](/[^'"]+)['"]""")
+# Quoted, as Python and DuckDB write it, or after a colon or a blank, as native libraries do.
+_PATH = re.compile(r"""['"](/[^'"]+)['"]|(?:^|[\s:(])(/(?!/)[^\s'":)]+)""")
 
 
 def refusal(text: str) -> InputError | None:
     """What the text of an error says that the machine refuses; None if it says no such thing."""
     for entry in _REFUSALS:
         if any(sign in text for sign in entry.signs):
-            path = _QUOTED_PATH.search(text)
+            path = _PATH.search(text)
             return InputError(
                 code=entry.code,
-                file=path[1] if path else "",
+                file=(path[1] or path[2]) if path else "",
                 found=entry.found,
                 expected=entry.expected,
                 action=entry.action,
@@ -134,6 +136,8 @@ def for_people(error: BaseException) -> InputError | None:
         if isinstance(seen, InputError):
             return seen
         if told := refusal("".join(traceback.format_exception_only(seen))):
+            if isinstance(seen, OSError) and seen.filename:
+                told.file = os.fsdecode(seen.filename)
             return told
         seen = seen.__cause__ or seen.__context__
     return None

@@ -34,6 +34,7 @@ import polars as pl
 
 from orchestration.audit.measures import BUSINESS_ID
 from orchestration.errors import InputError
+from orchestration.home import empty_scratch, remove_scratch
 from orchestration.ingest.canonical import BLANKS
 from orchestration.ingest.contracts import Contract, hash_key
 from orchestration.ingest.erasure import (
@@ -195,12 +196,11 @@ def settle(home: Home, contracts: dict[str, Contract]) -> None:
 @contextmanager
 def _scratch(home: Home) -> Iterator[None]:
     """The home's folder for temporary files, empty at first and gone at the end."""
-    shutil.rmtree(home.scratch, ignore_errors=True)
-    home.scratch.mkdir(parents=True, exist_ok=True)
+    empty_scratch(home)
     try:
         yield
     finally:
-        shutil.rmtree(home.scratch)
+        remove_scratch(home)
 
 
 def _check_request(

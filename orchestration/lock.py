@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from orchestration.errors import InputError
+from orchestration.home import claim
 from orchestration.settings import Home
 
 WAIT_SECONDS = 600.0
@@ -25,9 +26,9 @@ def writer(home: Home, run_id: str, wait_seconds: float = WAIT_SECONDS) -> Itera
         The run that held the home before and died with it in hand, or nothing.
 
     Raises:
-        InputError: another run still holds the home after `wait_seconds`.
+        InputError: it is no home, or another run still holds it after `wait_seconds`.
     """
-    home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    claim(home)
     note = home.lock.with_suffix(".json")
     before = os.umask(0o077)
     try:

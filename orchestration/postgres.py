@@ -10,6 +10,7 @@ The URL is a secret: neither it nor what the driver says about it goes into a me
 """
 
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -126,7 +127,7 @@ def _connect(url: str) -> Iterator["Connection"]:
             code="postgres_driver_missing",
             found=f"设置了 {URL}，但没有安装 psycopg",
             expected="安装时带上附加项 postgres",
-            action=f"运行 pip install 'psycopg[binary]'，或去掉 {URL}",
+            action=f"运行 {sys.executable} -m pip install 'psycopg[binary]'，或去掉 {URL}",
         ) from None
     try:
         connection = psycopg.connect(url, connect_timeout=10, application_name="hotline")

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from dagster import DagsterEventType
 
 from orchestration.errors import InputError, for_people
+from orchestration.home import claim
 from orchestration.readers import holds_run
 from orchestration.run_events import (
     FILES_PUBLISHED_BY,
@@ -80,7 +81,7 @@ class RunOutcome:
 
 def dagster_instance(home: Home) -> dg.DagsterInstance:
     """Dagster's instance inside a home, made on first use, and anew where it is damaged."""
-    home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    claim(home)
     if damaged := _damaged(home.dagster):
         aside = home.dagster.with_name(f"dagster.damaged-{datetime.now():%Y%m%d-%H%M%S}")
         home.dagster.rename(aside)

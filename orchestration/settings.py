@@ -142,9 +142,19 @@ class Home:
         """The home named by `HOTLINE_HOME`, else `warehouse/` in the project.
 
         Raises:
-            InputError: its path has a character that DuckDB and polars take for a pattern.
+            InputError: its path leads nowhere, such as a link to itself, or has a character that
+                DuckDB and polars take for a pattern.
         """
-        root = Path(os.environ.get("HOTLINE_HOME") or PROJECT_ROOT / "warehouse").resolve()
+        named = Path(os.environ.get("HOTLINE_HOME") or PROJECT_ROOT / "warehouse")
+        try:
+            root = named.resolve()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise InputError(
+                code="bad_home",
+                found=f"数据目录 {named} 的路径不通",
+                expected="一个文件夹的路径",
+                action="用 --home 换一个数据目录，或改正环境变量 HOTLINE_HOME",
+            ) from error
         if PATTERN.search(str(root)):
             raise InputError(
                 code="bad_home_path",

@@ -18,15 +18,36 @@ from docx.oxml.exceptions import InvalidXmlError
 from docx.oxml.ns import qn
 from lxml import etree
 
+from orchestration.bulletin.visible import (
+    SheetView,
+    WordStyles,
+    prune_html,
+    prune_word,
+    sheet_view,
+)
 from orchestration.ingest.canonical import BLANKS
 from orchestration.ingest.tables import MAX_COLUMNS, too_many_columns, unreadable
 from orchestration.ingest.text import whole_text
-from orchestration.ingest.workbooks import DAMAGE, check_archive, whole_sheets
+from orchestration.ingest.workbooks import DAMAGE, xlsx_sheets, check_archive, whole_sheets
 
 MAX_CELLS = 200_000
 """Cells of one table: no bulletin has as many, and a span may claim any number."""
 DIGITS = str.maketrans("０１２３４５６７８９．％", "0123456789.%")
-NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?\s*%*")
+NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?\s*%*")
+# Separators of thousands. A comma is beyond doubt; a blank, an apostrophe or a comma of prose only
+# where the text ends with the number, or its unit follows.
+COMMAS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
+SPACED = re.compile(
+    r"(?<!\d)(?<!\d[ \u00a0\u2009\u202f'’，,])"
+    r"\d{1,3}(?:([ \u00a0\u2009\u202f'’])\d{3}(?:\1\d{3})*|，\d{3})"
+    r"(?=(?:\.\d+)?\s*(?:%|[件条封个]|$))"
+)
+# A footnote's mark behind a figure, as a character of its own or in brackets.
+MARKS = re.compile(
+    r"(?<=[0-9%])(?:[\u00b9\u00b2\u00b3\u2070\u2074-\u2079①-⑳⑴-⒇❶-❿†‡※]+|[\[［〔]\d{1,2}[\]］〕])"
+)
+# Two figures, one below the other, that mustn't become one.
+STACKED = re.compile(r"(?<=\d)[ \t]*[\r\n\v\f]+[ \t]*(?=\d)")
 # From the first blank to the last, so that a long run of blanks is gone through once.
 WIDE_GAP = re.compile(r"(?<=[^\x00-\xff])(?<![ \u3000\u00a0])[ \u3000\u00a0]++(?=[^\x00-\xff])")
 
@@ -34,7 +55,12 @@ BLOCK_TAGS = re.compile(
     "p|div|li|[uod]l|d[td]|br|hr|h[1-6]|section|article|header|footer|main|body|pre|blockquote|"
     "center|form|table|tbody|t[rdh]"
 )
-FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+COMPATIBILITY = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
+ODS_UNSEEN = re.compile(
+    rb'table:visibility="(?:collapse|filter)"|text-line-through-style="(?!none)|'
+    rb'style:text-position="(?:super|sub|-?[1-9])'
+)
+FALLBACK = f"{COMPATIBILITY}Fallback"
 
 
 @dataclass(frozen=True)
@@ -70,8 +96,14 @@ def clean(text: str) -> str:
 
     Blanks between Latin letters stay.
     """
-    joined = re.sub(r"[\r\n\t\v\f\u200b\ufeff]+", "", text).strip(BLANKS)
-    return WIDE_GAP.sub("", joined).translate(DIGITS)
+    stacked = STACKED.sub("／", text.translate(DIGITS).strip(BLANKS))
+    joined = re.sub(r"[\r\n\t\v\f\u200b\ufeff]+", "", stacked).strip(BLANKS)
+    marked = MARKS.sub("", WIDE_GAP.sub("", joined))
+    return SPACED.sub(_digits, COMMAS.sub(_digits, marked))
+
+
+def _digits(match: re.Match[str]) -> str:
+    return re.sub(r"\D", "", match[0])
 
 
 def is_number(text: str) -> bool:
@@ -89,15 +121,18 @@ def word_blocks(path: Path) -> list[Block]:
     try:
         with zipfile.ZipFile(path) as archive:
             check_archive(path, archive)
-        body = docx.Document(str(path)).element.body
+        document = docx.Document(str(path))
+        body = document.element.body
         if body is None:
             raise broken
+        styles = WordStyles(document.styles.element)
     # The library meets an element of another kind than it looks for with the last two.
     except (
         *DAMAGE, PackageNotFoundError, InvalidXmlError, etree.LxmlError, AttributeError, TypeError,
     ) as error:  # fmt: skip
         raise broken from error
     try:
+        prune_word(path, body, styles)
         return _word_blocks(path, body)
     except (InvalidXmlError, ValueError) as error:  # a number that is none
         raise broken from error
@@ -135,9 +170,9 @@ def _outermost(element: Any) -> Iterator[Any]:
 
 def _word_text(element: Any) -> str:
     """All text below an element but that of text boxes and nested tables, deleted text left out."""
-    parts = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n"}
-    outer = (qn("w:txbxContent"), qn("w:tbl"))
-    texts = []
+    parts = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
+    outer = (qn("w:txbxContent"), qn("w:tbl"), qn("w:rt"))
+    texts: list[str] = []
 
     def walk(node: Any) -> None:
         for child in node:
@@ -146,6 +181,8 @@ def _word_text(element: Any) -> str:
             elif child.tag in parts:
                 texts.append(parts[child.tag])
             elif child.tag not in outer and child.tag != FALLBACK:
+                if child.tag == qn("w:p") and texts:
+                    texts.append("\n")
                 walk(child)
 
     walk(element)
@@ -156,7 +193,10 @@ def _word_grid(path: Path, table: Any, where: str) -> Grid:
     rows: list[list[str]] = []
     banners = set()
     cell_count = 0
-    held = (qn("w:sdt"), qn("w:sdtContent"), qn("w:ins"), qn("w:smartTag"))
+    held = (
+        *map(qn, ("w:sdt", "w:sdtContent", "w:ins", "w:moveTo", "w:smartTag", "w:customXml")),
+        *(COMPATIBILITY + name for name in ("AlternateContent", "Choice")),
+    )
 
     def below(element: Any, tag: str) -> Iterator[Any]:
         for child in element:
@@ -200,6 +240,7 @@ def html_blocks(path: Path) -> list[Block]:
         raise unreadable(path, "bad_document", "不是网页", "浏览器能打开的 .html") from error
     if any(entry.level == etree.ErrorLevels.FATAL for entry in parser.error_log):
         raise unreadable(path, "bad_document", "标签嵌套过深，读不到底", "来源软件直接另存的网页")
+    prune_html(path, page)
     blocks: list[Block] = []
     run: list[str] = []
     tables = 0
@@ -246,7 +287,7 @@ def _html_grid(path: Path, table: Any, where: str) -> Grid:
             if column + across > MAX_COLUMNS:
                 raise too_many_columns(path)
             _check_size(path, len(taken) + across * down)
-            texts[column] = clean(cell.text_content())
+            texts[column] = clean(_html_text(cell))
             taken |= {(at + y, column + x) for y in range(down) for x in range(across)}
             widths[at] = across
             column += across
@@ -256,6 +297,23 @@ def _html_grid(path: Path, table: Any, where: str) -> Grid:
     full = {at for at, row in enumerate(rows) if len(row) == 1 and widths[at] == width > 1}
     cells = [[row.get(column, "") for column in range(width)] for row in rows]
     return Grid(where, cells, frozenset(full))
+
+
+def _html_text(cell: Any) -> str:
+    """A cell's text, each line and paragraph of it on its own line."""
+    texts: list[str] = []
+
+    def walk(element: Any) -> None:
+        breaks = element is not cell and bool(BLOCK_TAGS.fullmatch(str(element.tag)))
+        texts.extend(["\n"] if breaks else [])
+        texts.append(element.text or "")
+        for child in element:
+            walk(child)
+            texts.append(child.tail or "")
+        texts.extend(["\n"] if breaks else [])
+
+    walk(cell)
+    return "".join(texts)
 
 
 def _span(text: str | None) -> int:
@@ -271,23 +329,59 @@ def workbook_blocks(
         InputError: not a whole workbook, or a hostile one.
     """
     blocks: list[Block] = []
+    views = _sheet_views(path)
     for sheet in whole_sheets(path):
         if sheet.name in ignored_sheets:
             continue
         _check_size(path, sum(map(len, sheet.rows)))
-        rows = [[clean(cell) for cell in row] for row in sheet.rows]
+        view = views.get(sheet.name, SheetView())
+        seen = [at for at in range(len(sheet.rows)) if at not in view.rows]
+        rows = [
+            [
+                clean(view.texts.get((at, column), cell))
+                for column, cell in enumerate(sheet.rows[at])
+                if column not in view.columns
+            ]
+            for at in seen
+        ]
+        banners = {number for number, at in enumerate(seen) if at in sheet.banners}
         starts = [at for at, row in enumerate(rows) if _is_title_row(row, is_title)]
         for start, end in zip([0, *starts], [*starts, len(rows)], strict=True):
             blocks.append(
                 Grid(
                     f"工作表「{sheet.name}」",
                     rows[start:end],
-                    frozenset(at - start for at in sheet.banners if start <= at < end),
+                    frozenset(at - start for at in banners if start <= at < end),
                     is_workbook=True,
-                    numbers=list(range(start + 1, end + 1)),
+                    numbers=[at + 1 for at in seen[start:end]],
                 )
             )
     return blocks
+
+
+def _sheet_views(path: Path) -> dict[str, SheetView]:
+    """What a reader sees of each sheet, by its name, where the format's parts can be looked at.
+
+    Raises:
+        InputError: an .ods in which something is hidden, struck out or raised.
+    """
+    if path.suffix.lower() not in (".xlsx", ".ods"):
+        return {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if path.suffix.lower() == ".xlsx":
+                sheets = xlsx_sheets(archive)
+                return {name: sheet_view(path, archive, part) for name, part in sheets.items()}
+            if ODS_UNSEEN.search(archive.read("content.xml")):
+                raise unreadable(
+                    path, "hidden_content", "有隐藏的行或列，或划掉、上标的文字",
+                    "没有隐藏、划掉和上标文字的表，或另存为 .xlsx",
+                )  # fmt: skip
+            return {}
+    except (*DAMAGE, etree.LxmlError, TypeError) as error:
+        raise unreadable(
+            path, "bad_document", "不是完好的工作簿", "Excel 或 WPS 能打开的工作簿"
+        ) from error
 
 
 def _check_size(path: Path, cell_count: int) -> None:

@@ -8,7 +8,7 @@ import csv
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -247,7 +247,27 @@ def lint(bulletin: Bulletin, rules: Rules) -> list[Comparison]:
     checks: tuple[Callable[[Bulletin, Rules], Iterator[Comparison]], ...] = (
         _totals, _rates, _callbacks, _indexes, _ranks, _names, _parts, _changes, _text, _breakdown,
     )  # fmt: skip
-    return [comparison for check in checks for comparison in check(bulletin, rules)]
+    return _distinct(comparison for check in checks for comparison in check(bulletin, rules))
+
+
+def _distinct(comparisons: Iterable[Comparison]) -> list[Comparison]:
+    """Comparisons by control, subject and measure; what is printed alike in two places counts once.
+
+    A total may stand in a table and in the running text. Where the two differ, the later one's
+    subject gets a number, so that neither is lost.
+    """
+    found: dict[tuple[str, str, str], Comparison] = {}
+    for comparison in comparisons:
+        subject, number = comparison.subject, 1
+        while known := found.get((comparison.control_id, subject, comparison.measure)):
+            if (known.expected, known.actual) == (comparison.expected, comparison.actual):
+                break
+            number += 1
+            subject = f"{comparison.subject}#{number}"
+        else:
+            key = (comparison.control_id, subject, comparison.measure)
+            found[key] = replace(comparison, subject=subject)
+    return list(found.values())
 
 
 def control_rows(

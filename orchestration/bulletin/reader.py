@@ -37,6 +37,8 @@ RUNNING_TEXT = "text"
 COLUMNS = ("document", "table", "row", "printed_group", "printed_name", "measure", "printed_value")
 """Headers of the long form."""
 CHINESE_QUARTERS = "一二三四"
+# What is left of separators between digits once those of thousands are gone.
+UNCLEAR = re.compile(r"\d+[,'’\u00a0\u2009\u202f／]\d[\d.]*\s*(?:%|件|条|封)")
 MAX_PARAGRAPH = 5000
 """Characters: a layout's patterns may take time that grows with the square of them."""
 
@@ -521,6 +523,12 @@ def _text_figures(reader: _Reader, layouts: Sequence[Layout]) -> Iterator[_Loose
     patterns = [pattern for layout in layouts for pattern in layout.text]
     ordinal = 0
     for number, paragraph in enumerate(reader.paragraphs, start=1):
+        if unclear := UNCLEAR.search(paragraph):
+            raise _wrong(
+                reader.path, "unclear_figure",
+                f"正文第 {number} 段的“{unclear[0]}”看不出是一个数字还是几个",
+                "千位分隔的数字每三位一组，例如 2,168；一个数字写在一行里", "改正文档中的写法",
+            )  # fmt: skip
         found: dict[tuple[int, int], tuple[str, str, str]] = {}
         for pattern in patterns:
             for span, meaning in _matches(pattern, paragraph):

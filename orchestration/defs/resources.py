@@ -1,7 +1,6 @@
 """The workspace that steps share: exports, contracts, the home, and the hold on it."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +10,14 @@ import dagster as dg
 from orchestration import last_run
 from orchestration.errors import InputError, for_people
 from orchestration.forget import settle
+from orchestration.home import empty_scratch, remove_scratch
 from orchestration.ingest.contracts import Contract, load_contracts
 from orchestration.lock import writer
 from orchestration.readers import finish
 from orchestration.retention import forget_old_runs
 from orchestration.run_events import PROCESS
-from orchestration.settings import Home, contracts_root, exports_root
+from orchestration.settings import Home, contracts_root, exports_root, seeds_root
+from orchestration.site_rules import check_policy
 
 UNDER_WAY = [
     dg.DagsterRunStatus.NOT_STARTED,  # as one stays that couldn't write that it started
@@ -41,19 +42,19 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
             last_run.begin(self.home, run_id)
             if instance:
                 end_dead_runs(instance, died)
-            shutil.rmtree(self.home.scratch, ignore_errors=True)
-            self.home.scratch.mkdir(parents=True)
+            empty_scratch(self.home)
             settle(self.home, self.contracts)
             finish(self.home)
             if context.instance and context.run:
                 quarter = context.run.tags["dagster/partition"]
+                check_policy(seeds_root(), quarter)
                 forget_old_runs(self.home, context.instance, quarter)
             yield self
             # Not before dagster_dbt, which takes away the log handler that importing dbt adds.
             from orchestration.dbt_project import close_warehouse
 
             close_warehouse()
-            shutil.rmtree(self.home.scratch)
+            remove_scratch(self.home)
 
     @property
     def home(self) -> Home:

@@ -252,7 +252,7 @@ class WholeSheet:
 
 
 def whole_sheets(path: Path) -> list[WholeSheet]:
-    """All sheets of a workbook that is read as a document, empty ones left out.
+    """All visible sheets of a workbook that is read as a document, empty ones left out.
 
     Raises:
         InputError: not a whole workbook, or a hostile one.
@@ -260,7 +260,9 @@ def whole_sheets(path: Path) -> list[WholeSheet]:
     _filled_rows(path)  # bounds are checked before anything is laid out in memory
     book = _open(path)
     sheets = []
-    for name in book.sheet_names:
+    for name in (
+        entry.name for entry in book.sheets_metadata if entry.visible == Visible.Visible
+    ):
         sheet = _sheet(path, book, name)
         if sheet.start is None:
             continue
@@ -288,7 +290,7 @@ def _marks(path: Path, part: Part, identity: Collection[int]) -> Marks:
         archive = zipfile.ZipFile(path)
         if "content.xml" in archive.namelist():
             return ods_marks(archive.open("content.xml"), part.sheet, identity)
-        return xlsx_marks(archive, _xlsx_sheets(archive)[part.sheet], identity)
+        return xlsx_marks(archive, xlsx_sheets(archive)[part.sheet], identity)
     except DAMAGE as error:
         raise _bad_workbook(path) from error
 
@@ -384,7 +386,7 @@ def _filled_rows(path: Path) -> dict[str, int] | None:
                 return _ods_rows(path, archive)
             return {
                 name: _xlsx_rows(path, archive, member)
-                for name, member in _xlsx_sheets(archive).items()
+                for name, member in xlsx_sheets(archive).items()
             }
     except DAMAGE as error:
         raise _bad_workbook(path) from error
@@ -444,7 +446,7 @@ def _has_doctype(file: IO[bytes]) -> bool:
     return False
 
 
-def _xlsx_sheets(archive: zipfile.ZipFile) -> dict[str, str]:
+def xlsx_sheets(archive: zipfile.ZipFile) -> dict[str, str]:
     """Each worksheet's member of the archive, by the sheet's name."""
     relations = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))  # noqa: S314 (no entities)
     targets = {relation.get("Id"): relation.get("Target", "") for relation in relations}

@@ -3,16 +3,18 @@
 The two differ only in where the plan (how many of what, per unit) comes from.
 """
 
+import os
 import shutil
 from pathlib import Path
 
+from orchestration.errors import InputError
 from orchestration.ingest.contracts import load_contracts
 from orchestration.notice import NOTICE, NOTICE_ENGLISH
 from orchestration.sample import plan as plans
 from orchestration.sample import rows
 from orchestration.sample.files import write_csv, write_xlsx
 
-__all__ = ["reconstruct", "synthesise"]
+__all__ = ["check_target", "reconstruct", "synthesise"]
 
 EXCEL_UTF8 = "utf-8-sig"  # Excel marks its UTF-8 with a byte order mark
 RECONSTRUCTED = (
@@ -29,6 +31,21 @@ SYNTHETIC_ENGLISH = (
     "About the sample: every row and figure of this quarter is synthetic, for trials only."
 )
 SHORT_TIMES = "%Y/%-m/%-d %-H:%M"  # how Excel shows a time: 2022/4/1 9:05
+
+
+def check_target(out: Path) -> None:
+    """Whether a sample may be written there: what is there already could be real exports.
+
+    Raises:
+        InputError: it isn't a folder, or not an empty one.
+    """
+    if os.path.lexists(out) and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(
+            code="out_not_empty",
+            found=f"{out} {'里已有文件' if out.is_dir() else '不是文件夹'}",
+            expected="一个空的或还没有的文件夹：样例不覆盖任何文件",
+            action="用 --out 换一个文件夹",
+        )
 
 
 def reconstruct(bulletin: Path, seeds: Path, contracts: Path, out: Path) -> None:

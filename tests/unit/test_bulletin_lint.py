@@ -6,6 +6,7 @@ from conftest import EXPORTS
 
 from orchestration.bulletin.command import lint_file
 from orchestration.bulletin.lint import Bulletin, Rules, lint, read_bulletin
+from orchestration.bulletin.reader import Figure
 from orchestration.ingest.contracts import load_contracts
 from orchestration.quarters import Quarter
 from orchestration.settings import DBT_PROJECT
@@ -151,6 +152,33 @@ def test_a_planted_contradiction_is_found(table, name, measure, value, control_i
     figures[key] = value
     report = check(figures, tmp_path)
     assert control_id in {row.control_id for row in report.contradictions}
+
+
+def test_what_is_printed_in_two_places_is_one_comparison_or_two_that_differ():
+    """The total of a table and a sentence on the same figure, as our own bulletins have both."""
+
+    def comparisons(rate, handled="90"):
+        rows = [
+            ("appendix_1", 1, "", "合计", "应办理数", "100"),
+            ("appendix_1", 1, "", "合计", "办理数", "90"),
+            ("appendix_1", 1, "", "合计", "办结率", "90%"),
+            ("text", 1, "", "全区", "应办理工单数", "100"),
+            ("text", 2, "", "全区", "工单办结数", handled),
+            ("text", 3, "", "全区", "工单办结率", rate),
+        ]
+        rules = Rules.load(DBT_PROJECT / "seeds", CONTRACT, Quarter.parse("2022Q2"))
+        found = lint(Bulletin.of([Figure("2022Q2", *row) for row in rows], rules), rules)
+        keys = [(row.control_id, row.subject, row.measure) for row in found]
+        assert len(set(keys)) == len(keys)
+        return [row for row in found if row.control_id == "bulletin_rate"]
+
+    alike = comparisons("90%")
+    assert [(row.subject, row.contradicts) for row in alike] == [("district", False)]
+    other = comparisons("80%")
+    assert [(row.subject, row.contradicts) for row in other] == [
+        ("district", False),
+        ("district#2", True),
+    ]
 
 
 def test_a_name_printed_twice_is_found(tmp_path):

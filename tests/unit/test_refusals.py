@@ -27,6 +27,22 @@ def test_one_fault_has_one_message_whoever_met_it():
     assert told == {"disk_full"}
 
 
+@pytest.mark.parametrize(
+    ("error", "path"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "/a b/lake"), "/a b/lake"),
+        (PermissionError(errno.EACCES, "Permission denied", "exports/x.csv"), "exports/x.csv"),
+        (PermissionError(errno.EACCES, os.strerror(errno.EACCES), b"/data/x"), "/data/x"),
+        (RuntimeError('Cannot open file "/d/h.duckdb": Permission denied'), "/d/h.duckdb"),
+        (RuntimeError("Permission denied (os error 13): /data/t.parquet"), "/data/t.parquet"),
+        (RuntimeError("Permission denied: http://example"), ""),
+    ],
+)  # fmt: skip
+def test_a_missing_permission_names_the_path(error, path):
+    told = for_people(error)
+    assert (told.code, told.file) == ("no_permission", path)
+
+
 def test_the_cause_is_what_people_are_told():
     try:
         try:

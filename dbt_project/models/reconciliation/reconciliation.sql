@@ -145,4 +145,8 @@ select
     case when status = 'explained' then reason end as explanation,
     started_at as checked_at
 from judged
+{% if is_incremental() -%}
+-- A build by hand, which has no run of its own, adds nothing to the last run's results.
+where run_id not in (select earlier.run_id from {{ this }} as earlier)
+{% endif -%}
 order by control_id, subject, measure
