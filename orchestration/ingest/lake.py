@@ -27,12 +27,13 @@ from orchestration.errors import InputError
 from orchestration.ingest.arrival import exports_in
 from orchestration.ingest.contracts import Column, Contract, hash_key
 from orchestration.ingest.erasure import read_erasures, rule_for
+from orchestration.ingest.guards import Guards, guards_for
 from orchestration.ingest.readers import find_parts, open_table
 from orchestration.ingest.tables import BLANKS, ROW_DEFECT, ROW_NUMBER, Part
 from orchestration.quarters import Quarter
-from orchestration.settings import Home
+from orchestration.settings import Home, seeds_root
 
-LAYOUT = "3"
+LAYOUT = "4"
 """Changes when the same export and contract give another lake file than before."""
 PARSERS = 2
 """Threads that parse rows while others are written; each holds a block of text or two."""
@@ -225,7 +226,8 @@ def _store(
 ) -> LakeFile:
     before = path.stat()
     sha256 = sha256_of(path)
-    made_by = _made_by(contract)
+    guards = guards_for(contract, path.name, seeds_root())
+    made_by = _made_by(contract, guards)
     old = known.get(sha256)
     if old and old.contract_sha256 == made_by:
         if old.is_sound(home):
@@ -238,12 +240,19 @@ def _store(
         for part, table in zip(parts, tables, strict=True)
         for frame in table.frames
     )
-    if rule := rule_for(read_erasures(home), contract.source, str(quarter)):
-        frames = (rule.erase(frame, contract) for frame in frames)
+    rule = rule_for(read_erasures(home), contract.source, str(quarter))
+
+    def finished(frame: pl.LazyFrame) -> pl.DataFrame:
+        guarded = guards(frame.collect())
+        return rule.erase(guarded.lazy(), contract).collect() if rule else guarded
+
+    def prove(rows: Path) -> None:
+        guards.prove(rows)
+        _prove_unchanged(path, before)
+
     target = home.lake / contract.source / f"{sha256}.parquet"
-    prove = partial(_prove_unchanged, path, before)
     with progress.reading(path.name, before.st_size):
-        row_count = _write_rows(frames, contract, target, home.scratch, prove)
+        row_count = _write_rows(frames, finished, contract, target, home.scratch, prove)
     return LakeFile(
         file_sha256=sha256,
         quarter=str(quarter),
@@ -294,10 +303,11 @@ def _kept(frame: pl.LazyFrame, part: Part, contract: Contract, sha256: str) -> p
 
 def _write_rows(
     frames: Iterable[pl.LazyFrame],
+    finished: Callable[[pl.LazyFrame], pl.DataFrame],
     contract: Contract,
     target: Path,
     scratch: Path,
-    prove: Callable[[], None],
+    prove: Callable[[Path], None],
 ) -> int:
     """Make the lake file of its frames in one step, once `prove` lets it pass; give its row count.
 
@@ -312,7 +322,7 @@ def _write_rows(
         with ThreadPoolExecutor(PARSERS) as pool:
             ahead: deque[Future[pl.DataFrame]] = deque()
             for frame in frames:
-                ahead.append(pool.submit(frame.collect))
+                ahead.append(pool.submit(finished, frame))
                 if len(ahead) > PARSERS:
                     yield done(ahead.popleft().result())
             while ahead:
@@ -325,7 +335,7 @@ def _write_rows(
         register_io_source(parsed, schema=schema).sink_parquet(
             temporary, compression="zstd", compression_level=1, maintain_order=True
         )
-        prove()
+        prove(temporary)
         temporary.replace(_made(target.parent) / target.name)
     return int(pl.scan_parquet(target).select(pl.len()).collect().item())
 
@@ -339,9 +349,9 @@ def pseudonym(key: bytes, value: str) -> str | None:
     return hmac.digest(key, text.encode(), "sha256").hex() if text else None
 
 
-def _made_by(contract: Contract) -> str:
+def _made_by(contract: Contract, guards: Guards) -> str:
     """What a lake file depends on besides its source: another value makes it anew."""
-    text = LAYOUT + contract.fingerprint
+    text = "\n".join([LAYOUT + contract.fingerprint, *sorted(guards.aliases)])
     if any(column.personal == "pseudonymise" for column in contract.columns):
         return hmac.digest(hash_key(), text.encode(), "sha256").hex()
     return hashlib.sha256(text.encode()).hexdigest()
