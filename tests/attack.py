@@ -43,6 +43,7 @@ ABOVE = {
     REQUEST: (),
 }  # fmt: skip
 KEYS = {BY_MAILBOX: ("unit_code", "mailbox"), CATEGORY: ("category",), REQUEST: ("request_type",)}
+MOST = 1000  # a bound that no total reaches, so that every program has a solution
 NEVER_ZERO = ("due_count", "callback_count", "ticket_count", "previous_count")
 
 
@@ -169,7 +170,7 @@ class Reader:
             self._read_unit(unit, now)
         self._add_up(totals)
 
-    def _variable(self, cell, value, low, high=np.inf):
+    def _variable(self, cell, value, low, high=MOST):
         self.place[cell] = len(self.truth)
         self.truth.append(value)
         self.low.append(low)
@@ -287,27 +288,27 @@ class Reader:
             found = milp(goal, constraints=limits, bounds=bounds, integrality=np.ones(len(truth)))
             return None if found.x is None else np.rint(found.x)
 
+        def differ(goal):
+            found = solve(goal)
+            if found is not None:
+                open_.difference_update(
+                    [c for c in open_ if found[self.place[c]] != truth[self.place[c]]]
+                )
+
+        pick = random.Random(len(open_))
+        for _ in range(4):  # most counts can be moved many at a time
+            goal = np.zeros(len(truth))
+            goal[[self.place[c] for c in sorted(open_)]] = [pick.choice((1, -1)) for _ in open_]
+            if open_:
+                differ(goal)
         while open_:
             cell = min(open_)
-            for sign in (1, -1):
-                goal = np.zeros(len(truth))
-                goal[self.place[cell]] = sign
-                # Nudged so that others move too; far too little to change what is best.
-                others = [self.place[c] for c in open_ if c != cell]
-                goal[others] += sign * 1e-3 * np.cos(np.arange(len(others)) * 2.4)
-                found = solve(goal)
-                if found is not None:
-                    open_ -= {c for c in open_ if found[self.place[c]] != truth[self.place[c]]}
-                if cell not in open_:
-                    break
-            else:
-                goal = np.zeros(len(truth))
-                goal[self.place[cell]] = 1
-                ends = [solve(goal), solve(-goal)]
-                if all(
-                    x is not None and x[self.place[cell]] == truth[self.place[cell]] for x in ends
-                ):
-                    known.add(cell)
+            goal = np.zeros(len(truth))
+            goal[self.place[cell]] = 1
+            differ(goal)
+            differ(-goal)
+            if cell in open_:
+                known.add(cell)
                 open_.discard(cell)
         return known
 
