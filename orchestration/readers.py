@@ -18,6 +18,8 @@ from orchestration.settings import Home
 from orchestration.versions import export_schema, file_hashes, manifests, versions_of
 from orchestration.warehouse import connect, insert_rows, is_built, quoted, tables_of
 
+# Names that stopped a run are for whoever keeps the aliases; what is published has none.
+UNMAPPED = "unmapped_unit"
 READER_SCHEMAS = ("marts", "audit")
 # Readers' tools still ship DuckDB 1.x, which can't open the newest storage version.
 READER_STORAGE_VERSION = "v1.0.0"
@@ -158,6 +160,8 @@ def _build_duckdb(home: Home, told: list[dict[str, Any]], versions: list[Path]) 
                         f"read_parquet({files}, union_by_name = true)"
                     )
                     rows = "published"
+                if table == UNMAPPED:
+                    ordered = "limit 0"
                 connection.execute(
                     f"create table readers.{schema}.{table} as select * from {rows} {ordered}"  # noqa: S608 (our own names)
                 )

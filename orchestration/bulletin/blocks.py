@@ -18,7 +18,8 @@ from docx.oxml.exceptions import InvalidXmlError
 from docx.oxml.ns import qn
 from lxml import etree
 
-from orchestration.ingest.tables import BLANKS, MAX_COLUMNS, too_many_columns, unreadable
+from orchestration.ingest.canonical import BLANKS
+from orchestration.ingest.tables import MAX_COLUMNS, too_many_columns, unreadable
 from orchestration.ingest.text import whole_text
 from orchestration.ingest.workbooks import DAMAGE, check_archive, whole_sheets
 

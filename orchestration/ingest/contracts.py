@@ -86,6 +86,24 @@ class Column(BaseModel):
         return (self.label, *self.aliases)
 
 
+Variant = Literal["same", "different", "stop"]
+
+
+class IdentityVariants(BaseModel):
+    """Whether identities that differ only by this are the same; `stop`: the office decides first.
+
+    What nobody sees in a cell (blanks, marks, full width) never makes another identity.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    letter_case: Variant = "stop"
+    leading_zeros: Variant = "stop"
+    """Of an identity of digits alone: 00123 and 123."""
+    decimal_zero: Variant = "stop"
+    """Of an identity of digits alone: 123.0 and 123."""
+
+
 class Contract(BaseModel):
     """One source: its columns, and what identifies a row."""
 
@@ -94,6 +112,7 @@ class Contract(BaseModel):
     source: str = Field(pattern=IDENTIFIER)
     label: str
     identity: tuple[str, ...]
+    identity_variants: IdentityVariants = IdentityVariants()
     columns: tuple[Column, ...]
     optional: bool = False
     ignored_sheets: tuple[str, ...] = ()

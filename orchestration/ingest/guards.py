@@ -26,8 +26,9 @@ import polars as pl
 from rapidfuzz import fuzz, process
 
 from orchestration.errors import InputError
+from orchestration.ingest.canonical import BLANKS, clean_text
 from orchestration.ingest.contracts import Column, Contract
-from orchestration.ingest.tables import BLANKS, ROW_DEFECT, ROW_NUMBER
+from orchestration.ingest.tables import ROW_DEFECT, ROW_NUMBER
 
 UNIT = "unit_name"
 """The column that staging looks up among the aliases."""
@@ -288,10 +289,7 @@ def unit_aliases(seeds: Path, source: str) -> frozenset[str]:
 
 def plain(text: str) -> str:
     """A written value as it is judged: full-width as half-width, without what nobody sees."""
-    text = unicodedata.normalize("NFKC", text)
-    text = "".join(c for c in text if unicodedata.category(c) != "Cf").strip()
-    quoted = re.fullmatch(r"""=?"(.*)"|'(.*)""", text, re.DOTALL)
-    return next((part for part in quoted.groups() if part is not None), text) if quoted else text
+    return unicodedata.normalize("NFKC", clean_text(text))
 
 
 def _is_written(name: str) -> pl.Expr:

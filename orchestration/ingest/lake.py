@@ -25,11 +25,12 @@ from polars.io.plugins import register_io_source
 from orchestration import progress
 from orchestration.errors import InputError
 from orchestration.ingest.arrival import exports_in
+from orchestration.ingest.canonical import clean_text
 from orchestration.ingest.contracts import Column, Contract, hash_key
 from orchestration.ingest.erasure import read_erasures, rule_for
 from orchestration.ingest.guards import Guards, guards_for
 from orchestration.ingest.readers import find_parts, open_table
-from orchestration.ingest.tables import BLANKS, ROW_DEFECT, ROW_NUMBER, Part
+from orchestration.ingest.tables import ROW_DEFECT, ROW_NUMBER, Part
 from orchestration.quarters import Quarter
 from orchestration.settings import Home, seeds_root
 
@@ -159,14 +160,19 @@ def read_index(path: Path) -> list[LakeFile]:
 
 
 def prove_again(home: Home, file: LakeFile) -> None:
-    """Record the hash of a lake file's rows anew, after what was forgotten was taken out."""
-    index = home.lake / "index" / file.quarter / f"{file.source}.json"
+    """Record the hash of a lake file's rows anew, after what was forgotten was taken out.
+
+    One and the same export may be in the folders of several quarters, and so in several indexes.
+    """
     proof = sha256_of(file.parquet(home))
-    entries = [
-        replace(entry, parquet_sha256=proof) if entry.file_sha256 == file.file_sha256 else entry
-        for entry in read_index(index)
-    ]
-    _write_entries(index, entries)
+    for index in sorted((home.lake / "index").glob(f"*/{file.source}.json")):
+        entries = read_index(index)
+        proved = [
+            replace(entry, parquet_sha256=proof) if entry.file_sha256 == file.file_sha256 else entry
+            for entry in entries
+        ]
+        if proved != entries:
+            _write_entries(index, proved)
 
 
 def all_files(home: Home, quarter: str = "*") -> list[LakeFile]:
@@ -240,11 +246,11 @@ def _store(
         for part, table in zip(parts, tables, strict=True)
         for frame in table.frames
     )
-    rule = rule_for(read_erasures(home), contract.source, str(quarter))
+    rule = rule_for(read_erasures(home), contract, str(quarter))
 
     def finished(frame: pl.LazyFrame) -> pl.DataFrame:
         guarded = guards(frame.collect())
-        return rule.erase(guarded.lazy(), contract).collect() if rule else guarded
+        return rule.erase(guarded.lazy()).collect() if rule else guarded
 
     def prove(rows: Path) -> None:
         guards.prove(rows)
@@ -343,9 +349,9 @@ def _write_rows(
 def pseudonym(key: bytes, value: str) -> str | None:
     """A keyed hash: the same person has the same pseudonym, which nobody without the key can try.
 
-    Blanks around a value don't make another person of it.
+    Blanks around a value and marks that nobody sees don't make another person of it.
     """
-    text = value.strip(BLANKS)
+    text = clean_text(value)
     return hmac.digest(key, text.encode(), "sha256").hex() if text else None
 
 

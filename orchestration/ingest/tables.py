@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from orchestration.errors import InputError
+from orchestration.ingest.canonical import BLANKS
 from orchestration.ingest.contracts import Contract
 
 ROW_NUMBER = "row_number"
@@ -25,7 +26,6 @@ MAX_RECORD = 1 << 24
 MAX_RATIO, MIN_BOMB = 200, 1 << 26
 """How many times its size a compressed file may unfold to, beyond the least size that matters."""
 BATCH = 20_000
-BLANKS = " \t\r\n\v\f\u00a0\u2002\u2003\u2009\u200b\u3000\ufeff"
 
 NumberedRow = tuple[int, str | None, Sequence[str]]
 

@@ -21,9 +21,9 @@ import polars as pl
 from charset_normalizer import from_bytes
 
 from orchestration import progress
+from orchestration.ingest.canonical import BLANKS
 from orchestration.ingest.tables import (
     BLANK_ROW,
-    BLANKS,
     HEADER_SEARCH,
     MALFORMED,
     MAX_COLUMNS,

@@ -71,7 +71,7 @@ def contents(path):
 
 def entry(source, number):
     when = "2022-10-01 09:00:00"
-    mark = tombstone(source, number)
+    mark = tombstone(CONTRACTS[source], number)
     return Erasure(source, mark, "", when, "王科长", "当事人要求", 1, key_mark())
 
 
@@ -234,5 +234,5 @@ def test_another_key_rather_stops_than_brings_the_person_back(home, exports, mon
     assert not lake_file.exists()
     monkeypatch.setenv("HOTLINE_HASH_KEY", KEY)
     ingest_source(Home(home), exports, Quarter(2022, 2), CONTRACTS, "ticket")
-    assert tombstone("ticket", number_at(123)) in contents(lake_file)
+    assert tombstone(CONTRACTS["ticket"], number_at(123)) in contents(lake_file)
     assert number_at(123) not in contents(lake_file)
