@@ -6,7 +6,7 @@ it away:
 1. *Small.* A count of a unit, a category or a request type of at least one and below the threshold
    is hidden. So it is with counts that nobody prints but anybody can subtract, such as the callers
    who weren't dissatisfied: some count that they follow from is hidden. A zero points at nobody.
-2. *Sums.* A district's totals are always shown, and a whole is the sum of its parts. Where one term
+2. *Sums.* A district's totals are shown, and a whole is the sum of its parts. Where one term
    of a sum is hidden a second is too, and those hidden leave each other so much room that any of
    them could be as large as the threshold. Chosen is always the smallest count that was to be
    shown; a zero only where nothing else is left.
@@ -16,8 +16,10 @@ it away:
    index and all that it is made of with any count of the unit; and all ranks of a group with one of
    its indexes, since a gap between ranks tells about where that one lies.
 
-What can't be helped: where a single unit has all that the district has, the district's total is its
-figure. What isn't looked at: the quarters' differences, and what a reader knows from elsewhere.
+5. *Totals.* Where nothing is left to be hidden and a small count is still known (four units with a
+   letter each, four in all), all totals of its channel are hidden with what is made of them.
+
+What isn't looked at: the quarters' differences, and what a reader knows from elsewhere.
 """
 
 import math
