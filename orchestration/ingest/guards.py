@@ -26,7 +26,7 @@ import polars as pl
 from rapidfuzz import fuzz, process
 
 from orchestration.errors import InputError
-from orchestration.ingest.canonical import BLANKS, clean_text
+from orchestration.ingest.canonical import BLANKS, canonical_identity, clean_text, is_identity
 from orchestration.ingest.contracts import Column, Contract
 from orchestration.ingest.tables import ROW_DEFECT, ROW_NUMBER
 
@@ -217,7 +217,12 @@ class Guards:
                 return time(text)
             if self.is_personal(text):
                 return PERSONAL
-            return UNLIKELY if column.pattern and not pattern.fullmatch(text) else None
+            if not column.pattern:
+                return None
+            number = canonical_identity(text, self.contract)
+            if number.isascii() and not is_identity(number):
+                return None  # an error, a formula, a rounded number: staging says which
+            return None if pattern.fullmatch(number) else UNLIKELY
 
         return judge
 

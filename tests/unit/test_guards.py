@@ -139,14 +139,25 @@ def test_a_few_cells_in_the_wrong_column_reject_their_rows_and_are_kept_nowhere(
 def test_the_sample_and_odd_but_honest_values_pass_untouched(tmp_path):
     header, *rows = rows_of("ticket")[:101]
     put = {
-        "工单编号": ["00000001", '="YX20220401000001"', "'20220314000001234", "ＹＸ２０２２", "7"],
+        "工单编号": [
+            "00000001",
+            '="YX20220401000001"',
+            "'20220314000001234",
+            "ＹＸ２０２２",
+            "7",
+            "YX 2022 0401 0009",
+            "20220401000009.0",
+            "2.0220314E+16",
+            "#REF!",
+            "yx1-2",
+        ],
         "承办单位": ["区人社居", "区应急局", " 区 人社局", "区民政局(区残联)", "交通委员会（筹）"],
         "诉求类型": ["投诉　", "无", "\u200b咨询"],
         "办结时间": ["2022年4月1日 下午2:05", "20220401", "44652.5", "2022-04-01T09:05:00+08:00"],
     }
     for at, (label, values) in enumerate(put.items()):
         for number, value in enumerate(values):
-            rows[at * 10 + number][header.index(label)] = value
+            rows[at * 20 + number][header.index(label)] = value
     home, files = ingest(tmp_path, "ticket", [header, *rows])
     found = lake(home, files)
     assert found["row_defect"].null_count() == 100
