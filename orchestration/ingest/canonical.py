@@ -6,6 +6,7 @@ Patterns are in the syntax that RE2 (DuckDB) and Java (Spark) share.
 """
 
 import re
+from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ _BLANK = re.compile(f"[{re.escape(BLANKS)}]")
 _CLEAN_IDENTITY = re.compile(RULES["clean_identity"])
 _BAD_IDENTITY = re.compile(RULES["bad_identity"])
 _TO_HALF_WIDTH = str.maketrans(FULL_WIDTH, HALF_WIDTH)
+_QUOTED, _QUOTES = re.compile('=?".*"'), re.compile('^=?"+|"+$')
+_TO_UPPER = str.maketrans(ascii_lowercase, ascii_uppercase)
 _TO_NUMBER = re.compile(r"([0-9]+)[.]0+")
 _PADDED = re.compile(r"0+([1-9][0-9]*)")
 
@@ -79,8 +82,8 @@ def canonical_identity(text: str, contract: "Contract") -> str:
     """
     if not _CLEAN_IDENTITY.fullmatch(text):
         text = _BLANK.sub("", text).translate(_TO_HALF_WIDTH)
-        if text.startswith(('"', '="')) and text.endswith('"'):
-            text = text.removeprefix("=").strip('"')
+        if _QUOTED.fullmatch(text):
+            text = _QUOTES.sub("", text)
         text = text.strip(APOSTROPHES)
     return fold(text, contract, "same")
 
@@ -89,7 +92,7 @@ def fold(text: str, contract: "Contract", *rules: str) -> str:
     """A canonical identity without the differences that the contract rules upon in such a way."""
     variants = contract.identity_variants
     if variants.letter_case in rules:
-        text = text.upper()
+        text = text.translate(_TO_UPPER)  # letters of ASCII: engines differ about others
     if variants.decimal_zero in rules and (number := _TO_NUMBER.fullmatch(text)):
         text = number[1]
     if variants.leading_zeros in rules and (number := _PADDED.fullmatch(text)):
