@@ -6,7 +6,7 @@ it away:
 1. *Small.* A count of a unit, a category or a request type of at least one and below the threshold
    is hidden. So it is with counts that nobody prints but anybody can subtract, such as the callers
    who weren't dissatisfied: some count that they follow from is hidden. A zero points at nobody.
-2. *Sums.* A district's totals are always shown, and a whole is the sum of its parts. Where one term
+2. *Sums.* A district's totals are shown, and a whole is the sum of its parts. Where one term
    of a sum is hidden a second is too, and those hidden leave each other so much room that any of
    them could be as large as the threshold. Chosen is always the smallest count that was to be
    shown; a zero only where nothing else is left.
@@ -16,8 +16,10 @@ it away:
    index and all that it is made of with any count of the unit; and all ranks of a group with one of
    its indexes, since a gap between ranks tells about where that one lies.
 
-What can't be helped: where a single unit has all that the district has, the district's total is its
-figure. What isn't looked at: the quarters' differences, and what a reader knows from elsewhere.
+5. *Totals.* Where nothing is left to be hidden and a small count is still known (four units with a
+   letter each, four in all), all totals of its channel are hidden with what is made of them.
+
+What isn't looked at: the quarters' differences, and what a reader knows from elsewhere.
 """
 
 import math
@@ -87,6 +89,20 @@ COUNTS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]] = {
     "hotline_category_quarter": (("category",), ()),
     "hotline_request_type_quarter": (("request_type",), ()),
 }
+HOTLINE = "hotline_unit_quarter"
+# Topics are the hotline's tickets, parted in other ways.
+TOPICS = (
+    ("hotline_category_quarter", "ticket_count"),
+    ("hotline_request_type_quarter", "ticket_count"),
+)
+CHANNELS = {
+    HOTLINE: "hotline",
+    "hotline_category_quarter": "hotline",
+    "hotline_request_type_quarter": "hotline",
+    "mailbox_unit_quarter": "mailbox",
+    "mailbox_unit_mailbox_quarter": "mailbox",
+    "suggestion_unit_quarter": "suggestion",
+}
 # Rows that add up to a row of another mart, by the first column of their key; others add up to the
 # district's total.
 ADD_UP_TO = {"mailbox_unit_mailbox_quarter": "mailbox_unit_quarter"}
@@ -99,6 +115,7 @@ MADE_OF: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "hotline_request_type_quarter": {"share": ("ticket_count",)},
 }
+OF_TOTALS = ("_count", "_rate", "_index")
 OF_INDEX = ("numerator", "denominator", "rate", "points")
 # Columns of `unit_quarter`, which repeats other marts, by the mart and its column.
 REPEATED = {
@@ -132,7 +149,22 @@ def mask(marts: Mapping[str, Sequence[Row]], threshold: int) -> dict[str, list[R
             row.update(dict.fromkeys(gone, HIDDEN))
     _hide_indexes(shown)
     _hide_repeated(shown)
+    _hide_totals(shown, {_channel(cell) for cell in hidden if _is_total(cell)})
     return shown
+
+
+def _hide_totals(shown: Mapping[str, list[Row]], channels: set[str]) -> None:
+    """All totals of a channel, and what is made of them, where one of them has to be hidden."""
+    for row in shown.get("channel_quarter", ()):
+        if row["channel"] in channels:
+            row.update({name: HIDDEN for name in row if name.endswith(OF_TOTALS)})
+    if "hotline" in channels:
+        for row in shown.get("hotline_district_quarter", ()):
+            gone = (n for n in row if n.endswith(OF_TOTALS) and n != "unit_count")
+            row.update(dict.fromkeys(gone, HIDDEN))
+        for mart, _ in TOPICS:  # a share and its count give the total
+            for row in shown.get(mart, ()):
+                row["share"] = HIDDEN
 
 
 def _placed(marts: Mapping[str, Sequence[Row]], mart: str) -> Iterator[tuple[Cell, Row]]:
@@ -179,12 +211,12 @@ def hidden_counts(marts: Mapping[str, Sequence[Row]], threshold: int) -> set[Cel
     """The counts that may not be shown, by mart, key and measure; also those that nobody prints."""
     sums = _Sums.of(marts)
     hidden = {cell for cell, count in sums.counts.items() if 0 < count < threshold}
-    small = hidden - sums.alone
-    while (
-        more := _unsafe(sums, hidden, threshold) or _given_away(sums, hidden, small)
-    ) is not None:
-        hidden.add(more)
-    return hidden
+    small = set(hidden)
+    while True:
+        if more := _unsafe(sums, hidden, threshold) or _given_away(sums, hidden, small):
+            hidden.add(more)
+        elif not sums.hide_totals(hidden, _known_of(sums, hidden) & small):
+            return hidden
 
 
 @dataclass
@@ -198,8 +230,6 @@ class _Sums:
     """Columns (mart, measure) that are no part of another of their row, such as what is due."""
     certain: set[Cell] = field(default_factory=set)
     """Zeros that anybody knows: of a unit without items, or where the whole is zero."""
-    alone: set[Cell] = field(default_factory=set)
-    """Counts that are all that the district has."""
 
     @classmethod
     def of(cls, marts: Mapping[str, Sequence[Row]]) -> "_Sums":
@@ -212,10 +242,6 @@ class _Sums:
         sums.unsplit = {_column(cell) for cell in sums.counts} - split
         sums._add_columns()
         sums._tell_zeros()
-        for whole, parts in sums.wholes:
-            free = [cell for cell in parts if cell not in sums.certain]
-            if whole not in sums.counts and len(free) == 1:
-                sums.alone |= set(free)
         return sums
 
     def _add_row(self, place: Cell, row: Row, splits: Iterable[tuple[str, ...]]) -> None:
@@ -234,10 +260,19 @@ class _Sums:
             mart, first, measure = cell[0], cell[1], cell[-1]
             above = (ADD_UP_TO[mart], first) if mart in ADD_UP_TO else (mart,)
             columns[(*above, measure)].append(cell)
+        due = (HOTLINE, "due_count")
+        tickets = sum(self.counts[cell] for cell in columns.get(due, ()))
         self.wholes += sorted(
-            ((whole, tuple(parts)) for whole, parts in columns.items()),
-            key=lambda item: (not _is_printed(item[0]), item[0]),
+            (
+                # Topics add up to the same total as units do, unless a topic isn't listed.
+                due
+                if whole in TOPICS and sum(self.counts[cell] for cell in parts) == tickets
+                else whole,
+                tuple(parts),
+            )
+            for whole, parts in columns.items()
         )
+        self.wholes.sort(key=lambda item: (len(item[0]) < 3, not _is_printed(item[0])))
 
     def _tell_zeros(self) -> None:
         zeros = {cell for cell, count in self.counts.items() if not count}
@@ -253,6 +288,28 @@ class _Sums:
             }
             if found <= self.certain:
                 return
+
+    def hide_totals(self, hidden: set[Cell], known: Iterable[Cell]) -> bool:
+        """Hide the totals of the channels of counts that are known in spite of all; False: no more.
+
+        A total whose parts are all shown is known whether it is printed or not.
+        """
+        channels = {_channel(cell) for cell in known}
+        found = {
+            whole
+            for whole, parts in self.wholes
+            if _is_total(whole) and whole not in hidden and _channel(whole) in channels
+            if not hidden.isdisjoint(parts)
+        }
+        kept = []
+        for whole, parts in self.wholes:
+            if whole in found and _is_printed(whole):
+                self.counts[whole] = sum(self.counts[cell] for cell in parts)
+                hidden.add(whole)
+            if whole not in found or _is_printed(whole):
+                kept.append((whole, parts))
+        self.wholes = kept
+        return bool(found)
 
     def total(self, whole: Cell, parts: Iterable[Cell]) -> int:
         """How many a whole is."""
@@ -293,6 +350,18 @@ def _is_printed(cell: Cell) -> bool:
     return cell[-1].endswith("_count")
 
 
+def _is_total(cell: Cell) -> bool:
+    """Whether a whole is a total of the district: it has no row's key."""
+    return len(cell) == 2
+
+
+def _channel(cell: Cell) -> str:
+    """Which totals a count adds up to; those of the quarter before are no channel's."""
+    if cell[-1] == "previous_count":
+        return cell[-1]
+    return CHANNELS[cell[0]]
+
+
 def _column(cell: Cell) -> Cell:
     return cell[0], cell[-1]
 
@@ -319,8 +388,8 @@ def _unsafe(sums: _Sums, hidden: set[Cell], threshold: int) -> Cell | None:
 
 def _given_away(sums: _Sums, hidden: set[Cell], small: set[Cell]) -> Cell | None:
     """What to hide next because all sums together give a small count away; None if they don't."""
-    unprinted = {cell for cell in sums.counts if not _is_printed(cell)} - sums.certain
-    for cell in sorted(_known(sums, hidden | unprinted) & small):
+    unprinted = _unprinted(sums)
+    for cell in sorted(_known_of(sums, hidden) & small):
         beside = [(whole, *parts) for whole, parts in sums.wholes if cell in (whole, *parts)]
         around = {other for terms in beside for other in terms}
         further = {
@@ -333,6 +402,14 @@ def _given_away(sums: _Sums, hidden: set[Cell], small: set[Cell]) -> Cell | None
             if more := sums.next_of(cells, hidden):
                 return more
     return None
+
+
+def _unprinted(sums: _Sums) -> set[Cell]:
+    return {cell for cell in sums.counts if not _is_printed(cell)} - sums.certain
+
+
+def _known_of(sums: _Sums, hidden: set[Cell]) -> set[Cell]:
+    return _known(sums, hidden | _unprinted(sums))
 
 
 def _known(sums: _Sums, hidden: set[Cell]) -> set[Cell]:

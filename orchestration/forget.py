@@ -11,6 +11,8 @@ says is done to a home:
   documents of `hotline docs` and reports on stopped runs go, as each can be made again;
 - numbers that a run told Dagster are taken out of its storage.
 
+`orchestration.places` lists every place where a number or a name can be.
+
 What is to be done is written first, that it was done last: what a dying process leaves undone, the
 next run does. Out of reach are the office's exports and older backups: the runbook says what an
 operator does with them.
@@ -35,7 +37,7 @@ import polars as pl
 from orchestration.audit.measures import BUSINESS_ID
 from orchestration.errors import InputError
 from orchestration.home import empty_scratch, remove_scratch
-from orchestration.ingest.canonical import BLANKS
+from orchestration.ingest.canonical import BLANKS, canonical_identity
 from orchestration.ingest.contracts import Contract, hash_key
 from orchestration.ingest.erasure import (
     Erasure,
@@ -56,6 +58,7 @@ from orchestration.ingest.lake import (
     write_atomically,
 )
 from orchestration.lock import writer
+from orchestration.places import remove
 from orchestration.privacy import PrivacySettings, load_privacy_settings
 from orchestration.publication_log import (
     begin,
@@ -122,10 +125,11 @@ def forget(
     asked = list(dict.fromkeys(number.strip(BLANKS) for number in numbers if number.strip(BLANKS)))
     _check_request(home, contracts, quarter, source, asked, reason, operator)
     asked = [_in_lake(contracts[source], number) for number in asked]
-    marks = {number: tombstone(source, number) for number in asked}
+    marks = {number: tombstone(contracts[source], number) for number in dict.fromkeys(asked)}
+    asked = list(marks)
     with writer(home, "forget", WAIT_SECONDS), _scratch(home):
         settle(home, contracts)
-        found = _count_rows(home, contracts[source], {*marks, *marks.values()})
+        found, written = _count_rows(home, contracts[source], {*marks, *marks.values()})
         _check_known(found.get(quarter, Counter()), quarter, marks)
         counts = {number: sum(rows[number] for rows in found.values()) for number in asked}
         new = {number: count for number, count in counts.items() if count}
@@ -137,7 +141,8 @@ def forget(
             ],
         )
         settle(home, contracts)
-        _sweep_dagster(home, marks)
+        told = {text: marks[number] for text, number in written.items() if number in marks}
+        _sweep_dagster(home, marks | told)
     touched = sorted(quarter for quarter, rows in found.items() if rows.keys() & new.keys())
     return Forgotten(len(new), len(asked) - len(new), sum(new.values()), tuple(touched))
 
@@ -180,11 +185,17 @@ def settle(home: Home, contracts: dict[str, Contract]) -> None:
         )
     erasures = read_erasures(home)
     _resume(home)
-    rules = [(file, rule_for(erasures, file.source, file.quarter)) for file in all_files(home)]
+    rules = [
+        (file, rule_for(erasures, contracts[file.source], file.quarter))
+        for file in all_files(home)
+        if file.source in contracts
+    ]
     set_aside(home)  # until all is done; it holds numbers, too
     for file, rule in rules:
-        if rule and file.source in contracts and file.parquet(home).exists():
-            _erase_lake_file(home, file, contracts[file.source], rule)
+        if rule and file.parquet(home).exists():
+            _erase_lake_file(home, file, rule)
+    _remove_unlisted(home)
+    remove(home)
     for manifest in manifests(home):
         _erase_version(home, manifest, contracts, erasures)
     shutil.rmtree(home.candidate("any").parent, ignore_errors=True)  # a run builds it again
@@ -247,9 +258,10 @@ def _check_request(
 
 
 def _in_lake(contract: Contract, number: str) -> str:
-    """A number as the lake has it, where a contract may have made a pseudonym of it."""
+    """A number's canonical form in the lake, where a contract may have made a pseudonym of it."""
     (column,) = (c for c in contract.columns if c.name == number_column(contract))
-    return pseudonym(hash_key(), number) or number if column.personal else number
+    written = pseudonym(hash_key(), number) or number if column.personal else number
+    return canonical_identity(written, contract)
 
 
 def _check_known(rows: Counter[str], quarter: str, marks: Mapping[str, str]) -> None:
@@ -268,21 +280,23 @@ def _check_known(rows: Counter[str], quarter: str, marks: Mapping[str, str]) -> 
         )
 
 
-def _count_rows(home: Home, contract: Contract, wanted: set[str]) -> dict[str, Counter[str]]:
-    """How many rows of the lake have each of the texts as their number, by quarter."""
+def _count_rows(
+    home: Home, contract: Contract, wanted: set[str]
+) -> tuple[dict[str, Counter[str]], dict[str, str]]:
+    """How many rows of the lake have each identity, by quarter; and how each is written there."""
     column = number_column(contract)
     found: dict[str, Counter[str]] = {}
+    written: dict[str, str] = {}
     for file in all_files(home):
         if file.source == contract.source and file.parquet(home).exists():
             counted = found.setdefault(file.quarter, Counter())
-            numbers = (
-                pl.scan_parquet(file.parquet(home))
-                .select(pl.col(column).str.strip_chars(BLANKS))
-                .filter(pl.col(column).is_in(list(wanted)))
-                .collect()
-            )
-            counted.update(numbers[column])
-    return found
+            rows = pl.scan_parquet(file.parquet(home)).select(pl.col(column).drop_nulls())
+            for text, count in rows.collect()[column].value_counts().iter_rows():
+                number = text if text in wanted else canonical_identity(text, contract)
+                if number in wanted:
+                    counted[number] += count
+                    written[text.strip(BLANKS)] = number
+    return found, written
 
 
 def _entry(
@@ -317,13 +331,34 @@ def expired(
     rows: Counter[tuple[str, str]] = Counter()
     for file in all_files(home):
         rows[file.source, file.quarter] += file.row_count
+    over = {
+        (source, quarter)
+        for source, quarter in rows
+        if (end := Quarter.parse(quarter).end).year * 12 + end.month <= reached
+    }
     for (source, quarter), row_count in sorted(rows.items()):
-        end = Quarter.parse(quarter).end
-        is_over = end.year * 12 + end.month <= reached  # a quarter ends with a month
         people = source in contracts and number_column(contracts[source])
-        if is_over and people and (source, quarter) not in listed:
+        if (
+            (source, quarter) in _with_shared(home, over)
+            and people
+            and (source, quarter) not in listed
+        ):
             reason = f"留存期 {months} 个月已满"
             yield _entry(source, reason, RETENTION, row_count, quarter=quarter)
+
+
+def _with_shared(home: Home, over: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Also the quarters that have an export in common: its rows are in the lake once for all."""
+    quarters: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for file in all_files(home):
+        shared = quarters.setdefault((file.source, file.file_sha256), set())
+        shared.add((file.source, file.quarter))
+    found = set(over)
+    while more := {
+        entry for shared in quarters.values() if shared & found for entry in shared - found
+    }:
+        found |= more
+    return found
 
 
 def _done(home: Home) -> Path:
@@ -340,14 +375,25 @@ def _is_due(home: Home) -> bool:
     return done != _list_sha256(home)
 
 
-def _erase_lake_file(home: Home, file: LakeFile, contract: Contract, rule: Rule) -> None:
-    path, column = file.parquet(home), number_column(contract)
+def _remove_unlisted(home: Home) -> None:
+    """Take lake files away that no index names: a run died before it listed them.
+
+    Nobody can say whose they are; their exports bring them back.
+    """
+    listed = {file.parquet(home) for file in all_files(home)}
+    for path in home.lake.glob("*/*.parquet"):
+        if path not in listed:
+            path.unlink()
+
+
+def _erase_lake_file(home: Home, file: LakeFile, rule: Rule) -> None:
+    path, column = file.parquet(home), number_column(rule.contract)
     numbers = pl.scan_parquet(path).select(pl.col(column).drop_nulls().unique()).collect()[column]
     if not rule.is_whole and not any(rule(number) for number in numbers):
         return
     with TemporaryDirectory(dir=home.scratch) as folder:
         written = Path(folder) / path.name
-        rule.erase(pl.scan_parquet(path), contract).sink_parquet(
+        rule.erase(pl.scan_parquet(path)).sink_parquet(
             written, compression="zstd", compression_level=1, maintain_order=True
         )
         written.replace(path)
@@ -363,14 +409,14 @@ def _erase_version(
     """Make tombstones in a version's facts; the manifest tells the hashes of before and after."""
     quarter = manifest["quarter"]
     folder = home.version_manifest(quarter, manifest["version"]).parent
-    sources = {number_column(contract): name for name, contract in contracts.items()}
+    sources = {number_column(contract): contract for contract in contracts.values()}
     outputs, changed = dict(manifest["outputs"]), {}
     staged = home.scratch / f"{STAGED}{quarter}-{folder.name}"
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir()
     for fact, column in BUSINESS_ID.items():
-        path, source = folder / f"{fact}.parquet", sources.get(column)
-        rule = rule_for(erasures, source, quarter) if source else None
+        path, contract = folder / f"{fact}.parquet", sources.get(column)
+        rule = rule_for(erasures, contract, quarter) if contract else None
         if rule is None or not path.exists():
             continue
         if (before := sha256_of(path)) != outputs.get(fact):
@@ -459,7 +505,6 @@ def _renew_what_readers_see(home: Home) -> None:
         remove_stopped(home, quarter)
     for quarter in {manifest["quarter"] for manifest in manifests(home)}:
         write_report(home, quarter, exports_root())
-    shutil.rmtree(home.docs, ignore_errors=True)
 
 
 def _sweep_dagster(home: Home, marks: Mapping[str, str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from orchestration.disclosure import Row, mask
+from orchestration.disclosure import CHANNELS, HIDDEN, Row, mask
 from orchestration.privacy import load_privacy_settings
 from orchestration.readers import readers_parquet
 from orchestration.settings import Home
@@ -46,13 +46,18 @@ class PublicMarts:
         return self._shown[mart]
 
     def total(self, mart: str) -> Row:
-        """A mart's counts, added up over its rows: a district's totals are always shown."""
-        counts: defaultdict[str, int] = defaultdict(int)
+        """A mart's counts, added up over its rows; hidden where the district's totals are."""
+        counts: defaultdict[str, Any] = defaultdict(int)
         for row in self._whole[mart]:
             for name, value in row.items():
                 if name.endswith("_count"):
                     counts[name] += value
-        return counts
+        channel = CHANNELS.get(mart, "")
+        is_hidden = any(
+            row["channel"] == channel and row["assignment_count"] is HIDDEN
+            for row in self._shown["channel_quarter"]
+        )
+        return dict.fromkeys(counts, HIDDEN) if is_hidden else counts
 
     def history(self, mart: str) -> list[Row]:
         """A mart's rows of every published quarter; quarters sort by time as they are written."""

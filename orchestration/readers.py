@@ -38,6 +38,8 @@ from orchestration.versions import (
 )
 from orchestration.warehouse import connect, insert_rows, is_built, quoted, tables_of
 
+# Names that stopped a run are for whoever keeps the aliases; what is published has none.
+UNMAPPED = "unmapped_unit"
 READER_SCHEMAS = ("marts", "audit")
 # Readers' tools still ship DuckDB 1.x, which can't open the newest storage version.
 READER_STORAGE_VERSION = "v1.0.0"
@@ -221,6 +223,8 @@ def _build_duckdb(
                         *(home, connection, table, list(latest), published), is_copied=is_copied
                     )
                     rows = "published"
+                if table == UNMAPPED:
+                    ordered = "limit 0"
                 connection.execute(
                     f"create table readers.{schema}.{table} as select * from {rows} {ordered}"  # noqa: S608 (our own names)
                 )

@@ -15,6 +15,7 @@ from rapidfuzz import process
 from orchestration.audit.discrepancies import SEED, unused
 from orchestration.audit.plausibility import CURRENT, uncounted_rows
 from orchestration.audit.reconciliation import LAST_VERSION, LAST_VERSION_GROUP
+from orchestration.ingest.guards import WITHHELD
 from orchestration.publication import UNREASONED, changed_figures, changed_files
 from orchestration.settings import Home
 from orchestration.warehouse import is_built, query
@@ -63,6 +64,16 @@ REASONS = {
         "只留以之为准的文件，或在契约 conflict 写明按文件名先后",
     ),
     "malformed_row": Reason("格数不对或引号不配对", "与列名相同的格数", "检查逗号与引号后重新导出"),
+    "unlikely_value": Reason(
+        "不像这一列的内容（内容没有保留）",
+        "契约 pattern 的写法",
+        "核对各列是否错位，改正后重新导出",
+    ),
+    "personal_value": Reason(
+        "含有像电话或身份证号的内容（没有保留）",
+        "没有个人信息的内容；个人信息列在契约中标明 personal: drop",
+        "核对各列是否错位，改正后重新导出，或在契约中标明",
+    ),
     "undecodable": Reason("有不能解码的字节", "UTF-8 或 GB18030 的文字", "在来源系统重新导出"),
 }
 # The codes are those of the model `anomaly`: what is told about a row without turning it away.
@@ -82,16 +93,24 @@ NEAREST = 3
 def row_findings(home: Home, quarter: str) -> list[str]:
     """One line a finding: file, row, column, what was found and expected, what to do.
 
-    Unit names are shown, because they have to be mapped; no other cell value is.
+    Unit names are shown, because they have to be mapped; the lake has only such as look like one.
+    No other cell value is.
     """
+    rows, workbook = rejected_rows(home, quarter), rejected_workbook(home, quarter)
+    names = unmapped_units(home, quarter)
     lines = [
         f"[unknown_unit] 来源 {name['source']}：单位「{name['written_name']}」"
         f"共 {name['row_count']} 行不在别名表中。"
         f"最接近的名称：{name['nearest']}（仅供参考，不会自动采用）。"
         f"处理：核实后在 unit_alias.csv 加一行：{name['seed_row']}"
-        for name in unmapped_units(home, quarter)
+        if name["seed_row"]
+        else f"[unknown_unit] 来源 {name['source']}：共 {name['row_count']} 行的单位不像单位名称，"
+        f"内容没有保留。处理：按文件与行号（见 {workbook}）核对各列是否错位；"
+        "确为单位的，先在 unit_alias.csv 登记。"
+        for name in names[:SHOWN]
     ]
-    rows, workbook = rejected_rows(home, quarter), rejected_workbook(home, quarter)
+    if len(names) > SHOWN:
+        lines.append(f"……另有 {len(names) - SHOWN} 个单位名称，见 {workbook}")
     for row in rows[:SHOWN]:
         found, expected, action = _texts(row)
         column = f"，列 {row['column_name']}" if row["column_name"] else ""
@@ -230,6 +249,9 @@ def unmapped_units(home: Home, quarter: str) -> list[dict[str, Any]]:
     )
     known = sorted({row["alias_name"] for row in query(home, "select * from rules.unit_alias")})
     for name in names:
+        if name["written_name"] == WITHHELD:  # there is no name to map
+            name |= {"nearest": "", "seed_row": ""}
+            continue
         nearest = process.extract(name["written_name"], known, limit=NEAREST)
         name["nearest"] = "、".join(match[0] for match in nearest)
         name["seed_row"] = _csv_row("*", name["written_name"], "", "<unit_code>", "<valid_from>")

@@ -28,7 +28,7 @@ from orchestration.bulletin.visible import (
 from orchestration.ingest.canonical import BLANKS
 from orchestration.ingest.tables import MAX_COLUMNS, too_many_columns, unreadable
 from orchestration.ingest.text import whole_text
-from orchestration.ingest.workbooks import DAMAGE, xlsx_sheets, check_archive, whole_sheets
+from orchestration.ingest.workbooks import DAMAGE, check_archive, whole_sheets, xlsx_sheets
 
 MAX_CELLS = 200_000
 """Cells of one table: no bulletin has as many, and a span may claim any number."""

@@ -246,7 +246,7 @@ def withheld(threshold: int) -> str:
     """What is said where figures are hidden, worded so that no reader takes it for a figure."""
     return (
         f"{HIDDEN}：不足 {threshold} 的件数，以及可据以推算出它们的数字，不予公布；"
-        "合计仍含这些件数。"
+        "公布的合计仍含这些件数。"
     )
 
 
@@ -349,9 +349,11 @@ def _texts(
     for channel, appendix in zip(("mailbox", "suggestion"), appendices[1:], strict=True):
         measures = (column.measure for column in appendix.columns)
         total = dict(zip(measures, appendix.total.figures, strict=True))
-        due = channels[channel]["assignment_count"]
-        # 28 digits before the rounding: enough to tell any tie from what lies beside it.
-        rate = Decimal(channels[channel]["handled_count"]) / due if due else None
+        due, handled = (channels[channel][name] for name in ("assignment_count", "handled_count"))
+        rate: Decimal | Hidden | None = HIDDEN
+        if due is not HIDDEN:  # then no total of the channel is hidden
+            # 28 digits before the rounding: enough to tell any tie from what lies beside it.
+            rate = Decimal(handled) / due if due else None
         texts[f"{channel}.overdue_count"] = printed(total["overdue_count"], "count")
         texts[f"{channel}.completion_rate"] = printed(rate, "rate")
     return texts

@@ -1,7 +1,8 @@
 """What a corrected export changed in the raw lake: rows added, removed and altered.
 
 Rows are told apart by the contract's identity; a row's content is every column that is kept. Only
-counts and a few identities leave this module.
+counts and the places of a few rows leave this module: Dagster keeps what it is told, and what isn't
+told needn't be forgotten.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ MEMORY = "512MB"  # beyond it DuckDB spills into the home's scratch
 
 @dataclass(frozen=True)
 class Changes:
-    """How many identities came, went and have other content now, and the first few of each."""
+    """How many identities came, went and have other content now, and where the first few are."""
 
     label: str
     added: int
@@ -67,20 +68,26 @@ def changes(
         )
         came, went = "old.content is null", "new.content is null"
         kinds = (came, went, "old.content <> new.content")
+        places = ("new.place", "old.place", "new.place")
         figures = ", ".join(
-            f"count(*) filter (where {kind}), min(identity, {EXAMPLES}) filter (where {kind})"
-            for kind in kinds
+            f"count(*) filter (where {kind}), min({place}, {EXAMPLES}) filter (where {kind})"
+            for kind, place in zip(kinds, places, strict=True)
         )
         found = connection.execute(
             f"select {figures} from ({old}) as old full join ({new}) as new using (identity)"  # noqa: S608 (the contract's names, quoted)
         ).fetchone()
+    names = {file.file_sha256: file.file_name for files in (before, after) for file in files}
+
+    def told(places: list[dict[str, str | int]] | None) -> list[str]:
+        return [f"{names[str(p['file'])]} 第 {p['row']} 行" for p in places or []]
+
     added, first_added, removed, first_removed, altered, first_altered = found or (0, None) * 3
     return Changes(
         contract.label,
         added,
         removed,
         altered,
-        (first_added or [], first_removed or [], first_altered or []),
+        (told(first_added), told(first_removed), told(first_altered)),
     )
 
 
@@ -91,6 +98,7 @@ def _contents(identity: Sequence[str], columns: Sequence[str], paths: Sequence[s
     files = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
     return (
         f"select concat_ws(' ', {key}) as identity, "  # noqa: S608 (the contract's names, quoted)
-        f"list_sort(list(md5(concat_ws(chr(31), {content})))) as content "
+        f"list_sort(list(md5(concat_ws(chr(31), {content})))) as content, "
+        "min({'file': file_sha256, 'row': row_number}) as place "
         f"from read_parquet([{files}], union_by_name = true) where row_defect is null group by 1"
     )

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -17,9 +18,28 @@ from orchestration.settings_file import load_settings_file
 EMPTY = ("NULL", "null", "-", "－", "无", "/", "N/A")
 SHORTEST_KEY = 16
 NOT_RECORDS = ("合计", "总计", "小计", "注：", "注:", "备注：", "备注:", "说明：", "说明:")
+# Telephones and ID cards, as Python patterns; letters or digits beside one make it something else.
+PERSONAL_SHAPES = (
+    r"(?:\+?86[- ]?|0)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}",
+    r"\(?0(?:10|2\d|[3-9]\d{2})\)?[- ]?\d{3,4}[- ]?\d{4}(?:-\d{1,6})?",
+    r"0\d{2,3}-\d{3,4}-?\d{4}(?:-\d{1,6})?",
+    r"[48]00-\d{3,4}-?\d{3,4}",
+    r"(?:1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[123])\d{4}"
+    r"(?:(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx]"
+    r"|\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3})",
+)
+# Written to be no end of a person's name: 学, 会, 园 and the like stand in given names.
+UNIT_ENDINGS = (
+    *("局", "镇", "乡", "办", "委", "厅", "院", "队", "所", "站", "处", "部", "馆"),
+    *("街道", "中心", "公司", "集团", "银行", "支行", "学校", "小学", "中学", "大学", "大厦"),
+    *("公园",),
+    *("园区", "新区", "高新区", "开发区", "社区", "管委会", "委员会", "居委会", "村委会", "协会"),
+    *("联合会", "妇联", "残联", "工商联", "文联", "联社", "供销社", "城建投", "办公室", "研究室"),
+    *("指挥部", "政府", "党校", "法庭", "电视台"),
+)
 IDENTIFIER = "^[a-z_][a-z0-9_]*$"
-SHARE = r"^(0(\.\d+)?|1)$"
 """A source is also a folder's name, and a column is one in SQL."""
+SHARE = r"^(0(\.\d+)?|1)$"
 # Year first only: 4/1/2022 is April in one office and January in another.
 TIMESTAMP_FORMATS = (
     *(
@@ -52,6 +72,8 @@ class Column(BaseModel):
     personal: Literal["drop", "pseudonymise"] | None = None
     empty_tolerance: str = Field("0.5", pattern=SHARE)
     """The share of accepted rows that may leave this column empty, as decimal text."""
+    pattern: str | None = None
+    """What a written value looks like, whole; a row with another one is rejected."""
 
     @property
     def headers(self) -> tuple[str, ...]:
@@ -117,6 +139,12 @@ class Contract(BaseModel):
     conflict: Literal["later_row", "later_file_then_later_row", "stop"] = "later_row"
     """Which row of one identity stands; `stop`: the office decides first. Files are ordered by
     name; with `later_row` the office decides where files differ."""
+    unfit_tolerance: str = Field("0.5", pattern=SHARE)
+    """The share of a column's written values that may not fit it before the file is refused."""
+    personal_shapes: tuple[str, ...] = PERSONAL_SHAPES
+    """What may stand in no kept column, as patterns; an ID card's last digit is checked, too."""
+    unit_endings: tuple[str, ...] = UNIT_ENDINGS
+    """How the name of a unit ends: one that no alias knows is shown if it ends so."""
     plausible_years: tuple[int, int] | None = None
     """The first and the last year that a time may have without being shown as an anomaly."""
     shortest_handling_minutes: int | None = Field(None, ge=0)
@@ -136,6 +164,8 @@ class Contract(BaseModel):
         for text in self.timestamp_formats:
             if ("%p" in text) != ("%I" in text) or ("%p" in text and "%H" in text):
                 raise ValueError(f"timestamp_formats: %I and %p go together, without %H: {text}")
+        for pattern in (*self.personal_shapes, *(c.pattern for c in self.columns if c.pattern)):
+            _check_pattern(pattern)
         if self.time_zone and self.time_zone not in available_timezones():
             raise ValueError(f"unknown time_zone: {self.time_zone}")
         return self
@@ -162,6 +192,13 @@ class Contract(BaseModel):
         for column in self.columns:
             surplus += [text for text in header if text in column.headers][1:]
         return missing, surplus
+
+
+def _check_pattern(pattern: str) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"not a pattern: {pattern}") from error
 
 
 def load_contracts(folder: Path) -> dict[str, Contract]:

@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass
 import polars as pl
 
 from orchestration.errors import InputError
-from orchestration.ingest.canonical import BLANKS
+from orchestration.ingest.canonical import BLANKS, canonical_identity, is_identity
 from orchestration.ingest.columns import LAKE_COLUMNS, canonical_columns
 from orchestration.ingest.contracts import Contract, hash_key
 from orchestration.settings import Home
@@ -70,9 +70,9 @@ def key_mark() -> str:
     return hmac.digest(hash_key(), b"hotline erasures", "sha256").hex()[:16]
 
 
-def tombstone(source: str, number: str) -> str:
-    """What a number of a source becomes; blanks around it don't make another number of it."""
-    text = f"{source}\0{number.strip(BLANKS)}"
+def tombstone(contract: Contract, number: str) -> str:
+    """What a number of a source becomes, however one and the same number is written."""
+    text = f"{contract.source}\0{canonical_identity(number, contract)}"
     return TOMBSTONE + hmac.digest(hash_key(), text.encode(), "sha256").hex()[:HEX_DIGITS]
 
 
@@ -81,23 +81,30 @@ def number_column(contract: Contract) -> str:
     return "" if contract.source == "bulletin" else contract.identity[0]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # contracts have dictionaries, which have no hash
 class Rule:
     """What is forgotten of the rows of one source's quarter: listed numbers, or the whole of it."""
 
-    source: str
+    contract: Contract
     listed: frozenset[str]
     is_whole: bool
 
     def __call__(self, number: str | None) -> str | None:
-        """What a number becomes; None for one that stays, or is a tombstone already."""
-        if not number or not number.strip(BLANKS) or number.startswith(TOMBSTONE):
+        """What a number becomes; None for one that stays, or is a tombstone already.
+
+        What the models take for no identity stays, or a rejected row would become an accepted one.
+        """
+        text = (number or "").strip(BLANKS)
+        if text in ("", *self.contract.empty) or text.lower().startswith(TOMBSTONE):
             return None
-        found = tombstone(self.source, number)
+        if not is_identity(canonical_identity(text, self.contract)):
+            return None
+        found = tombstone(self.contract, text)
         return found if self.is_whole or found in self.listed else None
 
-    def erase(self, frame: pl.LazyFrame, contract: Contract) -> pl.LazyFrame:
+    def erase(self, frame: pl.LazyFrame) -> pl.LazyFrame:
         """The rows of a lake file with the forgotten ones as tombstones."""
+        contract = self.contract
         number = number_column(contract)
         kept = {*canonical_columns().get(contract.source, contract.identity), *LAKE_COLUMNS}
         emptied = [name for name in frame.collect_schema().names() if name not in kept]
@@ -113,7 +120,7 @@ class Rule:
         )
 
 
-def rule_for(erasures: Iterable[Erasure], source: str, quarter: str) -> Rule | None:
+def rule_for(erasures: Iterable[Erasure], contract: Contract, quarter: str) -> Rule | None:
     """What is forgotten of a source's quarter; None if nothing is.
 
     Raises:
@@ -122,7 +129,7 @@ def rule_for(erasures: Iterable[Erasure], source: str, quarter: str) -> Rule | N
     own = [
         erasure
         for erasure in erasures
-        if erasure.source == source and erasure.quarter in ("", quarter)
+        if erasure.source == contract.source and erasure.quarter in ("", quarter)
     ]
     if not own:
         return None
@@ -135,4 +142,4 @@ def rule_for(erasures: Iterable[Erasure], source: str, quarter: str) -> Rule | N
             action="设回原来的密钥；密钥确已丢失的，按运行手册「密钥」一节处理",
         )
     listed = frozenset(erasure.tombstone for erasure in own if erasure.tombstone)
-    return Rule(source, listed, is_whole=any(not erasure.tombstone for erasure in own))
+    return Rule(contract, listed, is_whole=any(not erasure.tombstone for erasure in own))

@@ -18,6 +18,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 
 import polars as pl
 from polars.io.plugins import register_io_source
@@ -28,11 +29,12 @@ from orchestration.ingest.arrival import exports_in
 from orchestration.ingest.canonical import clean_text
 from orchestration.ingest.contracts import Column, Contract, hash_key
 from orchestration.ingest.erasure import read_erasures, rule_for
+from orchestration.ingest.guards import Guards, guards_for
 from orchestration.ingest.readers import find_parts, open_table
 from orchestration.ingest.spoiled import SpoiledCells
 from orchestration.ingest.tables import ROW_DEFECT, ROW_NUMBER, Part
 from orchestration.quarters import Quarter
-from orchestration.settings import Home
+from orchestration.settings import Home, seeds_root
 
 LAYOUT = "4"
 """Changes when the same export and contract give another lake file than before."""
@@ -162,14 +164,19 @@ def read_index(path: Path) -> list[LakeFile]:
 
 
 def prove_again(home: Home, file: LakeFile) -> None:
-    """Record the hash of a lake file's rows anew, after what was forgotten was taken out."""
-    index = home.lake / "index" / file.quarter / f"{file.source}.json"
+    """Record the hash of a lake file's rows anew, after what was forgotten was taken out.
+
+    One and the same export may be in the folders of several quarters, and so in several indexes.
+    """
     proof = sha256_of(file.parquet(home))
-    entries = [
-        replace(entry, parquet_sha256=proof) if entry.file_sha256 == file.file_sha256 else entry
-        for entry in read_index(index)
-    ]
-    _write_entries(index, entries)
+    for index in sorted((home.lake / "index").glob(f"*/{file.source}.json")):
+        entries = read_index(index)
+        proved = [
+            replace(entry, parquet_sha256=proof) if entry.file_sha256 == file.file_sha256 else entry
+            for entry in entries
+        ]
+        if proved != entries:
+            _write_entries(index, proved)
 
 
 def all_files(home: Home, quarter: str = "*") -> list[LakeFile]:
@@ -229,7 +236,8 @@ def _store(
 ) -> LakeFile:
     before = path.stat()
     sha256 = sha256_of(path)
-    made_by = _made_by(contract)
+    guards = guards_for(contract, path.name, seeds_root())
+    made_by = _made_by(contract, guards)
     old = known.get(sha256)
     if old and old.contract_sha256 == made_by:
         if old.is_sound(home):
@@ -242,17 +250,25 @@ def _store(
         for part, table in zip(parts, tables, strict=True)
         for frame in table.frames
     )
-    if rule := rule_for(read_erasures(home), contract.source, str(quarter)):
-        frames = (rule.erase(frame, contract) for frame in frames)
-    target = home.lake / contract.source / f"{sha256}.parquet"
-    spoiled = SpoiledCells(path, parts, contract)
+    rule = rule_for(read_erasures(home), contract, str(quarter))
 
-    def prove() -> None:
+    spoiled, one_at_a_time = SpoiledCells(path, parts, contract), Lock()
+
+    def finished(frame: pl.LazyFrame) -> pl.DataFrame:
+        read = frame.collect()
+        with one_at_a_time:
+            spoiled.check(read)
+        guarded = guards(read)
+        return rule.erase(guarded.lazy()).collect() if rule else guarded
+
+    def prove(rows: Path) -> None:
         spoiled.finish()
+        guards.prove(rows)
         _prove_unchanged(path, before)
 
+    target = home.lake / contract.source / f"{sha256}.parquet"
     with progress.reading(path.name, before.st_size):
-        row_count = _write_rows(frames, contract, target, home.scratch, spoiled.check, prove)
+        row_count = _write_rows(frames, finished, contract, target, home.scratch, prove)
     return LakeFile(
         file_sha256=sha256,
         quarter=str(quarter),
@@ -304,21 +320,19 @@ def _kept(frame: pl.LazyFrame, part: Part, contract: Contract, sha256: str) -> p
 
 def _write_rows(
     frames: Iterable[pl.LazyFrame],
+    finished: Callable[[pl.LazyFrame], pl.DataFrame],
     contract: Contract,
     target: Path,
     scratch: Path,
-    check: Callable[[pl.DataFrame], None],
-    prove: Callable[[], None],
+    prove: Callable[[Path], None],
 ) -> int:
     """Make the lake file of its frames in one step, once `prove` lets it pass; give its row count.
 
-    `check` sees each frame before it is written.
-
-    Frames are parsed a few ahead of the one that is being written: memory doesn't grow with them.
+    `finished` reads a frame, refuses it or gives it as it is written. Frames are read a few ahead
+    of the one that is being written: memory doesn't grow with them.
     """
 
     def done(frame: pl.DataFrame) -> pl.DataFrame:
-        check(frame)
         progress.step(rows=frame.height)
         return frame
 
@@ -326,7 +340,7 @@ def _write_rows(
         with ThreadPoolExecutor(PARSERS) as pool:
             ahead: deque[Future[pl.DataFrame]] = deque()
             for frame in frames:
-                ahead.append(pool.submit(frame.collect))
+                ahead.append(pool.submit(finished, frame))
                 if len(ahead) > PARSERS:
                     yield done(ahead.popleft().result())
             while ahead:
@@ -339,7 +353,7 @@ def _write_rows(
         register_io_source(parsed, schema=schema).sink_parquet(
             temporary, compression="zstd", compression_level=1, maintain_order=True
         )
-        prove()
+        prove(temporary)
         temporary.replace(_made(target.parent) / target.name)
     return int(pl.scan_parquet(target).select(pl.len()).collect().item())
 
@@ -353,9 +367,9 @@ def pseudonym(key: bytes, value: str) -> str | None:
     return hmac.digest(key, text.encode(), "sha256").hex() if text else None
 
 
-def _made_by(contract: Contract) -> str:
+def _made_by(contract: Contract, guards: Guards) -> str:
     """What a lake file depends on besides its source: another value makes it anew."""
-    text = LAYOUT + contract.fingerprint
+    text = "\n".join([LAYOUT + contract.fingerprint, *sorted(guards.aliases)])
     if any(column.personal == "pseudonymise" for column in contract.columns):
         return hmac.digest(hash_key(), text.encode(), "sha256").hex()
     return hashlib.sha256(text.encode()).hexdigest()

@@ -260,9 +260,7 @@ def whole_sheets(path: Path) -> list[WholeSheet]:
     _filled_rows(path)  # bounds are checked before anything is laid out in memory
     book = _open(path)
     sheets = []
-    for name in (
-        entry.name for entry in book.sheets_metadata if entry.visible == Visible.Visible
-    ):
+    for name in (entry.name for entry in book.sheets_metadata if entry.visible == Visible.Visible):
         sheet = _sheet(path, book, name)
         if sheet.start is None:
             continue

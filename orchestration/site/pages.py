@@ -208,7 +208,7 @@ class _Builder:
         return self.words.choose(
             withheld(threshold),
             f"{HIDDEN}: a count below {threshold}, or a figure that would give one away, is not "
-            "published; totals include it.",
+            "published; totals that are shown include it.",
         )
 
     def _unit_label(self, unit: Unit) -> str:
@@ -241,6 +241,8 @@ def _interval(row: Row) -> str:
 
 def _change(measure: str, now: Row, before: Row) -> str:
     """The difference to the quarter before, signed; of rates in percentage points."""
+    if HIDDEN in (now[measure], before[measure]):
+        return NOTHING
     if now[measure] is None or before[measure] is None:
         return NOTHING
     difference = now[measure] - before[measure]

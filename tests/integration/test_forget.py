@@ -1,24 +1,32 @@
 """Forgetting a work order: nothing of it stays or comes back, and no published figure changes."""
 
 import json
+import shutil
 import sqlite3
-import zipfile
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from datetime import date
 
-import duckdb
 import polars as pl
 import pytest
 from conftest import EXPORTS, hashes, hotline
 from filelock import FileLock
-from rewrite import rows_of
+from personal import contents, holders, matches
+from rewrite import rows_of, text
 
 from orchestration.errors import InputError
-from orchestration.forget import expired, forget
+from orchestration.forget import _erase_lake_file, expired, forget
 from orchestration.ingest.contracts import load_contracts
-from orchestration.ingest.erasure import Erasure, as_text, key_mark, read_erasures, tombstone
-from orchestration.ingest.lake import ingest_source
+from orchestration.ingest.erasure import (
+    Erasure,
+    as_text,
+    key_mark,
+    read_erasures,
+    rule_for,
+    tombstone,
+)
+from orchestration.ingest.lake import all_files, ingest_source
+from orchestration.places import place_of
 from orchestration.privacy import PrivacySettings
 from orchestration.quarters import Quarter
 from orchestration.settings import Home
@@ -37,41 +45,9 @@ def number_at(row, source="ticket"):
     return rows_of(source)[row - 1][0]
 
 
-def holders(folder, number):
-    """The files below a folder that hold a number, looked at as what they are."""
-    return [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and (number.encode() in path.read_bytes() or number in contents(path))
-    ]
-
-
-def contents(path):
-    if path.suffix == ".parquet":
-        texts = pl.read_parquet(path).select(pl.col(pl.String))
-        return "\n".join(value or "" for column in texts for value in column)
-    if path.suffix == ".duckdb":
-        with duckdb.connect() as connection:
-            connection.execute(f"attach '{path}' as searched (read_only)")
-            tables = connection.execute(
-                "select schema_name, table_name from duckdb_tables() "
-                "where database_name = 'searched'"
-            ).fetchall()
-            return "\n".join(
-                str(connection.execute(f'from searched."{schema}"."{table}"').fetchall())
-                for schema, table in tables
-            )
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return "\n".join(
-                archive.read(name).decode("utf-8", "ignore") for name in archive.namelist()
-            )
-    return ""
-
-
 def entry(source, number):
     when = "2022-10-01 09:00:00"
-    mark = tombstone(source, number)
+    mark = tombstone(CONTRACTS[source], number)
     return Erasure(source, mark, "", when, "王科长", "当事人要求", 1, key_mark())
 
 
@@ -85,6 +61,18 @@ def manifest(home):
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def plant(home, number):
+    """What earlier runs, other versions and accidents may have left."""
+    listed = next((home / "lake" / "ticket").iterdir())
+    shutil.copy(listed, listed.with_name("0" * 64 + ".parquet"))  # a run died before its index
+    (home / "dagster.damaged-20220701-090000" / "history").mkdir(parents=True)
+    (home / "dagster.damaged-20220701-090000" / "history" / "x.db").write_text(number)
+    for name in ("rejected/2022Q1/rejected.xlsx", "audit/2022Q1/index.html", "scratch/x.parquet",
+                 "dbt/target/run_results.json", "dbt/logs/dbt.log.1"):  # fmt: skip
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(f"could not convert {number}", encoding="utf-8")
+
+
 def test_a_work_order_is_gone_from_everything_and_stays_gone(home, tmp_path):
     number, other = number_at(123), number_at(124)
     events = home / "dagster" / "told.db"  # as a run tells which rows a corrected file changed
@@ -92,6 +80,7 @@ def test_a_work_order_is_gone_from_everything_and_stays_gone(home, tmp_path):
         connection.execute("create table told (event text)")
         connection.execute("insert into told values (?)", [f"改动 2 行（{number}、{number}9）"])
         connection.commit()
+    plant(home, number)
     before, figures = holders(home, number), marts(home)
     assert {path.suffix for path in before} >= {".parquet", ".duckdb", ".html", ".db"}
 
@@ -103,6 +92,9 @@ def test_a_work_order_is_gone_from_everything_and_stays_gone(home, tmp_path):
     assert told.endswith(f"、{number}9）") and number not in told.replace(f"{number}9", "")
     events.unlink()
     assert holders(home, number) == []
+    assert not list(home.glob("dagster.damaged-*")) and not list(
+        home.glob("lake/ticket/0*0.parquet")
+    )
     assert holders(home, other) != []
     assert marts(home) == figures
 
@@ -234,5 +226,59 @@ def test_another_key_rather_stops_than_brings_the_person_back(home, exports, mon
     assert not lake_file.exists()
     monkeypatch.setenv("HOTLINE_HASH_KEY", KEY)
     ingest_source(Home(home), exports, Quarter(2022, 2), CONTRACTS, "ticket")
-    assert tombstone("ticket", number_at(123)) in contents(lake_file)
+    assert tombstone(CONTRACTS["ticket"], number_at(123)) in contents(lake_file)
     assert number_at(123) not in contents(lake_file)
+
+
+def two_quarters(tmp_path, numbers):
+    """A home whose 2022Q2 and 2022Q3 have the same export in their folders."""
+    exports, home = tmp_path / "exports", Home(tmp_path / "home")
+    header, *rows = rows_of("ticket")[: len(numbers) + 1]
+    for row, number in zip(rows, numbers, strict=True):
+        row[0] = number
+    for quarter in (Quarter(2022, 2), Quarter(2022, 3)):
+        (exports / str(quarter)).mkdir(parents=True)
+        (exports / str(quarter) / "ticket.csv").write_text(text([header, *rows]), "utf-8-sig")
+        ingest_source(home, exports, quarter, CONTRACTS, "ticket")
+    return home, exports
+
+
+def erase(home, listed):
+    home.erasures.write_text(as_text(listed), encoding="utf-8")
+    home.scratch.mkdir(exist_ok=True)
+    for file in all_files(home):
+        _erase_lake_file(home, file, rule_for(listed, CONTRACTS["ticket"], file.quarter))
+
+
+def test_an_export_in_two_quarters_folders_is_forgotten_in_both_and_stays_sound(tmp_path):
+    numbers = [number_at(2), f"{number_at(2)}\u200b", f'="{number_at(2)}"', number_at(3)]
+    home, exports = two_quarters(tmp_path, numbers)
+    erase(home, [entry("ticket", number_at(2))])
+    files = all_files(home)
+    assert len(files) == 2 and all(file.is_sound(home) for file in files)
+    assert holders(home.root, number_at(2)) == []
+    (column,) = {tuple(pl.read_parquet(file.parquet(home))["work_order_id"]) for file in files}
+    assert column == (tombstone(CONTRACTS["ticket"], number_at(2)),) * 3 + (number_at(3),)
+    for quarter in (Quarter(2022, 3), Quarter(2022, 2)):  # nor does another reading bring them back
+        ingest_source(home, exports, quarter, CONTRACTS, "ticket")
+        next((home.lake / "ticket").iterdir()).unlink()
+        ingest_source(home, exports, quarter, CONTRACTS, "ticket")
+        assert holders(home.root, number_at(2)) == []
+
+
+def test_quarters_that_share_an_export_are_over_together(tmp_path):
+    """Its rows are in the lake once: half of them as tombstones would make repeats new rows."""
+    home, _ = two_quarters(tmp_path, [number_at(2), number_at(3)])
+    settings = PrivacySettings(retention_months=6)
+    over = list(expired(home, CONTRACTS, settings, date(2023, 1, 1)))
+    assert {(e.source, e.quarter) for e in over} == {("ticket", "2022Q2"), ("ticket", "2022Q3")}
+    assert not list(expired(home, CONTRACTS, settings, date(2022, 12, 31)))
+
+
+def test_every_file_of_a_home_is_in_the_list_and_only_listed_ones_hold_numbers(published_home):
+    home = Home(published_home)
+    files = [path for path in published_home.rglob("*") if path.is_file()]
+    assert not [path for path in files if place_of(home, path) is None]
+    held = matches(published_home, r"(YX|WJ|XJ)20\d{12}")
+    assert {place_of(home, path).treatment for path in held} == {"rewritten", "rebuilt"}
+    assert not [path for path in held if not place_of(home, path).holds]

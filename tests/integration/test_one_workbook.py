@@ -119,18 +119,21 @@ def stopped(book, rows, tmp_path_factory):
 
 
 def test_a_corrected_file_says_what_changed(stopped, rows):
-    _, ran = stopped
+    home, ran = stopped
     assert ran.status == 1, ran.out + ran.err
-    ids = sorted(rows["ticket"][at][0] for at in (5, 7))
     lines = ran.out.splitlines()
     assert (
-        "「12345工单」的文件更换了：新增 1 行（YX20220630999999），"
-        f"删除 1 行（{rows['ticket'][100][0]}），改动 2 行（{'、'.join(ids)}）"
+        f"「12345工单」的文件更换了：新增 1 行（{NAME} 第 {len(rows['ticket'])} 行），"
+        f"删除 1 行（{NAME} 第 101 行），改动 2 行（{NAME} 第 6 行、{NAME} 第 8 行）"
     ) in lines
     assert (
         "「市长信箱、区长信箱」的文件更换了：新增 0 行，删除 0 行，"
-        f"改动 1 行（{rows['mailbox'][5][0]}）"
+        f"改动 1 行（{NAME} 第 {LETTER_ROW + 4} 行）"
     ) in lines
+    # Dagster keeps what it is told: no number is among it.
+    for path in (home / "dagster").rglob("*.db"):
+        assert rows["ticket"][5][0].encode() not in path.read_bytes()
+        assert b"YX20220630999999" not in path.read_bytes()
 
 
 def test_bad_rows_are_told_by_sheet(stopped):

@@ -10,7 +10,14 @@ import pytest
 from conftest import EXPORTS, hashes, hotline
 from python_calamine import CalamineWorkbook
 
+from orchestration.bulletin.publish import publish_bulletin
+from orchestration.disclosure import _hide_totals, mask
+from orchestration.privacy import PrivacySettings
+from orchestration.settings import Home
+from orchestration.site.publish import write_site
+
 THRESHOLD = 5
+SETTINGS = PrivacySettings(small_count_threshold=THRESHOLD)
 HOTLINE = {
     "due_count": 1, "handled_count": 2, "on_time_count": 4, "rework_count": 6,
     "dissatisfied_count": 8,
@@ -171,3 +178,30 @@ def test_a_masked_bulletin_is_not_taken_for_one_with_figures(masked_home, bullet
     ran = hotline("lint-bulletin", bulletin / "bulletin.docx", home=masked_home[0])
     assert ran.status == 2, ran.out + ran.err
     assert "bad_figure" in ran.err and "“＊”不是数字" in ran.err
+
+
+def test_totals_that_would_give_counts_away_are_on_no_page_and_not_in_the_bulletin(
+    masked_home, tmp_path, monkeypatch
+):
+    """As of a district that has three tickets in all; here every total is taken for such."""
+    home = Home(shutil.copytree(masked_home[0], tmp_path / "home", symlinks=True))
+    channels = {"hotline", "mailbox", "suggestion"}
+
+    def hide_more(marts, threshold):
+        shown = mask(marts, threshold)
+        _hide_totals(shown, channels)
+        return shown
+
+    monkeypatch.setattr("orchestration.public_marts.mask", hide_more)
+    monkeypatch.setattr("orchestration.public_marts.load_privacy_settings", lambda: SETTINGS)
+    publish_bulletin(home, masked_home[1], "2022Q2")
+    write_site(home, masked_home[1], "2022Q2")
+    folder = home.bulletin("2022Q2")
+    for name in ("bulletin.docx", "bulletin.xlsx"):
+        for rows in printed_rows(folder / name):
+            (total,) = (row for row in rows if str(row[0]).startswith("合计"))
+            assert set(map(str, total[1:])) == {"＊"}
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    document = "\n".join(p.text for p in docx.Document(str(folder / "bulletin.docx")).paragraphs)
+    for figure in ("2168", "2049", "18.94"):
+        assert figure not in page and figure not in document

@@ -4,6 +4,7 @@ from collections import defaultdict
 from itertools import accumulate, product
 
 import pytest
+from attack import attack
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -395,3 +396,59 @@ def test_of_topics_any_small_one_could_be_as_large_as_the_threshold(counts, thre
     is_all = len(hidden) == sum(n > 0 for n in counts)
     assert not hidden or is_all or sum(hidden) - (len(hidden) - 1) >= threshold
     assert len(hidden) != 1 or is_all
+
+
+def letters_of(*due):
+    return [{"unit_code": f"u{n}"} | letter_counts(count, 0, 0, 0) for n, count in enumerate(due)]
+
+
+@pytest.mark.parametrize("due", [(1, 1, 1, 1), (1,), (3,), (2, 0, 0), (1, 1), (1, 1, 1)])
+def test_a_total_goes_that_gives_every_count_away(due):
+    """Four units with a letter each: all hidden, and a total of four, are four times one."""
+    total = sum(due)
+    channels = [
+        {"channel": name, "assignment_count": total, "distinct_item_count": total,
+         "handled_count": total, "on_time_count": total, "satisfaction_rate": 1}
+        for name in ("mailbox", "hotline")
+    ]  # fmt: skip
+    shown = mask({MAILBOX: letters_of(*due), "channel_quarter": channels}, 5)
+    assert all(told in (0, HIDDEN) for told in column(shown[MAILBOX], "due_count"))
+    mailbox, hotline_ = shown["channel_quarter"]
+    assert {value for name, value in mailbox.items() if name != "channel"} == {HIDDEN}
+    assert hotline_ == channels[1]
+
+
+@pytest.mark.parametrize("due", [(1, 1, 1, 1, 9), (4, 4), (1, 2, 2, 0), (30, 1, 20)])
+def test_a_total_stays_that_leaves_room(due):
+    channels = [{"channel": "mailbox", "assignment_count": sum(due)}]
+    shown = mask({MAILBOX: letters_of(*due), "channel_quarter": channels}, 5)
+    assert shown["channel_quarter"] == channels
+
+
+def test_shares_of_topics_go_with_the_total_of_tickets():
+    """A share and its count would give the total, and three topics of one ticket each with it."""
+    marts = topics("hotline_category_quarter", noise=1, trees=1, lamps=1)
+    marts |= {"hotline_district_quarter": [{"due_count": 3, "completion_rate": 1, "unit_count": 9}]}
+    shown = mask(marts, 5)
+    assert column(shown["hotline_category_quarter"], "share") == [HIDDEN] * 3
+    (district,) = shown["hotline_district_quarter"]
+    assert district == {"due_count": HIDDEN, "completion_rate": HIDDEN, "unit_count": 9}
+
+
+def test_no_reader_of_all_that_is_published_works_a_small_count_out(request):
+    """`make test-attack` tries two thousand districts."""
+    tried = 0
+    for seed in range(request.config.getoption("districts")):
+        found, count = attack(seed)
+        tried += count
+        assert not found, f"district {seed}: {sorted(found)[:5]}"
+    print(f"{tried} hidden small counts attacked, none worked out")
+    assert tried > request.config.getoption("districts")
+
+
+def test_the_reader_does_find_what_is_given_away(monkeypatch):
+    """The same attack on what only hides what is small: most districts give something away."""
+    monkeypatch.setattr("orchestration.disclosure._unsafe", lambda *_: None)
+    monkeypatch.setattr("orchestration.disclosure._given_away", lambda *_: None)
+    monkeypatch.setattr("orchestration.disclosure._Sums.hide_totals", lambda *_: False)
+    assert sum(bool(attack(seed)[0]) for seed in range(6)) >= 4

@@ -1,6 +1,6 @@
 -- A reason why a row of a current file was rejected: the row, the column and a code, never a value.
--- A row that couldn't be read names no column; byte_number is where a line
--- stops decoding; standing_* is the row that stands in its place.
+-- A row that couldn't be read names no column, one that the value guards stopped names it after two
+-- colons; byte_number is where a line stops decoding; standing_* is the row that stands in its place.
 {% set checked = {
     'stg_ticket': ['ticket', [
         'work_order_id', 'received_at', 'dispatched_at', 'unit_name', 'evaluation_group',
@@ -27,7 +27,7 @@ select
     '{{ source_name }}' as source,
     file_sha256,
     row_number,
-    '{{ column or '' }}' as column_name,
+    {{ "'" ~ column ~ "'" if column else "split_part(row_defect, ':', 3)" }} as column_name,
     split_part({{ reason }}, ':', 1) as reason_code,
     cast(nullif(split_part({{ reason }}, ':', 2), '') as bigint) as byte_number,
     standing_file_sha256,

@@ -1,0 +1,307 @@
+"""Value guards: what a kept column's values must look like before anything of them is written.
+
+A header over the wrong column brings names and telephone numbers under a name that isn't personal.
+So each block of rows is judged between its reader and the lake, by what the contract says:
+
+- an identity, or a text, that doesn't fit, or looks like a telephone or ID-card number: the row
+  becomes a rejected one without cells;
+- a unit, code or time that can't be one: the cell becomes `WITHHELD`, and staging rejects the row;
+- a column of which more than the contract's share doesn't fit: the whole file is refused.
+
+Messages have counts, columns and row numbers, never a value.
+"""
+
+import csv
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+
+import polars as pl
+from rapidfuzz import fuzz, process
+
+from orchestration.errors import InputError
+from orchestration.ingest.canonical import BLANKS, canonical_identity, clean_text, is_identity
+from orchestration.ingest.contracts import Column, Contract
+from orchestration.ingest.tables import ROW_DEFECT, ROW_NUMBER
+
+UNIT = "unit_name"
+"""The column that staging looks up among the aliases."""
+WITHHELD = "〔不符，内容不保留〕"
+"""Stands in the lake for a cell that doesn't fit its column."""
+UNLIKELY = "unlikely_value"
+PERSONAL = "personal_value"
+"""Row defects; after `::` comes the column."""
+LIKE_AN_ALIAS = 60
+"""Of 100, by rapidfuzz: a mistyped name of a known unit is shown to whoever keeps the aliases."""
+RESIDENT_ID = re.compile(r"\d{17}[\dXx]", re.ASCII)
+WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+# A time without its digits: only these are left. Formats of a contract add their own letters.
+TIME_LETTERS = "年月日时分秒点上下午中早晚周星期一二三四五六天"
+# What passes at first sight, without the slow judgement: common times, and numbers of a length or
+# beginning that no telephone and no ID card has.
+SHORT_TIME = len("2022-04-01 09:05:00")
+PLAIN_TIME = (
+    r"^(?:(?:19|20)[0-9]{2}[-/.年]?[0-9][-0-9/:. T年月日时分秒]{0,24}"
+    r"|[0-9]{1,2}[-/.][0-9]{1,2}[-/.](?:19|20)[0-9]{2}[ 0-9:.APM]*|[0-9]{5}(?:\.[0-9]+)?)?$"
+)
+PLAIN_NUMBER = "^(?:[A-Za-z]{1,8}[0-9]{2,}|[1-9][0-9]{0,9}|(?:19|20)[0-9]{10,})?$"
+# Seven digits with no more than a blank or dash between them.
+MANY_DIGITS = r"[0-9０-９](?:[-‐－—\s]*[0-9０-９]){6}"
+UNKNOWN = "unknown"
+"""A unit's name that no alias knows, but a unit's by its look: it is kept, and shown."""
+
+
+@dataclass
+class Guards:
+    """The guards of one file, and what they found in its blocks so far."""
+
+    contract: Contract
+    file: str
+    aliases: frozenset[str]
+    """Names of units without blanks; empty where no alias table applies."""
+    unfit: Counter[str] = field(default_factory=Counter)
+    first_row: dict[str, int] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """A block of rows of the lake with what doesn't fit left out."""
+        suspects = frame.select(self._suspects)
+        for name, is_any in suspects.select(pl.all().any()).row(0, named=True).items():
+            if is_any:
+                frame = self._judged(frame, self._columns[name], suspects[name])
+        return frame
+
+    def prove(self, rows: Path) -> None:
+        """Refuse the file if too much of a column doesn't fit.
+
+        Args:
+            rows: the rows as they would be put into the lake.
+
+        Raises:
+            InputError: with the first such column.
+        """
+        for name in self._columns:
+            if not (unfit := self.unfit[name]):
+                continue
+            written = pl.scan_parquet(rows).select(_is_written(name).sum()).collect().item()
+            if not self._keeps(name):
+                written += unfit
+            if unfit > Decimal(self.contract.unfit_tolerance) * written:
+                raise self._refusal(self._columns[name], unfit, written)
+
+    @cached_property
+    def _columns(self) -> dict[str, Column]:
+        return {c.name: c for c in self.contract.columns if c.personal is None}
+
+    @cached_property
+    def _suspects(self) -> list[pl.Expr]:
+        """By column, which values aren't plain enough to pass at first sight."""
+        return [
+            (~self._is_plain(column)).fill_null(value=False).alias(name)
+            for name, column in self._columns.items()
+        ]
+
+    @cached_property
+    def _shapes(self) -> re.Pattern[str]:
+        shapes = "|".join(self.contract.personal_shapes)
+        return re.compile(rf"(?<![0-9A-Za-z])(?:{shapes})(?![0-9A-Za-z])", re.ASCII)
+
+    @cached_property
+    def _endings(self) -> re.Pattern[str]:
+        endings = "|".join(map(re.escape, self.contract.unit_endings))
+        return re.compile(rf"(?:{endings})(?:[（(][^（()）]*[）)])?$")
+
+    def _keeps(self, name: str) -> bool:
+        """Whether a row stays when its cell in this column doesn't fit."""
+        column = self._columns[name]
+        return column.type in ("code", "timestamp") or self._is_unit(column)
+
+    def _is_unit(self, column: Column) -> bool:
+        return column.name == UNIT and bool(self.aliases)
+
+    def _is_plain(self, column: Column) -> pl.Expr:
+        """What passes at first sight: asked of every value, so it has to be cheap."""
+        written = pl.col(column.name)
+        if self._is_unit(column):
+            return written.is_in([*self.aliases, ""])
+        if column.type == "code":
+            return written.is_in([*column.values, *self.contract.empty, ""])
+        if column.type == "timestamp":
+            is_short = written.str.len_bytes() <= SHORT_TIME
+            return (written.str.starts_with("20") & is_short) | (written == "")
+        if column.pattern:  # beginning with a letter it is neither a telephone nor an ID card
+            return (written >= "A") & written.str.contains(f"^(?:{column.pattern})$")
+        return ~written.str.contains(MANY_DIGITS)
+
+    def _is_common(self, column: Column) -> pl.Expr:
+        """What else passes without the slow judgement."""
+        written = pl.col(column.name)
+        if self._is_unit(column):
+            return written.str.strip_chars(BLANKS).is_in([*self.aliases])
+        if column.type == "timestamp":
+            return written.str.contains(PLAIN_TIME)
+        if column.type == "text" and column.name == self.contract.identity[0]:
+            fits = written.str.contains(f"^(?:{column.pattern or '.*'})$")
+            return fits & written.str.contains(PLAIN_NUMBER)
+        return pl.lit(value=False)
+
+    def _judged(self, frame: pl.DataFrame, column: Column, suspects: pl.Series) -> pl.DataFrame:
+        rows = frame.select(ROW_NUMBER, column.name).filter(suspects)
+        rows = rows.filter(~self._is_common(column))
+        if rows.is_empty():
+            return frame
+        numbers, texts = rows[ROW_NUMBER], rows[column.name]
+        judge = self._judge(column)
+        verdicts = {text: judge(plain(text)) for text in texts.unique()}
+        found = [(n, v) for n, text in zip(numbers, texts, strict=True) if (v := verdicts[text])]
+        if not found:
+            return frame
+        with self._lock:  # blocks are judged side by side
+            self.unfit[column.name] += len(found)
+            first = self.first_row.setdefault(column.name, found[0][0])
+            self.first_row[column.name] = min(first, found[0][0])
+        marked = {n: v for n, v in found if v is not UNKNOWN}
+        if not marked:
+            return frame
+        is_marked = pl.col(ROW_NUMBER).is_in(list(marked))
+        if self._keeps(column.name):
+            cell = pl.when(is_marked).then(pl.lit(WITHHELD)).otherwise(column.name)
+            return frame.with_columns(cell.alias(column.name))
+        defect = pl.col(ROW_NUMBER).replace_strict(
+            {n: f"{v}::{column.name}" for n, v in marked.items()},
+            default=None,
+            return_dtype=pl.String,
+        )
+        kept = pl.when(~is_marked).then(pl.col(self.contract.kept_columns))
+        return frame.with_columns(kept, pl.coalesce(ROW_DEFECT, defect).alias(ROW_DEFECT))
+
+    def _judge(self, column: Column) -> Callable[[str], str | None]:
+        """What is wrong with a written value of a column: a defect, `UNKNOWN`, or nothing."""
+        empty = {"", *map(plain, self.contract.empty)}
+        codes = set(map(plain, column.values))
+        letters = set(TIME_LETTERS) | {
+            letter for text in self.contract.timestamp_formats for letter in text
+        }
+        aliases, pattern = sorted(self.aliases), re.compile(column.pattern or "", re.ASCII)
+
+        def unit(text: str) -> str | None:
+            key = "".join(text.split())
+            if key in self.aliases:
+                return None
+            if self.is_personal(text):
+                return PERSONAL
+            is_like = self._endings.search(key) or process.extractOne(
+                key, aliases, scorer=fuzz.ratio, score_cutoff=LIKE_AN_ALIAS
+            )
+            return UNKNOWN if is_like else UNLIKELY
+
+        def time(text: str) -> str | None:
+            odd = {c for c in text if not (c.isascii() or c.isspace())} - letters
+            is_time = any(c.isdigit() for c in text) and not odd
+            return UNLIKELY if not is_time or self.is_personal(text) else None
+
+        def judge(text: str) -> str | None:
+            if text in empty:
+                return None
+            if self._is_unit(column):
+                return unit(text)
+            if column.type == "code":
+                return None if text in codes else UNLIKELY
+            if column.type == "timestamp":
+                return time(text)
+            if self.is_personal(text):
+                return PERSONAL
+            if not column.pattern:
+                return None
+            number = canonical_identity(text, self.contract)
+            if number.isascii() and not is_identity(number):
+                return None  # an error, a formula, a rounded number: staging says which
+            return None if pattern.fullmatch(number) else UNLIKELY
+
+        return judge
+
+    def is_personal(self, text: str) -> bool:
+        """Whether a text holds what looks like a telephone or an ID-card number."""
+        return any(
+            not RESIDENT_ID.fullmatch(hit[0]) or _checks(hit[0])
+            for hit in self._shapes.finditer(text)
+        )
+
+    def _refusal(self, column: Column, unfit: int, written: int) -> InputError:
+        share = Decimal(self.contract.unfit_tolerance) * 100
+        return InputError(
+            code="unlikely_column",
+            file=self.file,
+            column=column.label,
+            found=f"写有内容的 {written} 行中，{unfit} 行不像这一列的内容（内容不显示，"
+            f"第一处在第 {self.first_row[column.name]} 行），整个文件没有接收",
+            expected=f"{self._expectation(column)}；不符的不超过 {share.normalize():f}%",
+            action="核对列名与内容是否对应（列名写错了位置，个人信息会进入别的列）后重新导出；"
+            "确为新的写法的，先在契约或 unit_alias.csv 登记",
+        )
+
+    def _expectation(self, column: Column) -> str:
+        if self._is_unit(column):
+            return "unit_alias.csv 中的单位名称"
+        if column.type == "code":
+            return "契约 values 中的取值"
+        if column.type == "timestamp":
+            return "日期时间"
+        shape = f"符合契约 pattern（{column.pattern}）的编号" if column.pattern else "文字"
+        return f"{shape}，其中没有电话或身份证号"
+
+
+def guards_for(contract: Contract, file: str, seeds: Path) -> Guards:
+    """The guards of a file.
+
+    Args:
+        contract: the file's.
+        file: its name.
+        seeds: the folder with `unit_alias.csv`.
+    """
+    has_units = contract.source != "bulletin" and UNIT in contract.kept_columns
+    aliases = unit_aliases(seeds, contract.source) if has_units else frozenset()
+    return Guards(contract, file, aliases)
+
+
+def unit_aliases(seeds: Path, source: str) -> frozenset[str]:
+    """Every name by which a source may call a unit, at whatever time, without blanks.
+
+    Raises:
+        InputError: there is no such list, or it isn't one.
+    """
+    path = seeds / "unit_alias.csv"
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [(row["source"], row["alias_name"]) for row in csv.DictReader(file)]
+    except (OSError, UnicodeDecodeError, KeyError) as error:
+        raise InputError(
+            code="bad_seed",
+            file=path.name,
+            found="读不到，或缺少列 source、alias_name",
+            expected="各单位的名称与别名，UTF-8 的 CSV",
+            action="改正业务规则中的这个文件后重新运行",
+        ) from error
+    names = {"".join(name.split()) for of, name in rows if of in ("*", source)}
+    return frozenset(names | set(map(plain, names)))
+
+
+def plain(text: str) -> str:
+    """A written value as it is judged: full-width as half-width, without what nobody sees."""
+    return unicodedata.normalize("NFKC", clean_text(text))
+
+
+def _is_written(name: str) -> pl.Expr:
+    return pl.col(name).str.strip_chars(BLANKS).str.len_bytes() > 0
+
+
+def _checks(number: str) -> bool:
+    """Whether an ID-card number's last digit follows from the others (GB 11643)."""
+    total = sum(int(digit) * weight for digit, weight in zip(number, WEIGHTS, strict=False))
+    return "10X98765432"[total % 11] == number[17].upper()
