@@ -97,7 +97,11 @@
         {%- set folded.text = "case when " ~ matches(folded.text, '^0+[1-9][0-9]*$')
             ~ " then " ~ replace_all(folded.text, '^0+') ~ " else " ~ folded.text ~ " end" -%}
     {%- endif -%}
-    {{ folded.text }}
+    {%- if folded.text == expression -%}
+    {{ expression }}
+    {%- else -%}
+    case when {{ matches(expression, '[a-z]|^0|[.]0+$') }} then {{ folded.text }} else {{ expression }} end
+    {%- endif -%}
 {%- endmacro %}
 
 {#- A text as SQL writes it. -#}
