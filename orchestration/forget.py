@@ -198,7 +198,6 @@ def settle(home: Home, contracts: dict[str, Contract]) -> None:
     remove(home)
     for manifest in manifests(home):
         _erase_version(home, manifest, contracts, erasures)
-    shutil.rmtree(home.candidate("any").parent, ignore_errors=True)  # a run builds it again
     prepare(home, contracts)
     _renew_what_readers_see(home)
     write_atomically(_done(home), _list_sha256(home))

@@ -39,6 +39,8 @@ PLACES = (
     Place(
         "hotline.duckdb*", "numbers in staging and facts, unit names that no alias knows", "rebuilt"
     ),
+    Place("candidate/**", "the same, in what a run built last", "removed"),
+    Place("published/publication*.json*", "", "none"),
     Place("published/versions/*/*/fct_*.parquet", "numbers", "rewritten"),
     Place("published/versions/**", "", "none"),
     Place("published/marts.duckdb", "", "rebuilt"),
@@ -80,7 +82,7 @@ def remove(home: Home) -> None:
     """Take away what forgetting takes away, with the folders that are nothing else."""
     for path in list(files_of(home, "removed")):
         path.unlink()
-    for pattern in ("dagster.damaged-*", "rejected", "audit", "published/docs"):
+    for pattern in ("dagster.damaged-*", "candidate", "rejected", "audit", "published/docs"):
         for folder in home.root.glob(pattern):
             shutil.rmtree(folder)
 
