@@ -13,7 +13,7 @@ from orchestration.settings import PROJECT_ROOT, Home
 # One of these makes a folder a home; they are a run's first acts, or what a restore brings.
 MADE_BY_US = (
     *("hotline.duckdb", "writer.lock", "writer.json", "last-run.json", "dagster/dagster.yaml"),
-    *("published/versions", "published/marts.duckdb"),
+    *("published/versions", "published/marts.duckdb", "published/bulletin"),
 )
 FOLDERS = ("lake", "published", "dagster", "dbt", "spark", "scratch", "logs", "audit")
 FILES = ("hotline.duckdb", "writer.lock", "writer.json", "last-run.json")

@@ -132,7 +132,7 @@
     ) as name
     left join {{ ref('unit_alias') }} as alias
         on
-            {{ name_key('name.written_name', rules) }} = {{ name_key('alias.alias_name', rules) }}
+            {{ name_key('name.written_name', rules) }} = {{ name_key(clean_text('alias.alias_name', rules), rules) }}
             and alias.source in ('*', '{{ source_name }}')
             and (alias.evaluation_group is null or name.evaluation_group = alias.evaluation_group)
             and {{ is_valid_on('alias', 'name.valid_on') }}

@@ -152,7 +152,7 @@ class Guards:
         return pl.lit(value=False)
 
     def _judged(self, frame: pl.DataFrame, column: Column, suspects: pl.Series) -> pl.DataFrame:
-        rows = frame.select(ROW_NUMBER, column.name).filter(suspects)
+        rows = frame.select(ROW_NUMBER, column.name).filter(suspects).drop_nulls()
         rows = rows.filter(~self._is_common(column))
         if rows.is_empty():
             return frame

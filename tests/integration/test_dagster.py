@@ -67,7 +67,7 @@ def test_every_check_says_in_words_what_it_demands():
     assert len(words) > 100
     assert [name for name, text in words.items() if not text or text.isascii()] == []
     assert "（）" not in "".join(words.values())
-    assert words["unique_combination_fct_ticket_quarter__work_order_id"].endswith(
+    assert words["unique_combination_fct_ticket_quarter__work_order_id__ticket"].endswith(
         "中 quarter、work_order_id 相同的只有一行"
     )
     assert "已知差异" in words["known_discrepancy_is_used"]

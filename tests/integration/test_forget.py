@@ -16,6 +16,7 @@ from rewrite import rows_of, text
 
 from orchestration.errors import InputError
 from orchestration.forget import _erase_lake_file, expired, forget
+from orchestration.home import MARK
 from orchestration.ingest.contracts import load_contracts
 from orchestration.ingest.erasure import (
     Erasure,
@@ -71,6 +72,7 @@ def plant(home, number):
                  "dbt/target/run_results.json", "dbt/logs/dbt.log.1"):  # fmt: skip
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).write_text(f"could not convert {number}", encoding="utf-8")
+    (home / "scratch" / MARK).touch()
 
 
 def test_a_work_order_is_gone_from_everything_and_stays_gone(home, tmp_path):

@@ -57,6 +57,7 @@ def test_runs_that_dagster_starts_are_logged_alike(tmp_path, monkeypatch):
 def test_a_log_that_cant_be_written_stops_nothing(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("HOTLINE_HOME", str(tmp_path))
     Home(tmp_path).log.mkdir(parents=True)
+    Home(tmp_path).lock.touch()
 
     @dg.job
     def nothing() -> None:

@@ -147,8 +147,6 @@ def test_the_sample_and_odd_but_honest_values_pass_untouched(tmp_path):
             "7",
             "YX 2022 0401 0009",
             "20220401000009.0",
-            "2.0220314E+16",
-            "#REF!",
             "yx1-2",
         ],
         "承办单位": ["区人社居", "区应急局", " 区 人社局", "区民政局(区残联)", "交通委员会（筹）"],
