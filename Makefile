@@ -40,7 +40,7 @@ FUZZ_INPUTS ?= 10000
 test-fuzz: .venv/.dev
 	$(BIN)/pytest tests/fuzz --inputs $(FUZZ_INPUTS) -n auto
 
-# make test tries 40 random edits of a quarter's files; this many take half an hour on two cores.
+# make test tries 20 random edits of a quarter's files; this many take half an hour on two cores.
 # In parts, side by side: EDITS=1000 FIRST=0, EDITS=1000 FIRST=1000.
 EDITS ?= 2000
 FIRST ?= 0

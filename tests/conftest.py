@@ -169,5 +169,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--mutations", type=int, default=12, help="figures to change, one at a time")
     parser.addoption("--districts", type=int, default=25, help="districts for the attacker")
     parser.addoption("--inputs", type=int, default=60, help="inputs for each fuzzed reader")
-    parser.addoption("--edits", type=int, default=40, help="random edits of a quarter's files")
+    parser.addoption("--edits", type=int, default=20, help="random edits of a quarter's files")
     parser.addoption("--first-edit", type=int, default=0, help="the number of the first of them")

@@ -89,7 +89,7 @@ def table(source: str, items: list[Item], form: str = FORMATS[0]) -> Rows:
             address = f"虚构路{at}号"
             rows.append([item.number, received, *when, *codes, person, phone, address, told])
         elif source == "mailbox":
-            rows.append([item.number, item.kind, *when, *ends, "", person, phone, told])
+            rows.append([item.number, item.kind, *when, *ends, item.result, person, phone, told])
         else:
             rows.append([item.number, *when, *ends, person, phone, told])
     return rows

@@ -97,7 +97,7 @@ def draw(chance: random.Random) -> Intended:
         late = chance.random() < 0.15
         finished = deadline + timedelta(minutes=chance.randint(5, 3000) * (1 if late else -1) or 1)
         finished = max(finished, dispatched + timedelta(minutes=30))
-        if not carried and chance.random() < 0.08:
+        if not carried and chance.random() < 0.03:
             return dispatched, deadline, None
         return dispatched, deadline, finished
 
@@ -120,12 +120,13 @@ def draw(chance: random.Random) -> Intended:
         after = (ticket.finished or END) + timedelta(hours=chance.randint(2, 90))
         if carried:
             after = max(after, START + timedelta(days=chance.randint(0, 20), hours=10))
-        if ticket.finished and after < END and (carried or chance.random() < 0.85):
+        if ticket.finished and after < END and (carried or chance.random() < 0.97):
             result = chance.choices(RESULTS, (6, 2, 2))[0]
             ticket = replace(ticket, called_back=after, result=result)
         tickets.append(ticket)
     letters = [
-        item("XJ", at, kind=chance.choice(MAILBOXES)) for at in range(1, chance.randint(15, 25))
+        item("XJ", at, kind=chance.choice(MAILBOXES), result=chance.choice(RESULTS))
+        for at in range(1, chance.randint(15, 25))
     ]
     suggestions = []
     for at in range(1, chance.randint(10, 16)):

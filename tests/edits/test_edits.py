@@ -1,6 +1,6 @@
 """Whatever is done to a quarter's files: the intended figures are published, or none.
 
-`make test` tries 40 random edits without a bulletin, `make test-edits` 2,000. What the bench calls
+`make test` tries 20 random edits without a bulletin, `make test-edits` 2,000. What the bench calls
 wrong is tried once more by the command itself, which is the judge.
 """
 
