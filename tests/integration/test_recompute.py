@@ -9,7 +9,7 @@ from orchestration.settings import Home
 
 
 def differing(home) -> dict[str, int]:
-    results = recompute(Home(home), Quarter(2022, 2))
+    results = recompute(Home(home), Quarter(2022, 2), Home(home).candidate("2022Q2"))
     assert len(results) == 12
     return {result.check_name: result.failing_count for result in results if not result.passed}
 
@@ -24,8 +24,9 @@ def differing(home) -> dict[str, int]:
 )
 def test_a_changed_cell_is_noticed(home, tampering, noticed):
     assert differing(home) == {}
-    with duckdb.connect(str(home / "hotline.duckdb")) as connection:
-        connection.execute(
-            f"update marts.hotline_unit_quarter {tampering} where unit_code = 'human_resources'"
-        )
+    mart = Home(home).candidate("2022Q2") / "hotline_unit_quarter.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(f"create table mart as from read_parquet('{mart}')")
+        connection.execute(f"update mart {tampering} where unit_code = 'human_resources'")
+        connection.execute(f"copy mart to '{mart}'")
     assert differing(home) == noticed
