@@ -121,7 +121,9 @@ def test_a_conflict_is_resolved_by_the_contracts_rule_and_shown(next_quarter):
         home,
         "select actual::int, status, explanation from audit.reconciliation "
         "where control_id = 'rejected_rows' and subject = 'ticket.csv' and quarter = '2022Q3'",
-    ) == [(1, "explained", "1 行与另一行编号相同而内容不同，按契约以文件名靠后的文件、靠后的行为准")]
+    ) == [
+        (1, "explained", "1 行与另一行编号相同而内容不同，按契约以文件名靠后的文件、靠后的行为准")
+    ]
 
 
 def test_what_gave_way_is_shown_by_source(next_quarter):
