@@ -152,12 +152,14 @@ def changed_figures(home: Home, quarter: str) -> list[dict[str, str | None]]:
 
 
 def compared_files(home: Home, quarter: str) -> list[Path]:
-    """The published files with which a quarter is compared: its own last version's, the marts of
-    the quarter before and the facts of which items may have stayed open.
+    """The published files with which a quarter is compared.
+
+    Its own last version's, the marts of the quarter before, and the facts of which items may have
+    stayed open.
 
     Raises:
         InputError: one is damaged.
-    """  # noqa: D205 (one sentence)
+    """
     previous = str(Quarter.parse(quarter).previous)
     return [*last_version_marts(home, quarter), *_previous_files(home, previous)]
 
