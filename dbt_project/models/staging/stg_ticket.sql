@@ -101,7 +101,9 @@ checked as (
             required='deadline_at' in rules.expected
         ) }},
         {{ reason('finished_at', rules, 'bad_timestamp', not_before='dispatched_at') }},
-        {{ reason('is_reworked', rules, 'unknown_value', required='is_reworked' in rules.expected) }},
+        {{ reason(
+            'is_reworked', rules, 'unknown_value', required='is_reworked' in rules.expected
+        ) }},
         {{ reason(
             'called_back_at', rules, 'bad_timestamp', not_before='dispatched_at',
             required='called_back_at' in rules.expected and 'callback_result_text is not null'
