@@ -27,8 +27,8 @@ from orchestration.site_rules import check_rules
 TARGET = DBT_PROJECT / "target"
 if site := site_root():
     TARGET /= f"site-{hashlib.sha256(str(site).encode()).hexdigest()[:12]}"
-# dbt takes seed paths relative to its project.
-os.environ["HOTLINE_SEEDS"] = os.path.relpath(seeds_root(), DBT_PROJECT)
+    # A link below the project: of seeds at `../..` dbt writes what it compiled at `../..`, too.
+    os.environ["HOTLINE_SEEDS"] = str((TARGET / "seeds").relative_to(DBT_PROJECT))
 # Not even errors: they come back as results and are told in our words.
 QUIET = ["--quiet", "--log-level", "none", "--log-level-file", "none"]
 # The manifest is handed on in memory: writing it takes a third of a second, twice a run.
@@ -63,12 +63,20 @@ def parse_project(engine: Engine = "duckdb") -> Manifest:
     target.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(target / ".parse.lock"):
+            _link_seeds()
             result = dbtRunner().invoke(["parse", IN_MEMORY, *_where(target, engine), *QUIET])
     finally:
         os.environ |= outside
     if not isinstance(result.result, Manifest):
         raise RuntimeError(f"dbt parse: {result.exception}")
     return result.result
+
+
+def _link_seeds() -> None:
+    link = TARGET / "seeds"
+    if site_root() and not (link.is_symlink() and link.readlink() == seeds_root()):
+        link.unlink(missing_ok=True)
+        link.symlink_to(seeds_root())
 
 
 def _check_adapter(engine: Engine) -> None:

@@ -10,8 +10,8 @@ it away:
    of a sum is hidden a second is too, and those hidden leave each other so much room that any of
    them could be as large as the threshold. Chosen is always the smallest count that was to be
    shown; a zero only where nothing else is left.
-3. *All sums together.* Bounds are narrowed sum by sum, and the sums solved for what is hidden, as a
-   reader with a pencil would; while that gives a small count away, one more is hidden beside it.
+3. *All sums together.* For each small count a second table is looked for that fits all that is
+   shown; while there is none, one more count is hidden beside it.
 4. *What is made of counts.* A rate, a share and a change are hidden with either of their counts; an
    index and all that it is made of with any count of the unit; and all ranks of a group with one of
    its indexes, since a gap between ranks tells about where that one lies.
@@ -22,12 +22,14 @@ it away:
 What isn't looked at: the quarters' differences, and what a reader knows from elsewhere.
 """
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any, Final
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import coo_array
 
 from orchestration.composite_index import COUNTS as INDEX_COUNTS
 from orchestration.composite_index import RATES
@@ -35,7 +37,6 @@ from orchestration.composite_index import RATES
 Row = dict[str, Any]
 Cell = tuple[str, ...]
 """A count: its mart, the key of its row, its measure."""
-Bounds = dict[Cell, tuple[float, float]]
 
 
 class Hidden:
@@ -211,12 +212,16 @@ def hidden_counts(marts: Mapping[str, Sequence[Row]], threshold: int) -> set[Cel
     """The counts that may not be shown, by mart, key and measure; also those that nobody prints."""
     sums = _Sums.of(marts)
     hidden = {cell for cell, count in sums.counts.items() if 0 < count < threshold}
-    small = set(hidden)
+    reader = _Reader(sums, hidden)
     while True:
-        if more := _unsafe(sums, hidden, threshold) or _given_away(sums, hidden, small):
+        if more := _unsafe(sums, hidden, threshold):
             hidden.add(more)
-        elif not sums.hide_totals(hidden, _known_of(sums, hidden) & small):
+        elif not (known := reader.known(hidden)):
             return hidden
+        elif more := _given_away(sums, hidden, known):
+            hidden.add(more)
+        elif not sums.hide_totals(hidden, known):
+            raise AssertionError(f"{len(known)} small counts are known though all is hidden")
 
 
 @dataclass
@@ -386,98 +391,79 @@ def _unsafe(sums: _Sums, hidden: set[Cell], threshold: int) -> Cell | None:
     return None
 
 
-def _given_away(sums: _Sums, hidden: set[Cell], small: set[Cell]) -> Cell | None:
-    """What to hide next because all sums together give a small count away; None if they don't."""
+def _given_away(sums: _Sums, hidden: set[Cell], known: Iterable[Cell]) -> Cell | None:
+    """What to hide beside small counts that all sums together give away; None if nothing is left.
+
+    Searched are the sums that a known count is in, then those that share a hidden count with them,
+    and so on.
+    """
     unprinted = _unprinted(sums)
-    for cell in sorted(_known_of(sums, hidden) & small):
-        beside = [(whole, *parts) for whole, parts in sums.wholes if cell in (whole, *parts)]
-        around = {other for terms in beside for other in terms}
-        further = {
-            other
-            for whole, parts in sums.wholes
-            if not around.isdisjoint(hidden.intersection((whole, *parts)))
-            for other in (whole, *parts)
-        }
-        for cells in (further & unprinted, around, further):
-            if more := sums.next_of(cells, hidden):
-                return more
+    terms = [{whole, *parts} for whole, parts in sums.wholes]
+    for cell in sorted(known):
+        around, further = {cell}, _beside(terms, {cell})
+        while further != around:
+            around, further = further, further | _beside(terms, further & hidden)
+            for cells in (further & unprinted, around, further):
+                if more := sums.next_of(cells, hidden):
+                    return more
     return None
+
+
+def _beside(terms: Iterable[set[Cell]], cells: set[Cell]) -> set[Cell]:
+    return set().union(*(others for others in terms if not cells.isdisjoint(others)))
 
 
 def _unprinted(sums: _Sums) -> set[Cell]:
     return {cell for cell in sums.counts if not _is_printed(cell)} - sums.certain
 
 
-def _known_of(sums: _Sums, hidden: set[Cell]) -> set[Cell]:
-    return _known(sums, hidden | _unprinted(sums))
+class _Reader:
+    """What somebody can work out who solves for everything that isn't shown, in whole numbers."""
 
+    def __init__(self, sums: _Sums, small: Iterable[Cell]):
+        self.sums = sums
+        self.doubtful = set(small)
+        """Counts of which no second value is known yet; hiding more never takes one away."""
 
-def _known(sums: _Sums, hidden: set[Cell]) -> set[Cell]:
-    """The hidden counts that a reader can work out: by bounds, by solving, and both in turn."""
-    touched = [
-        (whole, parts) for whole, parts in sums.wholes if not hidden.isdisjoint((whole, *parts))
-    ]
-    bounds: Bounds = {cell: (low, math.inf) for cell, low in sums.floors(hidden).items()}
-    known: set[Cell] = set()
-    while True:
-        _narrow(sums, touched, bounds)
-        found = {cell for cell, (low, high) in bounds.items() if low == high}
-        found |= _solved(touched, hidden - found)
-        if found == known:
-            return known
-        known = found
-        bounds |= {cell: (sums.counts[cell], sums.counts[cell]) for cell in known}
+    def known(self, hidden: set[Cell]) -> set[Cell]:
+        """The small counts that have one value in all tables that fit what is shown."""
+        if not self.doubtful:
+            return set()
+        unknown = sorted(hidden | _unprinted(self.sums))
+        place = {cell: n for n, cell in enumerate(unknown)}
+        floors = self.sums.floors(set(unknown))
+        truth = np.array([self.sums.counts[cell] for cell in unknown], dtype=np.int64)
+        equations = self._equations(place)
+        limits = LinearConstraint(equations, *(equations @ truth,) * 2)
+        most = int(truth.sum()) + len(truth) + 1  # no bound, but solvers want one
+        bounds = Bounds([floors[cell] for cell in unknown], np.full(len(unknown), most))
 
+        def try_for(cells: Iterable[Cell], direction: int) -> None:
+            goal = np.zeros(len(unknown))
+            goal[[place[cell] for cell in cells]] = direction
+            found = milp(goal, constraints=limits, bounds=bounds, integrality=np.ones(len(goal)))
+            if found.x is None:
+                return
+            table = np.rint(found.x).astype(np.int64)
+            if (equations @ table == equations @ truth).all():
+                self.doubtful -= {c for c in self.doubtful if table[place[c]] != truth[place[c]]}
 
-def _narrow(sums: _Sums, wholes: Sequence[tuple[Cell, tuple[Cell, ...]]], bounds: Bounds) -> None:
-    """Narrow the bounds of hidden counts, sum by sum, until none gets narrower.
+        for direction in (1, -1):  # most have another value in one of these two tables
+            try_for(self.doubtful, direction)
+        for cell in sorted(self.doubtful):
+            for direction in (1, -1):
+                if cell in self.doubtful:
+                    try_for((cell,), direction)
+        return set(self.doubtful)
 
-    The bounds of a whole follow from those of its parts; a part's, from the whole's and the other
-    parts'.
-    """
-    is_narrower = True
-    while is_narrower:
-        is_narrower = False
-        for whole, parts in wholes:
-            total = sums.total(whole, parts)
-            within = [bounds.get(cell, (sums.counts[cell],) * 2) for cell in parts]
-            least, most = sum(low for low, _ in within), sum(high for _, high in within)
-            low, high = bounds.get(whole, (total, total))
-            low, high = max(low, least), min(high, most)
-            narrowed = {whole: (low, high)}
-            for cell, (lower, upper) in zip(parts, within, strict=True):
-                others = sum(bounds.get(c, (0, sums.counts[c]))[1] for c in parts if c != cell)
-                narrowed[cell] = max(lower, low - others), min(upper, high - (least - lower))
-            for cell, found in narrowed.items():
-                if cell in bounds and bounds[cell] != found:
-                    bounds[cell], is_narrower = found, True
-
-
-def _solved(wholes: Sequence[tuple[Cell, tuple[Cell, ...]]], unknown: set[Cell]) -> set[Cell]:
-    """The unknowns that the sums, as equations, leave a single value: Gauss and Jordan, exactly."""
-    solved: dict[Cell, dict[Cell, Fraction]] = {}
-    """By its unknown, each equation with factor 1 for it, in which no other such unknown is."""
-    for whole, parts in wholes:
-        row = {cell: Fraction(1) for cell in parts if cell in unknown}
-        if whole in unknown:
-            row[whole] = Fraction(-1)
-        for cell in [cell for cell in row if cell in solved]:
-            _subtract(row, solved[cell], row[cell])
-        if not row:
-            continue
-        pivot = min(row)
-        row = {cell: factor / row[pivot] for cell, factor in row.items()}
-        for other in solved.values():
-            if pivot in other:
-                _subtract(other, row, other[pivot])
-        solved[pivot] = row
-    return {cell for cell, row in solved.items() if len(row) == 1}
-
-
-def _subtract(row: dict[Cell, Fraction], other: Mapping[Cell, Fraction], factor: Fraction) -> None:
-    for cell, value in other.items():
-        left = row.get(cell, Fraction(0)) - factor * value
-        if left:
-            row[cell] = left
-        else:
-            row.pop(cell, None)
+    def _equations(self, place: Mapping[Cell, int]) -> Any:
+        """A row for each sum with something unknown: 1 for its parts, -1 for its whole."""
+        entries: list[tuple[int, int, int]] = []
+        lines = 0
+        for whole, parts in self.sums.wholes:
+            terms = [(place[cell], 1) for cell in parts if cell in place]
+            terms += [(place[whole], -1)] if whole in place else []
+            entries += [(lines, column, factor) for column, factor in terms]
+            lines += bool(terms)
+        row, column, factor = np.array(entries, dtype=np.int64).reshape(-1, 3).T
+        return coo_array((factor, (row, column)), shape=(lines, len(place))).tocsr()

@@ -1,4 +1,3 @@
-{{ config(severity='error') }}
 -- The macro ratio over a million pairs and over known ties, against what rounding half up means:
 -- k is n/d rounded to 4 digits exactly when (2k - 1)d <= 20000n < (2k + 1)d, in integers only.
 with digit (d) as (
