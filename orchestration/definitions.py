@@ -18,7 +18,7 @@ from orchestration.defs.postgres import published_postgres
 from orchestration.defs.publish import published_marts
 from orchestration.defs.resources import Workspace
 from orchestration.defs.site import published_site
-from orchestration.postgres import postgres_url
+from orchestration.publish.tables.postgres import postgres_url
 
 # Where no database is named there is nothing to publish to, and nothing for people to wonder about.
 in_postgres = [published_postgres] if postgres_url() else []

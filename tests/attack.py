@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
-from orchestration.disclosure import HIDDEN, mask
+from orchestration.publish.disclosure import HIDDEN, mask
 
 HOTLINE, MAILBOX, BY_MAILBOX, SUGGESTION, CATEGORY, REQUEST = (
     f"{name}_quarter"

@@ -1,8 +1,8 @@
 """Evidence for tests that publish what no run has checked."""
 
-from orchestration import gate
-from orchestration.audit.check_results import CheckResult
-from orchestration.settings import Home
+from orchestration.checks.check_results import CheckResult
+from orchestration.common.settings import Home
+from orchestration.publish import gate
 
 
 def record_as_passed(home: Home, quarter: str) -> None:

@@ -16,7 +16,7 @@
 {%- endmacro %}
 
 {#- Every number of a mart as rows, by its contract: the subject is the unit or `district`, any other
-    key stands before the measure, as in restatements (orchestration/publication.py). -#}
+    key stands before the measure, as in restatements (orchestration/publish/publication.py). -#}
 {% macro mart_rows(mart) -%}
     {% set keys = ['mailbox', 'component', 'channel', 'request_type', 'category'] -%}
     {% set columns, prefix, subject, measures = {}, [], ["'district'"], [] -%}

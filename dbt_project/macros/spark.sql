@@ -21,7 +21,7 @@
     {{ return(sql) }}
 {%- endmacro %}
 
-{#- The operations of orchestration/spark.py: what is logged here is read there. -#}
+{#- The operations of orchestration/warehouse/spark.py: what is logged here is read there. -#}
 {% macro run_statements(statements) -%}
     {%- for statement in statements -%}
         {%- do run_query(statement) -%}

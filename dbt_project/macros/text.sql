@@ -33,7 +33,7 @@
     {%- endfor -%}
 {%- endmacro %}
 
-{#- Written text as orchestration/ingest/canonical.py cleans it, whose patterns `rules` are: no
+{#- Written text as orchestration/reading/canonical.py cleans it, whose patterns `rules` are: no
     blanks around it, no invisible marks, no `="…"` and no leading apostrophe; of blanks alone: ''.
     Cleaning is ten times as slow as seeing that there is nothing to clean. -#}
 {% macro clean_text(expression, rules) -%}
@@ -62,7 +62,7 @@
 {%- endmacro %}
 
 {#- The canonical form of a written identity, as `canonical_identity` in
-    orchestration/ingest/canonical.py. Most are canonical as they are written. -#}
+    orchestration/reading/canonical.py. Most are canonical as they are written. -#}
 {% macro identity_text(expression, rules) -%}
     {%- set half = 'translate(' ~ name_key(expression, rules) ~ ', ' ~ literal(rules.full_width)
         ~ ', ' ~ literal(rules.half_width) ~ ')' -%}
@@ -79,7 +79,7 @@
 {%- endmacro %}
 
 {#- A canonical identity without the differences that the contract rules upon in such a way
-    (`same`, `stop`), as `fold` in orchestration/ingest/canonical.py. -#}
+    (`same`, `stop`), as `fold` in orchestration/reading/canonical.py. -#}
 {% macro folded_identity(expression, rules, ruling) -%}
     {%- set variants = rules.identity_variants -%}
     {%- set folded = namespace(text=expression) -%}

@@ -2,11 +2,11 @@
 
 import dagster as dg
 
-from orchestration.alerts import not_published, send
+from orchestration.common.progress import STAGES
+from orchestration.common.run_events import FILES_PUBLISHED_BY, STARTED_BY, input_error_of
+from orchestration.common.settings import Home
 from orchestration.defs.automation import quarterly_job
-from orchestration.progress import STAGES
-from orchestration.run_events import FILES_PUBLISHED_BY, STARTED_BY, input_error_of
-from orchestration.settings import Home
+from orchestration.operations.alerts import not_published, send
 
 
 @dg.run_failure_sensor(

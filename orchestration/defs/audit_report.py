@@ -2,12 +2,12 @@
 
 import dagster as dg
 
-from orchestration.audit.report import remove_stopped, write_report
 from orchestration.defs.ingest import OWNERS, READERS
 from orchestration.defs.partitions import quarters
 from orchestration.defs.publish import published_marts
 from orchestration.defs.resources import Workspace
-from orchestration.gate import require_published
+from orchestration.publish.audit.report import remove_stopped, write_report
+from orchestration.publish.gate import require_published
 
 
 @dg.asset(

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import dagster as dg
 
+from orchestration.common.errors import InputError
+from orchestration.common.quarters import Quarter
+from orchestration.common.run_events import REASON_TAG
+from orchestration.common.settings import Home, exports_root
 from orchestration.defs.partitions import quarters
 from orchestration.defs.resources import end_dead_runs
-from orchestration.errors import InputError
 from orchestration.ingest.arrival import fingerprint
-from orchestration.publication_log import Stale, read_log, stale
-from orchestration.quarters import Quarter
-from orchestration.run_events import REASON_TAG
-from orchestration.settings import Home, exports_root
+from orchestration.publish.publication_log import Stale, read_log, stale
 
 QUARTERLY_JOB = "quarterly_load"
 

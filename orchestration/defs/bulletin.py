@@ -2,11 +2,11 @@
 
 import dagster as dg
 
-from orchestration.bulletin.publish import publish_bulletin
 from orchestration.defs.ingest import OWNERS, READERS
 from orchestration.defs.partitions import quarters
 from orchestration.defs.resources import Workspace
-from orchestration.gate import require_published
+from orchestration.publish.bulletin.publish import publish_bulletin
+from orchestration.publish.gate import require_published
 
 
 @dg.asset(

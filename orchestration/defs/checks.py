@@ -7,18 +7,18 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from orchestration import gate
-from orchestration.audit import reconciliation
-from orchestration.audit.check_results import CheckResult, failures
-from orchestration.audit.findings import unmapped_units, write_rejected_workbook
-from orchestration.audit.frames import MART_SUITES, RAW_SUITES, mart_table, raw_table
-from orchestration.audit.recompute import recompute
-from orchestration.audit.report import write_report
-from orchestration.audit.validator import validate
-from orchestration.candidate import read_candidate, require_scope
+from orchestration.checks import reconciliation
+from orchestration.checks.check_results import CheckResult, failures
+from orchestration.checks.frames import MART_SUITES, RAW_SUITES, mart_table, raw_table
+from orchestration.checks.recount import recompute
+from orchestration.checks.validator import validate
+from orchestration.common.quarters import Quarter
+from orchestration.common.safe_text import markdown
 from orchestration.defs.resources import Workspace
-from orchestration.outside import markdown
-from orchestration.quarters import Quarter
+from orchestration.publish import gate
+from orchestration.publish.audit.report import write_report
+from orchestration.publish.candidate import read_candidate, require_scope
+from orchestration.publish.findings import unmapped_units, write_rejected_workbook
 
 CONTROL_GROUPS = sorted({row["control_group"] for row in reconciliation.load_controls()})
 RECONCILIATION = dg.AssetKey(["audit", "reconciliation"])

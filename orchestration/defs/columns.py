@@ -5,9 +5,9 @@ from functools import cache
 import dagster as dg
 import yaml
 
-from orchestration.ingest.columns import LAKE_COLUMNS
-from orchestration.settings import DBT_PROJECT, Home
-from orchestration.warehouse import query
+from orchestration.common.settings import DBT_PROJECT, Home
+from orchestration.reading.columns import LAKE_COLUMNS
+from orchestration.warehouse.raw_schema import query
 
 COLUMN_SCHEMA = "dagster/column_schema"
 

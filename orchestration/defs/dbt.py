@@ -7,19 +7,19 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
-from orchestration import gate
-from orchestration.audit.check_results import from_dbt, record
-from orchestration.candidate import discard_candidate, export_candidate, require_scope
-from orchestration.dbt_project import BuildResult, build, parse_project
+from orchestration.checks.check_results import from_dbt, record
+from orchestration.common.errors import for_people, refusal
+from orchestration.common.settings import DBT_PROJECT, engine
 from orchestration.defs.columns import COLUMN_SCHEMA, built_columns
 from orchestration.defs.ingest import OWNERS, READERS, TEAM
 from orchestration.defs.partitions import quarters
 from orchestration.defs.resources import Workspace
-from orchestration.errors import for_people, refusal
-from orchestration.readers import READER_SCHEMAS
-from orchestration.settings import DBT_PROJECT, engine
-from orchestration.versions import input_sha256
-from orchestration.warehouse import check_engine, register_build
+from orchestration.publish import gate
+from orchestration.publish.candidate import discard_candidate, export_candidate, require_scope
+from orchestration.publish.published_tables import READER_SCHEMAS
+from orchestration.publish.versions import input_sha256
+from orchestration.warehouse.dbt import BuildResult, build, parse_project
+from orchestration.warehouse.raw_schema import check_engine, register_build
 
 ENGINE = engine()
 MANIFEST = parse_project(ENGINE)
@@ -107,7 +107,9 @@ def dbt_models(context: dg.AssetExecutionContext, workspace: Workspace) -> Itera
 
 def _builder() -> Callable[..., BuildResult]:
     if ENGINE == "spark":
-        from orchestration.spark import build as build_on_spark  # the default doesn't wait for it
+        from orchestration.warehouse.spark import (
+            build as build_on_spark,  # the default doesn't wait for it
+        )
 
         return build_on_spark
     return build

@@ -5,18 +5,18 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.audit.discrepancies import check_seed
-from orchestration.candidate import build_basis
+from orchestration.checks.discrepancies import check_seed
+from orchestration.common.run_events import REASON_TAG
+from orchestration.common.safe_text import markdown
 from orchestration.defs.columns import COLUMN_SCHEMA, built_columns, declared_columns
 from orchestration.defs.partitions import quarter_of, quarters
 from orchestration.defs.resources import Workspace, retrying
 from orchestration.ingest.arrival import unread_in, wait_until_still
 from orchestration.ingest.changes import changes
 from orchestration.ingest.lake import current_files, ingest_source
-from orchestration.outside import markdown
-from orchestration.publication import compared_files, published_facts
-from orchestration.run_events import REASON_TAG
-from orchestration.warehouse import SCOPE, register_raw
+from orchestration.publish.candidate import build_basis
+from orchestration.publish.publication import compared_files, published_facts
+from orchestration.warehouse.raw_schema import SCOPE, register_raw
 
 CHANGES = "changes"
 """The metadata of a raw asset that says what a corrected file changed."""

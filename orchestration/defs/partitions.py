@@ -2,7 +2,7 @@
 
 from dagster import AssetExecutionContext, DynamicPartitionsDefinition
 
-from orchestration.quarters import Quarter
+from orchestration.common.quarters import Quarter
 
 # Dynamic, because a time window could only show a quarter by its first day.
 quarters = DynamicPartitionsDefinition(name="quarter")

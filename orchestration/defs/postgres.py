@@ -6,7 +6,7 @@ from orchestration.defs.ingest import OWNERS, READERS
 from orchestration.defs.partitions import quarters
 from orchestration.defs.publish import published_marts
 from orchestration.defs.resources import Workspace, retrying
-from orchestration.postgres import READER_ROLE, postgres_url, publish_postgres
+from orchestration.publish.tables.postgres import READER_ROLE, postgres_url, publish_postgres
 
 
 @dg.asset(

@@ -5,20 +5,20 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.audit import reconciliation
+from orchestration.checks import reconciliation
+from orchestration.common.errors import InputError
+from orchestration.common.run_events import REASON_TAG
+from orchestration.common.safe_text import one_line
+from orchestration.common.settings import Home
 from orchestration.defs.dbt import dbt_models
 from orchestration.defs.ingest import OWNERS, READERS
 from orchestration.defs.partitions import quarter_of, quarters
 from orchestration.defs.resources import Workspace
-from orchestration.errors import InputError
-from orchestration.headline import headline
 from orchestration.ingest.lake import quarter_folder
-from orchestration.outside import one_line
-from orchestration.publication import UNREASONED, publish
-from orchestration.run_events import REASON_TAG
-from orchestration.settings import Home
-from orchestration.site.charts import SCHEMA
-from orchestration.warehouse import query
+from orchestration.publish.headline import headline
+from orchestration.publish.pages.charts import SCHEMA
+from orchestration.publish.publication import UNREASONED, publish
+from orchestration.warehouse.raw_schema import query
 
 _DATA = "data:image/png;base64,"
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import dagster as dg
 
-from orchestration import last_run
-from orchestration.errors import InputError, for_people
-from orchestration.forget import settle
-from orchestration.home import empty_scratch, remove_scratch
-from orchestration.ingest.contracts import Contract, load_contracts
-from orchestration.lock import writer
-from orchestration.readers import finish
-from orchestration.retention import forget_old_runs
-from orchestration.run_events import PROCESS
-from orchestration.settings import Home, contracts_root, exports_root, seeds_root
-from orchestration.site_rules import check_policy
+from orchestration.common.errors import InputError, for_people
+from orchestration.common.home import empty_scratch, remove_scratch
+from orchestration.common.lock import writer
+from orchestration.common.run_events import PROCESS
+from orchestration.common.settings import Home, contracts_root, exports_root, seeds_root
+from orchestration.operations import last_run
+from orchestration.operations.forget import settle
+from orchestration.operations.retention import forget_old_runs
+from orchestration.publish.published_tables import finish
+from orchestration.reading.contracts import Contract, load_contracts
+from orchestration.warehouse.site_rules import check_policy
 
 UNDER_WAY = [
     dg.DagsterRunStatus.NOT_STARTED,  # as one stays that couldn't write that it started
@@ -51,7 +51,7 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
                 forget_old_runs(self.home, context.instance, quarter)
             yield self
             # Not before dagster_dbt, which takes away the log handler that importing dbt adds.
-            from orchestration.dbt_project import close_warehouse
+            from orchestration.warehouse.dbt import close_warehouse
 
             close_warehouse()
             remove_scratch(self.home)

@@ -6,8 +6,8 @@ from orchestration.defs.bulletin import published_bulletin
 from orchestration.defs.ingest import OWNERS, READERS
 from orchestration.defs.partitions import quarters
 from orchestration.defs.resources import Workspace
-from orchestration.gate import require_published
-from orchestration.site.publish import write_site
+from orchestration.publish.gate import require_published
+from orchestration.publish.pages.publish import write_site
 
 
 @dg.asset(

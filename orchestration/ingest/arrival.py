@@ -3,9 +3,9 @@
 import time
 from pathlib import Path
 
-from orchestration.errors import InputError
-from orchestration.ingest.readers import is_export
-from orchestration.notice import NOTICE, NOTICE_ENGLISH
+from orchestration.common.data_notice import NOTICE, NOTICE_ENGLISH
+from orchestration.common.errors import InputError
+from orchestration.reading.exports import is_export
 
 STILL_SECONDS = 2.0
 """A file that wasn't written to for so long has arrived."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
-from orchestration.ingest.contracts import Contract
+from orchestration.common.settings import Home
 from orchestration.ingest.lake import LakeFile
-from orchestration.settings import Home
+from orchestration.reading.contracts import Contract
 
 EXAMPLES = 3
 MEMORY = "512MB"  # beyond it DuckDB spills into the home's scratch

@@ -13,7 +13,7 @@ The list (`lake/erasures.json`) is the log too: who, when, why, which source, ho
 names a number by its tombstone only, and is honoured by every reading of an export, so that neither
 a run nor `hotline verify` brings anybody back. The retention rule makes entries for whole quarters.
 The key is `HOTLINE_HASH_KEY`; it is never written down here. What is done to the files of a home is
-`orchestration.forget`'s.
+`orchestration.operations.forget`'s.
 """
 
 import hmac
@@ -23,11 +23,11 @@ from dataclasses import asdict, dataclass
 
 import polars as pl
 
-from orchestration.errors import InputError
-from orchestration.ingest.canonical import BLANKS, canonical_identity, is_identity
-from orchestration.ingest.columns import LAKE_COLUMNS, canonical_columns
-from orchestration.ingest.contracts import Contract, hash_key
-from orchestration.settings import Home
+from orchestration.common.errors import InputError
+from orchestration.common.settings import Home
+from orchestration.reading.canonical import BLANKS, canonical_identity, is_identity
+from orchestration.reading.columns import LAKE_COLUMNS, canonical_columns
+from orchestration.reading.contracts import Contract, hash_key
 
 TOMBSTONE = "forgotten-"
 HEX_DIGITS = 32

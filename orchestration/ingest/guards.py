@@ -25,10 +25,10 @@ from threading import Lock
 import polars as pl
 from rapidfuzz import fuzz, process
 
-from orchestration.errors import InputError
-from orchestration.ingest.canonical import BLANKS, canonical_identity, clean_text, is_identity
-from orchestration.ingest.contracts import Column, Contract
-from orchestration.ingest.tables import ROW_DEFECT, ROW_NUMBER
+from orchestration.common.errors import InputError
+from orchestration.reading.canonical import BLANKS, canonical_identity, clean_text, is_identity
+from orchestration.reading.contracts import Column, Contract
+from orchestration.reading.tables import ROW_DEFECT, ROW_NUMBER
 
 UNIT = "unit_name"
 """The column that staging looks up among the aliases."""

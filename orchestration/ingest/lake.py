@@ -23,18 +23,18 @@ from threading import Lock
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from orchestration import progress
-from orchestration.errors import InputError
+from orchestration.common import progress
+from orchestration.common.errors import InputError
+from orchestration.common.quarters import Quarter
+from orchestration.common.settings import Home, seeds_root
 from orchestration.ingest.arrival import exports_in
-from orchestration.ingest.canonical import clean_text
-from orchestration.ingest.contracts import Column, Contract, hash_key
 from orchestration.ingest.erasure import read_erasures, rule_for
 from orchestration.ingest.guards import Guards, guards_for
-from orchestration.ingest.readers import find_parts, open_table
 from orchestration.ingest.spoiled import SpoiledCells
-from orchestration.ingest.tables import ROW_DEFECT, ROW_NUMBER, Part
-from orchestration.quarters import Quarter
-from orchestration.settings import Home, seeds_root
+from orchestration.reading.canonical import clean_text
+from orchestration.reading.contracts import Column, Contract, hash_key
+from orchestration.reading.exports import find_parts, open_table
+from orchestration.reading.tables import ROW_DEFECT, ROW_NUMBER, Part
 
 LAYOUT = "4"
 """Changes when the same export and contract give another lake file than before."""

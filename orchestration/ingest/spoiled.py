@@ -9,9 +9,9 @@ from pathlib import Path
 
 import polars as pl
 
-from orchestration.errors import InputError
-from orchestration.ingest.contracts import Contract
-from orchestration.ingest.tables import NOT_CALCULATED, ROW_NUMBER, SHEET_ROWS, Part
+from orchestration.common.errors import InputError
+from orchestration.reading.contracts import Contract
+from orchestration.reading.tables import NOT_CALCULATED, ROW_NUMBER, SHEET_ROWS, Part
 
 # What spreadsheets show for an error, for a column that is too narrow (saved as text, that is all
 # that is left), and what stands for a formula without a stored value.

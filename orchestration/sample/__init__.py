@@ -7,9 +7,9 @@ import os
 import shutil
 from pathlib import Path
 
-from orchestration.errors import InputError
-from orchestration.ingest.contracts import load_contracts
-from orchestration.notice import NOTICE, NOTICE_ENGLISH
+from orchestration.common.data_notice import NOTICE, NOTICE_ENGLISH
+from orchestration.common.errors import InputError
+from orchestration.reading.contracts import load_contracts
 from orchestration.sample import plan as plans
 from orchestration.sample import rows
 from orchestration.sample.files import write_csv, write_xlsx

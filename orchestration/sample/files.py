@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import xlsxwriter
 
-from orchestration.ingest.contracts import Contract
+from orchestration.reading.contracts import Contract
 
 
 def _written(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from orchestration.ingest.contracts import Contract
-from orchestration.quarters import Quarter
+from orchestration.common.quarters import Quarter
+from orchestration.reading.contracts import Contract
 
 Row = dict[str, str]
 Figures = dict[str, str]  # printed measure -> printed value, of one printed row

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from orchestration.quarters import Quarter
+from orchestration.common.quarters import Quarter
 from orchestration.sample.plan import Plan, Unit
 
 Minutes = NDArray[np.int32]  # on the working axis; NEVER where it didn't happen

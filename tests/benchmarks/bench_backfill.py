@@ -20,8 +20,8 @@ from time import sleep
 from bench_growth import MOST, quarters, write_site
 from timing import machine
 
-from orchestration.runner import dagster_instance
-from orchestration.settings import Home
+from orchestration.cli.runner import dagster_instance
+from orchestration.common.settings import Home
 
 MODULE = ("-m", "orchestration.definitions")
 BIN = Path(sys.executable).parent

@@ -19,9 +19,9 @@ from time import perf_counter
 
 from timing import machine
 
-from orchestration.quarters import Quarter
+from orchestration.common.quarters import Quarter
+from orchestration.common.settings import DBT_PROJECT, PROJECT_ROOT, Home
 from orchestration.sample import reconstruct
-from orchestration.settings import DBT_PROJECT, PROJECT_ROOT, Home
 
 MODEL = Quarter(2022, 2)
 FIRST = Quarter(2018, 2)

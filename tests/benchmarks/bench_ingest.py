@@ -14,11 +14,11 @@ import xlsxwriter
 from python_calamine import CalamineWorkbook
 from timing import Work, measure, report
 
-from orchestration.ingest.contracts import Contract, load_contracts
+from orchestration.common.quarters import Quarter
+from orchestration.common.settings import DBT_PROJECT, Home, contracts_root
 from orchestration.ingest.lake import ingest_source
-from orchestration.quarters import Quarter
+from orchestration.reading.contracts import Contract, load_contracts
 from orchestration.sample import synthesise
-from orchestration.settings import DBT_PROJECT, Home, contracts_root
 
 QUARTER = Quarter(2022, 2)
 MAX_SHEET_ROWS = 100_000

@@ -27,7 +27,7 @@ from contenders import (
 from quarters import QUARTER, use_site, write_quarter
 from timing import Result, Work, machine, measure, write
 
-from orchestration.settings import Home
+from orchestration.common.settings import Home
 
 OURS, BARE, PANDAS = "hotline run", "DuckDB, bare", "pandas script"
 LARGEST = 10_000_000

@@ -18,11 +18,11 @@ import pandas as pd
 import polars as pl
 from quarters import QUARTER
 
-from orchestration.bulletin.lint import Rules
-from orchestration.composite_index import COUNTS, RATES, composite_index
-from orchestration.ingest.contracts import load_contracts
-from orchestration.rounding import half_up
-from orchestration.settings import Home, contracts_root, seeds_root
+from orchestration.catalogue.composite_index import COUNTS, RATES, composite_index
+from orchestration.common.rounding import half_up
+from orchestration.common.settings import Home, contracts_root, seeds_root
+from orchestration.lint.comparisons import Rules
+from orchestration.reading.contracts import load_contracts
 
 START, END = str(QUARTER.start), str(QUARTER.end)
 DUE = f"dispatched >= '{START}' and dispatched < '{END}'"

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import polars as pl
 
-from orchestration.bulletin.lint import Rules
-from orchestration.composite_index import COUNTS, RATES, composite_index
-from orchestration.ingest.contracts import load_contracts
-from orchestration.quarters import Quarter
-from orchestration.rounding import half_up
+from orchestration.catalogue.composite_index import COUNTS, RATES, composite_index
+from orchestration.common.quarters import Quarter
+from orchestration.common.rounding import half_up
+from orchestration.common.settings import PROJECT_ROOT, contracts_root, seeds_root
+from orchestration.lint.comparisons import Rules
+from orchestration.reading.contracts import load_contracts
 from orchestration.sample import EXCEL_UTF8, SHORT_TIMES, plan, rows
 from orchestration.sample.files import write_csv
-from orchestration.settings import PROJECT_ROOT, contracts_root, seeds_root
 
 QUARTER = Quarter(2023, 2)
 # Two units of the district share a name, which no bulletin can print without contradiction.

@@ -9,8 +9,8 @@ import pytest
 from conftest import PROJECT, read
 from postgres_server import Server, running_server
 
-from orchestration.postgres import publish_postgres
-from orchestration.settings import Home
+from orchestration.common.settings import Home
+from orchestration.publish.tables.postgres import publish_postgres
 
 PYTHON = PROJECT / ".venv-superset" / "bin" / "python"
 SCRIPT = Path(__file__).with_name("read_by_superset.py")

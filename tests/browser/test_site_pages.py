@@ -18,13 +18,13 @@ from conftest import EXPORTS, hashes, published, read
 from lxml import html
 from pypdf import PdfReader
 
-from orchestration.errors import InputError
-from orchestration.quarters import Quarter
-from orchestration.settings import Home
-from orchestration.site.figures import Figures, Publication, read_figures
-from orchestration.site.pages import Site, build_pages
-from orchestration.site.publish import write_site
-from orchestration.site.words import TERMS, SiteSettings, load_settings
+from orchestration.common.errors import InputError
+from orchestration.common.quarters import Quarter
+from orchestration.common.settings import Home
+from orchestration.publish.pages.figures import Figures, Publication, read_figures
+from orchestration.publish.pages.publish import write_site
+from orchestration.publish.pages.views import Site, build_pages
+from orchestration.publish.pages.words import TERMS, SiteSettings, load_settings
 
 SUFFIXES = ("", ".en")
 

@@ -12,15 +12,15 @@ from conftest import EXPORTS
 from edits import Edit, plain, table
 from intended import Intended
 
-from orchestration.audit import reconciliation
-from orchestration.audit.findings import unmapped_units
-from orchestration.dbt_project import build, close_warehouse, parse_project
-from orchestration.errors import InputError
-from orchestration.ingest.contracts import load_contracts
+from orchestration.checks import reconciliation
+from orchestration.common.errors import InputError
+from orchestration.common.quarters import Quarter
+from orchestration.common.settings import Home
 from orchestration.ingest.lake import ingest_source
-from orchestration.quarters import Quarter
-from orchestration.settings import Home
-from orchestration.warehouse import connect, register_raw
+from orchestration.publish.findings import unmapped_units
+from orchestration.reading.contracts import load_contracts
+from orchestration.warehouse.dbt import build, close_warehouse, parse_project
+from orchestration.warehouse.raw_schema import connect, register_raw
 
 QUARTER = Quarter(2022, 2)
 FIGURES = {

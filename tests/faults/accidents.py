@@ -113,7 +113,7 @@ def replaced_while_read(trial: Trial) -> None:
     own = own_exports(trial)
 
     def replace() -> None:
-        from orchestration import progress
+        from orchestration.common import progress
 
         reading = progress.reading
 

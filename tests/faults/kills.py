@@ -66,7 +66,7 @@ def all_kills(
     bases: Mapping[str, Base], count: int, seed: int
 ) -> list[tuple[str, str, str, Callable[[Trial], None]]]:
     """(base, kind, which, strike): the random instants, each step's start, each rename."""
-    from orchestration.progress import STAGES
+    from orchestration.common.progress import STAGES
 
     found: list[tuple[str, str, str, Callable[[Trial], None]]] = []
     names = list(NAMES)

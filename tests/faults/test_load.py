@@ -6,9 +6,9 @@ import duckdb
 from evidence import record_as_passed
 from load import READS, mixtures, read_in_threads
 
-from orchestration.candidate import export_candidate, read_candidate
-from orchestration.publication import publish
-from orchestration.settings import Home
+from orchestration.common.settings import Home
+from orchestration.publish.candidate import export_candidate, read_candidate
+from orchestration.publish.publication import publish
 
 VERSIONS = 4
 

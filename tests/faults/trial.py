@@ -46,9 +46,9 @@ def import_everything() -> None:
     import great_expectations  # noqa: F401
     import vl_convert  # noqa: F401
 
-    import orchestration.audit.expectations
+    import orchestration.checks.expectations
     import orchestration.definitions
-    import orchestration.site.publish  # noqa: F401
+    import orchestration.publish.pages.publish  # noqa: F401
 
 
 @dataclass
@@ -105,11 +105,11 @@ def start_hotline(
             os.dup2(said.fileno(), 1)
             os.dup2(said.fileno(), 2)
             _listen(hook)
-            from orchestration import cli
+            from orchestration.cli import commands
 
-            cli.out.file = cli.err.file = said
+            commands.out.file = commands.err.file = said
             hook("start")
-            cli.main()
+            commands.main()
 
     process = FORK.Process(target=child)
     process.start()
@@ -118,7 +118,7 @@ def start_hotline(
 
 def _listen(hook: Hook) -> None:
     """Have the hook told of each step, besides whoever listens to the run."""
-    from orchestration import runner
+    from orchestration.cli import runner
 
     run_quarter = runner.run_quarter
 

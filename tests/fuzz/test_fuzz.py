@@ -16,14 +16,14 @@ from mutate import files, settings
 from personal import is_personal
 from rewrite import ods, rows_of, text, xls, xlsx
 
-from orchestration.bulletin.content import load_office
-from orchestration.bulletin.layouts import load_layouts
-from orchestration.bulletin.reader import read_document
-from orchestration.errors import InputError
-from orchestration.ingest.contracts import load_contracts
-from orchestration.ingest.readers import find_parts, open_table
-from orchestration.ingest.written import written_rules
-from orchestration.site.words import load_settings
+from orchestration.common.errors import InputError
+from orchestration.publish.bulletin.content import load_office
+from orchestration.publish.pages.words import load_settings
+from orchestration.reading.contracts import load_contracts
+from orchestration.reading.documents import read_document
+from orchestration.reading.exports import find_parts, open_table
+from orchestration.reading.layouts import load_layouts
+from orchestration.reading.value_forms import written_rules
 
 SECONDS = 5.0
 """Of processor time for one input; the slowest file of the samples takes a twentieth."""

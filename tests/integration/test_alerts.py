@@ -14,9 +14,9 @@ import duckdb
 import pytest
 from conftest import hotline
 
-from orchestration import alerts
-from orchestration.audit import reconciliation
-from orchestration.settings import Home
+from orchestration.checks import reconciliation
+from orchestration.common.settings import Home
+from orchestration.operations import alerts
 
 
 @contextmanager

@@ -191,8 +191,8 @@ def test_the_workbook_holds_the_audit_tables(published_home):
 def test_made_again_from_the_same_warehouse_it_has_the_same_bytes(home):
     from conftest import EXPORTS
 
-    from orchestration.audit.report import write_report
-    from orchestration.settings import Home
+    from orchestration.common.settings import Home
+    from orchestration.publish.audit.report import write_report
 
     before = hashes(folder(home))
     assert before

@@ -60,7 +60,7 @@ def test_every_asset_is_described_and_owned(defs):
 
 def test_every_check_says_in_words_what_it_demands():
     """What people are shown beside the name of a check that stopped a run."""
-    from orchestration.audit.check_results import meanings
+    from orchestration.checks.check_results import meanings
     from orchestration.defs.dbt import MANIFEST_AS_WRITTEN
 
     words = meanings(MANIFEST_AS_WRITTEN)
@@ -74,8 +74,8 @@ def test_every_check_says_in_words_what_it_demands():
 
 
 def test_every_table_shows_its_columns(defs, published_home):
-    from orchestration.runner import dagster_instance
-    from orchestration.settings import Home
+    from orchestration.cli.runner import dagster_instance
+    from orchestration.common.settings import Home
 
     declared = {
         node.key
@@ -96,8 +96,8 @@ def test_every_table_shows_its_columns(defs, published_home):
 
 @pytest.fixture
 def instance(tmp_path):
-    from orchestration.runner import dagster_instance
-    from orchestration.settings import Home
+    from orchestration.cli.runner import dagster_instance
+    from orchestration.common.settings import Home
 
     with dagster_instance(Home(tmp_path / "home")) as instance:
         yield instance
@@ -127,8 +127,8 @@ def test_a_backfill_takes_the_oldest_quarter_first(defs):
 
 
 def test_dagster_keeps_the_last_runs_of_each_quarter(instance, tmp_path):
-    from orchestration.retention import KEPT_RUNS, forget_old_runs
-    from orchestration.settings import Home
+    from orchestration.common.settings import Home
+    from orchestration.operations.retention import KEPT_RUNS, forget_old_runs
 
     home = Home(tmp_path / "home")
 
@@ -183,7 +183,7 @@ def test_the_sensor_waits_until_files_stand_still(instance, exports, monkeypatch
 
 
 def test_a_dead_run_does_not_hold_up_the_queue(defs, instance, exports, monkeypatch):
-    from orchestration.run_events import PROCESS
+    from orchestration.common.run_events import PROCESS
 
     monkeypatch.setenv("HOTLINE_EXPORTS", str(exports))
     ended = subprocess.Popen([sys.executable, "-c", ""])
@@ -218,9 +218,9 @@ def test_the_sensor_asks_for_one_run_a_quarter(instance, exports, monkeypatch):
 def test_the_sensor_asks_for_a_comparison_that_a_correction_has_overtaken(
     instance, exports, tmp_path, monkeypatch
 ):
-    from orchestration.publication_log import Entry, write
-    from orchestration.run_events import REASON_TAG
-    from orchestration.settings import Home
+    from orchestration.common.run_events import REASON_TAG
+    from orchestration.common.settings import Home
+    from orchestration.publish.publication_log import Entry, write
 
     monkeypatch.setenv("HOTLINE_EXPORTS", str(exports))
     monkeypatch.setenv("HOTLINE_HOME", str(tmp_path / "home"))

@@ -8,10 +8,10 @@ from datetime import date, timedelta
 import pytest
 from conftest import EXPORTS, PROJECT, hashes, hotline, read
 
-from orchestration.audit import discrepancies, reconciliation
-from orchestration.audit.discrepancies import explain
-from orchestration.errors import InputError
-from orchestration.settings import Home
+from orchestration.checks import discrepancies, reconciliation
+from orchestration.checks.discrepancies import explain
+from orchestration.common.errors import InputError
+from orchestration.common.settings import Home
 
 PRINTED = "云溪街道办事处,办件量,287"
 

@@ -53,8 +53,8 @@ def stopped(stopped_home, tmp_path) -> Path:
 @pytest.fixture
 def materialise(monkeypatch) -> Iterator[Callable[..., dg.ExecuteInProcessResult]]:
     """Materialise some assets of a home, as the button in Dagster's pages does."""
-    from orchestration.runner import dagster_instance
-    from orchestration.settings import Home
+    from orchestration.cli.runner import dagster_instance
+    from orchestration.common.settings import Home
 
     def run(home: Path, *keys: tuple[str, str], exports: Path = EXPORTS, quarter=QUARTER):
         monkeypatch.setenv("HOTLINE_HOME", str(home))
@@ -73,7 +73,7 @@ def materialise(monkeypatch) -> Iterator[Callable[..., dg.ExecuteInProcessResult
 
 def code_of(result) -> str:
     """The code of the message with which a run ended."""
-    from orchestration.run_events import input_error_of
+    from orchestration.common.run_events import input_error_of
 
     events = result.all_events if hasattr(result, "all_events") else result.all_node_events
     return input_error_of(events).partition("]")[0].removeprefix("[")
@@ -103,8 +103,8 @@ def test_what_was_stopped_is_published_by_no_assets(keys, stopped, stopped_home,
 
 
 def test_what_was_stopped_stays_stopped_if_it_is_executed_again(stopped, stopped_home, monkeypatch):
-    from orchestration.runner import dagster_instance
-    from orchestration.settings import Home
+    from orchestration.cli.runner import dagster_instance
+    from orchestration.common.settings import Home
 
     monkeypatch.setenv("HOTLINE_HOME", str(stopped))
     monkeypatch.setenv("HOTLINE_EXPORTS", str(stopped_home[1]))
@@ -191,9 +191,9 @@ def lose_the_candidate(home: Path) -> None:
     ],
 )
 def test_evidence_is_complete_and_of_these_bytes(harm, code, home):
-    from orchestration.errors import InputError
-    from orchestration.publication import publish
-    from orchestration.settings import Home
+    from orchestration.common.errors import InputError
+    from orchestration.common.settings import Home
+    from orchestration.publish.publication import publish
 
     harm(home)
     before = hashes(home / "published")
@@ -210,9 +210,9 @@ def test_what_passed_is_published_again_and_nothing_changes(home, materialise):
 
 
 def test_other_rules_or_other_code_void_the_evidence(home, monkeypatch):
-    from orchestration import candidate, gate, versions
-    from orchestration.errors import InputError
-    from orchestration.settings import Home
+    from orchestration.common.errors import InputError
+    from orchestration.common.settings import Home
+    from orchestration.publish import candidate, gate, versions
 
     gate.demand(Home(home), QUARTER)
     for module, name in ((candidate, "program_sha256"), (versions, "rules_sha256")):
@@ -243,16 +243,16 @@ def test_a_new_export_is_no_part_of_an_old_build(home, exports, materialise):
         ("orchestration.defs.dbt", "export_candidate"),
         ("orchestration.defs.checks", "mart_table"),
         ("orchestration.defs.checks", "recompute"),
-        ("orchestration.gate", "judge_controls"),
-        ("orchestration.publication", "refresh_readers"),
+        ("orchestration.publish.gate", "judge_controls"),
+        ("orchestration.publish.publication", "refresh_readers"),
         ("orchestration.defs.bulletin", "publish_bulletin"),
     ],
 )
 def test_a_run_that_broke_off_is_executed_again_from_there(module, name, tmp_path, monkeypatch):
     import importlib
 
-    from orchestration.runner import dagster_instance
-    from orchestration.settings import Home
+    from orchestration.cli.runner import dagster_instance
+    from orchestration.common.settings import Home
 
     home = tmp_path / "home"
     monkeypatch.setenv("HOTLINE_HOME", str(home))

@@ -14,10 +14,11 @@ from filelock import FileLock
 from personal import contents, holders, matches
 from rewrite import rows_of, text
 
-from orchestration.errors import InputError
-from orchestration.forget import _erase_lake_file, expired, forget
-from orchestration.home import MARK
-from orchestration.ingest.contracts import load_contracts
+from orchestration.common.errors import InputError
+from orchestration.common.home import MARK
+from orchestration.common.privacy import PrivacySettings
+from orchestration.common.quarters import Quarter
+from orchestration.common.settings import Home
 from orchestration.ingest.erasure import (
     Erasure,
     as_text,
@@ -27,10 +28,9 @@ from orchestration.ingest.erasure import (
     tombstone,
 )
 from orchestration.ingest.lake import all_files, ingest_source
-from orchestration.places import place_of
-from orchestration.privacy import PrivacySettings
-from orchestration.quarters import Quarter
-from orchestration.settings import Home
+from orchestration.operations.forget import _erase_lake_file, expired, forget
+from orchestration.operations.places import place_of
+from orchestration.reading.contracts import load_contracts
 
 CONTRACTS = load_contracts(EXPORTS / "contracts")
 KEY = "a key of thirty-two characters.."
@@ -192,7 +192,7 @@ def test_a_request_that_cannot_be_met_changes_nothing(code, change, home, monkey
         "operator": "王科长",
     } | change
     monkeypatch.setenv("HOTLINE_HASH_KEY", request.pop("HOTLINE_HASH_KEY", KEY))
-    monkeypatch.setattr("orchestration.forget.WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("orchestration.operations.forget.WAIT_SECONDS", 0.1)
     before = content(home)
     held = FileLock(home / "writer.lock") if code == "home_busy" else nullcontext()
     with held, pytest.raises(InputError, match=rf"\[{code}\]") as refused:

@@ -10,12 +10,12 @@ import pytest
 from conftest import EXPORTS
 from rewrite import ods, rows_of, text, xls, xlsx
 
-from orchestration.ingest.contracts import load_contracts
+from orchestration.common.quarters import Quarter
+from orchestration.common.settings import Home
 from orchestration.ingest.lake import ingest_source
-from orchestration.quarters import Quarter
-from orchestration.settings import Home
-from orchestration.versions import export_outputs, published_manifest
-from orchestration.warehouse import query, register_raw
+from orchestration.publish.versions import export_outputs, published_manifest
+from orchestration.reading.contracts import load_contracts
+from orchestration.warehouse.raw_schema import query, register_raw
 
 CONTRACTS = load_contracts(EXPORTS / "contracts")
 ROWS = rows_of("ticket")
@@ -196,7 +196,7 @@ def test_every_format_gives_the_same_rows(name, expected, tmp_path):
 
 @pytest.fixture(scope="module")
 def manifest():
-    from orchestration.dbt_project import parse_project
+    from orchestration.warehouse.dbt import parse_project
 
     return parse_project()
 
@@ -207,7 +207,7 @@ BATCHES = [list(FORMATS)[start::8] for start in range(8)]
 @pytest.mark.parametrize("names", BATCHES, ids=",".join)
 def test_every_format_gives_the_same_marts(names, manifest, published_home, tmp_path):
     """Byte for byte: tickets in a file of each format, letters and suggestions whole in one."""
-    from orchestration.dbt_project import build
+    from orchestration.warehouse.dbt import build
 
     files = files_of(names[0], rows_of("mailbox"), "mailbox")
     files |= files_of(names[-1], rows_of("suggestion"), "suggestion")

@@ -11,7 +11,7 @@ import pytest
 from rewrite import ods, ods_of, text, xls, xlsx
 from test_formats import CONTRACTS, HEADER, ROWS, ingest
 
-from orchestration.errors import InputError
+from orchestration.common.errors import InputError
 
 TEN = ROWS[:11]
 CSV = text(TEN)

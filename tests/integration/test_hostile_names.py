@@ -19,8 +19,8 @@ from conftest import EXPORTS, PROJECT, hotline, read
 from lxml import html
 from rewrite import rows_of, xlsx
 
-from orchestration.dbt_project import parse_project
-from orchestration.errors import InputError
+from orchestration.common.errors import InputError
+from orchestration.warehouse.dbt import parse_project
 
 SEEDS = PROJECT / "dbt_project" / "seeds"
 LOUD = "attacked"

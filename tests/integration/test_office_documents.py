@@ -15,13 +15,13 @@ from docx.oxml.ns import qn
 from docx.shared import Mm
 from python_calamine import CalamineWorkbook
 
-from orchestration.bulletin.content import Bulletin, Row, describe, load_office, printed
-from orchestration.bulletin.document import TEMPLATES, to_docx
-from orchestration.bulletin.publish import publish_bulletin
-from orchestration.bulletin.spreadsheet import to_xlsx
-from orchestration.errors import InputError
-from orchestration.runner import RunOutcome
-from orchestration.settings import Home
+from orchestration.cli.runner import RunOutcome
+from orchestration.common.errors import InputError
+from orchestration.common.settings import Home
+from orchestration.publish.bulletin.content import Bulletin, Row, describe, load_office, printed
+from orchestration.publish.bulletin.document import TEMPLATES, to_docx
+from orchestration.publish.bulletin.publish import publish_bulletin
+from orchestration.publish.bulletin.spreadsheet import to_xlsx
 
 TEMPLATE = TEMPLATES / "bulletin.docx"
 SETTINGS = PROJECT / "exports" / "bulletin" / "bulletin.yml"

@@ -11,8 +11,8 @@ from personal import is_personal, leaks
 from python_calamine import CalamineWorkbook
 from rewrite import rows_of, xlsx
 
-from orchestration.settings import Home
-from orchestration.warehouse import query
+from orchestration.common.settings import Home
+from orchestration.warehouse.raw_schema import query
 
 SHEETS = {"工单": "ticket", "信件": "mailbox", "微建议": "suggestion"}
 NAME = "全部.xlsx"

@@ -5,10 +5,10 @@ import shutil
 import pytest
 from conftest import EXPORTS, hotline
 
-from orchestration.bulletin.lint import Bulletin, Rules, lint, read_bulletin
-from orchestration.ingest.contracts import load_contracts
-from orchestration.quarters import Quarter
-from orchestration.settings import DBT_PROJECT
+from orchestration.common.quarters import Quarter
+from orchestration.common.settings import DBT_PROJECT
+from orchestration.lint.comparisons import Bulletin, Rules, lint, read_bulletin
+from orchestration.reading.contracts import load_contracts
 
 
 @pytest.mark.parametrize("name", ["bulletin.docx", "bulletin.xlsx"])

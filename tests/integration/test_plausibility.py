@@ -8,11 +8,11 @@ import pytest
 from conftest import EXPORTS, hashes, hotline
 from python_calamine import CalamineWorkbook
 
-from orchestration.errors import InputError
-from orchestration.ingest.contracts import Contract
-from orchestration.publication import published_facts
-from orchestration.quarters import Quarter
-from orchestration.settings import Home
+from orchestration.common.errors import InputError
+from orchestration.common.quarters import Quarter
+from orchestration.common.settings import Home
+from orchestration.publish.publication import published_facts
+from orchestration.reading.contracts import Contract
 
 NOTHING = "select null::varchar as quarter, null as source, null as item_id where false"
 

@@ -13,10 +13,10 @@ import pytest
 from conftest import published
 from postgres_server import PASSWORD, QUOTED, Server, running_server
 
-from orchestration.dictionary.tables import reader_tables
-from orchestration.errors import InputError
-from orchestration.postgres import publish_postgres
-from orchestration.settings import Home
+from orchestration.catalogue.tables import reader_tables
+from orchestration.common.errors import InputError
+from orchestration.common.settings import Home
+from orchestration.publish.tables.postgres import publish_postgres
 
 
 @pytest.fixture(scope="module")
@@ -340,9 +340,9 @@ def test_without_a_publication_there_is_nothing_to_publish(tmp_path):
 def test_dagster_publishes_after_the_files_and_keeps_the_address_to_itself(
     server, database, home, monkeypatch
 ):
+    from orchestration.cli.runner import dagster_instance
     from orchestration.defs.postgres import published_postgres
     from orchestration.defs.resources import Workspace
-    from orchestration.runner import dagster_instance
 
     monkeypatch.setenv("HOTLINE_HOME", str(home))
     monkeypatch.setenv("HOTLINE_POSTGRES_URL", server.url(database))

@@ -3,9 +3,9 @@
 import duckdb
 import pytest
 
-from orchestration.audit.recompute import recompute
-from orchestration.quarters import Quarter
-from orchestration.settings import Home
+from orchestration.checks.recount import recompute
+from orchestration.common.quarters import Quarter
+from orchestration.common.settings import Home
 
 
 def differing(home) -> dict[str, int]:

@@ -7,10 +7,10 @@ import dagster as dg
 import pytest
 from conftest import hotline
 
-from orchestration.errors import InputError
-from orchestration.runner import dagster_instance
-from orchestration.settings import Home
-from orchestration.ui import _listening
+from orchestration.cli.runner import dagster_instance
+from orchestration.cli.ui import _listening
+from orchestration.common.errors import InputError
+from orchestration.common.settings import Home
 
 KNOWN = {"at", "run_id", "quarter", "event", "stage", "seconds", "code"}
 
@@ -69,7 +69,7 @@ def test_a_log_that_cant_be_written_stops_nothing(tmp_path, monkeypatch, capfd):
 
 
 def test_the_log_is_bounded(tmp_path, monkeypatch):
-    from orchestration import run_log
+    from orchestration.operations import run_log
 
     monkeypatch.setenv("HOTLINE_HOME", str(tmp_path))
     monkeypatch.setattr(run_log, "MAX_BYTES", 300)

@@ -10,11 +10,11 @@ import pytest
 from conftest import EXPORTS, hashes, hotline
 from python_calamine import CalamineWorkbook
 
-from orchestration.bulletin.publish import publish_bulletin
-from orchestration.disclosure import _hide_totals, mask
-from orchestration.privacy import PrivacySettings
-from orchestration.settings import Home
-from orchestration.site.publish import write_site
+from orchestration.common.privacy import PrivacySettings
+from orchestration.common.settings import Home
+from orchestration.publish.bulletin.publish import publish_bulletin
+from orchestration.publish.disclosure import _hide_totals, mask
+from orchestration.publish.pages.publish import write_site
 
 THRESHOLD = 5
 SETTINGS = PrivacySettings(small_count_threshold=THRESHOLD)
@@ -192,8 +192,10 @@ def test_totals_that_would_give_counts_away_are_on_no_page_and_not_in_the_bullet
         _hide_totals(shown, channels)
         return shown
 
-    monkeypatch.setattr("orchestration.public_marts.mask", hide_more)
-    monkeypatch.setattr("orchestration.public_marts.load_privacy_settings", lambda: SETTINGS)
+    monkeypatch.setattr("orchestration.publish.public_marts.mask", hide_more)
+    monkeypatch.setattr(
+        "orchestration.publish.public_marts.load_privacy_settings", lambda: SETTINGS
+    )
     publish_bulletin(home, masked_home[1], "2022Q2")
     write_site(home, masked_home[1], "2022Q2")
     folder = home.bulletin("2022Q2")

@@ -10,7 +10,7 @@ from rewrite import compound, ods, ods_of, rows_of, text, xls
 from test_formats import CONTRACTS, HEADER, ROWS, ingest
 from test_hostile_files import TEN, repacked
 
-from orchestration.errors import InputError
+from orchestration.common.errors import InputError
 
 FINISHED, UNIT, CALLER = (HEADER.index(label) for label in ("办结时间", "承办单位", "来电人"))
 

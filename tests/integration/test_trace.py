@@ -14,7 +14,7 @@ import pytest
 from conftest import EXPORTS, hotline, published
 from python_calamine import CalamineWorkbook
 
-from orchestration.audit.measures import COUNTS, marts
+from orchestration.catalogue.measures import COUNTS, marts
 
 FOLDER = EXPORTS / "2022Q2"
 

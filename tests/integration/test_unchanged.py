@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from conftest import EXPORTS, PROJECT, hashes, hotline
 
-from orchestration import last_run
-from orchestration.settings import Home
+from orchestration.common.settings import Home
+from orchestration.operations import last_run
 
 QUARTER = "2022Q2"
 EXPIRY = date(2028, 12, 31)  # of every discrepancy in the seed

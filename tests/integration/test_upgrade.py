@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 from conftest import hashes, hotline, read
 
-from orchestration.rebuild import why_rebuild
-from orchestration.settings import Home
+from orchestration.common.settings import Home
+from orchestration.operations.rebuild import why_rebuild
 
 OLD_HOME = Path(__file__).parents[1] / "homes" / "0.1.0.tar.xz"
 RESULTS = (

@@ -12,8 +12,8 @@ import pytest
 import quarters
 from conftest import Ran, hotline
 
-from orchestration.bulletin.command import lint_file
-from orchestration.settings import Home
+from orchestration.common.settings import Home
+from orchestration.lint.command import lint_file
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 from conftest import EXPORTS, PROJECT, hashes, hotline, read
 
-from orchestration.ingest.contracts import load_contracts
+from orchestration.common.quarters import Quarter
+from orchestration.common.settings import Home
 from orchestration.ingest.lake import ingest_source
-from orchestration.quarters import Quarter
-from orchestration.settings import Home
-from orchestration.warehouse import connect, register_raw
+from orchestration.reading.contracts import load_contracts
+from orchestration.warehouse.raw_schema import connect, register_raw
 
 WAYS = (
     '="{}"',

@@ -4,8 +4,8 @@ import pytest
 from conftest import hotline
 from personal import holders
 
-from orchestration.places import place_of
-from orchestration.settings import Home
+from orchestration.common.settings import Home
+from orchestration.operations.places import place_of
 
 SURNAMES, GIVEN = "赵钱孙李周吴郑王冯陈", "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平"
 NAMES = [f"{a}{b}{c}" for a in SURNAMES for b in GIVEN[:8] for c in GIVEN[8:14]]

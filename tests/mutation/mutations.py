@@ -18,15 +18,15 @@ from conftest import EXPORTS
 from evidence import record_as_passed
 from rewrite import rows_of
 
-from orchestration import publication
-from orchestration.audit import reconciliation
-from orchestration.candidate import export_candidate
-from orchestration.dbt_project import build, parse_project
-from orchestration.ingest.contracts import load_contracts
+from orchestration.checks import reconciliation
+from orchestration.common.quarters import Quarter
+from orchestration.common.settings import Home
 from orchestration.ingest.lake import ingest_source
-from orchestration.quarters import Quarter
-from orchestration.settings import Home
-from orchestration.warehouse import KEY_COLUMNS, connect, register_raw
+from orchestration.publish import publication
+from orchestration.publish.candidate import export_candidate
+from orchestration.reading.contracts import load_contracts
+from orchestration.warehouse.dbt import build, parse_project
+from orchestration.warehouse.raw_schema import KEY_COLUMNS, connect, register_raw
 
 QUARTER = Quarter(2022, 2)
 RUN_ID = "mutation"

@@ -9,13 +9,13 @@ import time
 import uuid
 from pathlib import Path
 
-from orchestration import spark
-from orchestration.dbt_project import build, parse_project
-from orchestration.ingest.contracts import load_contracts
+from orchestration.common.quarters import Quarter
+from orchestration.common.settings import Home, contracts_root, engine
 from orchestration.ingest.lake import ingest_source
-from orchestration.quarters import Quarter
-from orchestration.settings import Home, contracts_root, engine
-from orchestration.warehouse import register_raw
+from orchestration.reading.contracts import load_contracts
+from orchestration.warehouse import spark
+from orchestration.warehouse.dbt import build, parse_project
+from orchestration.warehouse.raw_schema import register_raw
 
 
 def main(home: Home, exports: Path, quarter: Quarter) -> None:

@@ -12,10 +12,10 @@ from typing import get_args
 
 from dbt.cli.main import dbtRunner
 
-from orchestration import spark
-from orchestration.ingest.contracts import load_contracts
-from orchestration.ingest.written import written_rules
-from orchestration.settings import DBT_PROJECT, Engine, Home, contracts_root
+from orchestration.common.settings import DBT_PROJECT, Engine, Home, contracts_root
+from orchestration.reading.contracts import load_contracts
+from orchestration.reading.value_forms import written_rules
+from orchestration.warehouse import spark
 
 TIMES = [
     *("2022-04-01 09:05:00", "2022/4/1 9:05", "2022-4-1  9:05", "2022年4月1日 9:05", "2022-04-01"),

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from orchestration.errors import InputError
+from orchestration.common.errors import InputError
 from orchestration.ingest import arrival
 
 

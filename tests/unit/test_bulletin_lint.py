@@ -4,12 +4,12 @@ import pytest
 from bulletins import Style, long_form, published, tab_led_text, word, write
 from conftest import EXPORTS
 
-from orchestration.bulletin.command import lint_file
-from orchestration.bulletin.lint import Bulletin, Rules, lint, read_bulletin
-from orchestration.bulletin.reader import Figure
-from orchestration.ingest.contracts import load_contracts
-from orchestration.quarters import Quarter
-from orchestration.settings import DBT_PROJECT
+from orchestration.common.quarters import Quarter
+from orchestration.common.settings import DBT_PROJECT
+from orchestration.lint.command import lint_file
+from orchestration.lint.comparisons import Bulletin, Rules, lint, read_bulletin
+from orchestration.reading.contracts import load_contracts
+from orchestration.reading.documents import Figure
 
 CONTRACT = load_contracts(EXPORTS / "contracts")["bulletin"]
 

@@ -22,10 +22,10 @@ from bulletins import (
 from conftest import EXPORTS
 from rewrite import ods, xls
 
-from orchestration.bulletin.blocks import clean
-from orchestration.bulletin.layouts import load_layouts
-from orchestration.bulletin.reader import read_document
-from orchestration.errors import InputError
+from orchestration.common.errors import InputError
+from orchestration.reading.document_blocks import clean
+from orchestration.reading.documents import read_document
+from orchestration.reading.layouts import load_layouts
 
 LAYOUTS = load_layouts(EXPORTS / "layouts")
 FIGURES = published()

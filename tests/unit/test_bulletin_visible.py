@@ -17,10 +17,10 @@ from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls, qn
 from rewrite import ods
 
-from orchestration.bulletin.blocks import clean, is_number
-from orchestration.bulletin.layouts import load_layouts
-from orchestration.bulletin.reader import read_document
-from orchestration.errors import InputError
+from orchestration.common.errors import InputError
+from orchestration.reading.document_blocks import clean, is_number
+from orchestration.reading.documents import read_document
+from orchestration.reading.layouts import load_layouts
 
 LAYOUTS = load_layouts(EXPORTS / "layouts")
 FIGURES = published()

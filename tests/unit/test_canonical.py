@@ -9,8 +9,8 @@ import pytest
 import yaml
 from conftest import EXPORTS, PROJECT
 
-from orchestration.errors import InputError
-from orchestration.ingest.canonical import (
+from orchestration.common.errors import InputError
+from orchestration.reading.canonical import (
     BLANKS,
     RULES,
     canonical_identity,
@@ -18,8 +18,8 @@ from orchestration.ingest.canonical import (
     fold,
     is_identity,
 )
-from orchestration.ingest.contracts import IdentityVariants, load_contracts
-from orchestration.ingest.written import written_rules
+from orchestration.reading.contracts import IdentityVariants, load_contracts
+from orchestration.reading.value_forms import written_rules
 
 MODELS = PROJECT / "dbt_project"
 TICKET = load_contracts(EXPORTS / "contracts")["ticket"]

@@ -5,8 +5,8 @@ from fractions import Fraction
 
 import pytest
 
-from orchestration.composite_index import composite_index
-from orchestration.rounding import half_up
+from orchestration.catalogue.composite_index import composite_index
+from orchestration.common.rounding import half_up
 
 ITEMS = [
     {

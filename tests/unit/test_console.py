@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from orchestration import console
+from orchestration.common import console
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import re
 import pytest
 from conftest import EXPORTS
 
-from orchestration.errors import InputError
-from orchestration.ingest.contracts import load_contracts
-from orchestration.ingest.written import written_rules
+from orchestration.common.errors import InputError
+from orchestration.reading.contracts import load_contracts
+from orchestration.reading.value_forms import written_rules
 
 CONTRACT = (
     "source: ticket\nlabel: 工单\nidentity: [a]\ncolumns: [{name: a, label: 甲, type: text}]\n"

@@ -4,7 +4,7 @@ import pytest
 from conftest import published
 from lxml import html
 
-from orchestration.dictionary.page import dictionary_page
+from orchestration.publish.pages.dictionary import dictionary_page
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from orchestration.disclosure import HIDDEN, largest_first, mask
-from orchestration.privacy import PrivacySettings
+from orchestration.common.privacy import PrivacySettings
+from orchestration.publish.disclosure import HIDDEN, largest_first, mask
 
 HOTLINE, MAILBOX, BY_MAILBOX, SUGGESTION = (
     "hotline_unit_quarter",
@@ -448,6 +448,6 @@ def test_no_reader_of_all_that_is_published_works_a_small_count_out(request):
 
 def test_the_reader_does_find_what_is_given_away(monkeypatch):
     """The same attack on what only hides what is small: most districts give something away."""
-    monkeypatch.setattr("orchestration.disclosure._unsafe", lambda *_: None)
-    monkeypatch.setattr("orchestration.disclosure._Reader.known", lambda *_: set())
+    monkeypatch.setattr("orchestration.publish.disclosure._unsafe", lambda *_: None)
+    monkeypatch.setattr("orchestration.publish.disclosure._Reader.known", lambda *_: set())
     assert sum(bool(attack(seed)[0]) for seed in range(6)) >= 4

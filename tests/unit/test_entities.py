@@ -8,7 +8,7 @@ from xml.parsers import expat
 
 import pytest
 
-from orchestration.ingest.workbooks import _has_doctype
+from orchestration.reading.workbooks import _has_doctype
 
 DECLARED = b'<!DOCTYPE x [<!ENTITY a "aaaa">]>'
 SIZES = (0, 100, 60_000, (1 << 16) - 40, 1 << 16, 1 << 20, 1 << 23)

@@ -6,11 +6,11 @@ import hmac
 import polars as pl
 import pytest
 
-from orchestration.errors import InputError
-from orchestration.ingest.contracts import Column, Contract, IdentityVariants
+from orchestration.common.errors import InputError
+from orchestration.common.settings import Home
 from orchestration.ingest.erasure import Erasure, key_mark, read_erasures, rule_for, tombstone
 from orchestration.ingest.lake import pseudonym
-from orchestration.settings import Home
+from orchestration.reading.contracts import Column, Contract, IdentityVariants
 
 KEY = "a key of thirty-two characters.."
 CONTRACT = Contract(

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from orchestration.audit.check_results import CheckResult
-from orchestration.audit.expectations import validate
-from orchestration.audit.frames import raw_table
-from orchestration.audit.recompute import BATCH_VECTORS
-from orchestration.ingest.contracts import load_contracts
+from orchestration.checks.check_results import CheckResult
+from orchestration.checks.expectations import validate
+from orchestration.checks.frames import raw_table
+from orchestration.checks.recount import BATCH_VECTORS
+from orchestration.common.quarters import Quarter
+from orchestration.common.settings import Home, contracts_root
 from orchestration.ingest.lake import ingest_source
-from orchestration.quarters import Quarter
-from orchestration.settings import Home, contracts_root
+from orchestration.reading.contracts import load_contracts
 
 QUARTER = Quarter(2022, 2)
 ROWS = BATCH_VECTORS * 2048 + 20_000

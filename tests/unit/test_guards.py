@@ -10,12 +10,12 @@ from personal import is_personal, leaks
 from pydantic import ValidationError
 from rewrite import rows_of, text, xlsx
 
-from orchestration.errors import InputError
-from orchestration.ingest.contracts import Column, Contract, load_contracts
+from orchestration.common.errors import InputError
+from orchestration.common.quarters import Quarter
+from orchestration.common.settings import DBT_PROJECT, Home
 from orchestration.ingest.guards import WITHHELD, Guards, plain, unit_aliases
 from orchestration.ingest.lake import ingest_source
-from orchestration.quarters import Quarter
-from orchestration.settings import DBT_PROJECT, Home
+from orchestration.reading.contracts import Column, Contract, load_contracts
 
 CONTRACTS = load_contracts(EXPORTS / "contracts")
 QUARTER = Quarter(2022, 2)

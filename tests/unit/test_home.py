@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from orchestration.cli import app
-from orchestration.errors import InputError
-from orchestration.home import claim, empty_scratch, remove_scratch
-from orchestration.lock import writer
+from orchestration.cli.commands import app
+from orchestration.common.errors import InputError
+from orchestration.common.home import claim, empty_scratch, remove_scratch
+from orchestration.common.lock import writer
+from orchestration.common.settings import Home
 from orchestration.sample import check_target
-from orchestration.settings import Home
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from orchestration.rebuild import prepare
-from orchestration.settings import Home
-from orchestration.warehouse import is_built
+from orchestration.common.settings import Home
+from orchestration.operations.rebuild import prepare
+from orchestration.warehouse.raw_schema import is_built
 
 # A run's process: it starts the one beside it, and then ends.
 ENDING = "from orchestration.audit import validator; validator.started(); import os, signal; "

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from orchestration.site.interval import wilson
+from orchestration.publish.pages.interval import wilson
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from orchestration.errors import InputError
-from orchestration.lock import holder, writer
-from orchestration.settings import Home
+from orchestration.common.errors import InputError
+from orchestration.common.lock import holder, writer
+from orchestration.common.settings import Home
 
 SPAWN = multiprocessing.get_context("spawn")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from conftest import hotline
 
-from orchestration.settings import Home, memory_limit
-from orchestration.warehouse import bare_connection, connect
+from orchestration.common.settings import Home, memory_limit
+from orchestration.warehouse.raw_schema import bare_connection, connect
 
 NAME = "HOTLINE_MEMORY_LIMIT"
 

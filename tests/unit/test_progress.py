@@ -2,12 +2,12 @@
 
 from conftest import EXPORTS
 
-from orchestration import progress
-from orchestration.ingest import text
-from orchestration.ingest.contracts import load_contracts
+from orchestration.common import progress
+from orchestration.common.quarters import Quarter
+from orchestration.common.settings import Home
 from orchestration.ingest.lake import ingest_source
-from orchestration.quarters import Quarter
-from orchestration.settings import Home
+from orchestration.reading import text
+from orchestration.reading.contracts import load_contracts
 
 
 def listened(tmp_path):

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from orchestration.errors import InputError
+from orchestration.common.errors import InputError
+from orchestration.common.settings import Home
 from orchestration.ingest.lake import sha256_of
-from orchestration.publication_log import (
+from orchestration.publish.publication_log import (
     Entry,
     begin,
     complete,
@@ -18,8 +19,7 @@ from orchestration.publication_log import (
     stale,
     write,
 )
-from orchestration.settings import Home
-from orchestration.versions import manifests
+from orchestration.publish.versions import manifests
 
 AT = "2022-07-05 06:00:00"
 
@@ -174,7 +174,7 @@ def test_a_correction_makes_later_comparisons_stale_until_they_are_made_again(ho
 
 
 def test_one_command_runs_what_a_correction_has_overtaken(home, monkeypatch):
-    from orchestration import cli
+    from orchestration.cli import commands
 
     write(home, [*read_log(home), add(home, "2022Q4", 1, 1), add(home, "2022Q2", 3)])
     ran = []
@@ -186,12 +186,12 @@ def test_one_command_runs_what_a_correction_has_overtaken(home, monkeypatch):
         if quarter == "2022Q4":
             write(place, [*read_log(place), add(place, "2022Q4", 2, 2)])
 
-    monkeypatch.setattr(cli, "_run_quarter", run)
+    monkeypatch.setattr(commands, "_run_quarter", run)
     monkeypatch.setenv("HOTLINE_HOME", str(home.root))
-    cli.run("2022Q2", reason="补录", force=True, and_later=True)
+    commands.run("2022Q2", reason="补录", force=True, and_later=True)
     assert ran == [("2022Q2", "补录", True), ("2022Q3", "补录", False), ("2022Q4", "补录", False)]
     ran.clear()
-    cli.run("2022Q2", and_later=True)
+    commands.run("2022Q2", and_later=True)
     assert ran == [("2022Q2", "", False)], "nothing is stale any more"
-    cli.run("2022Q2")
+    commands.run("2022Q2")
     assert stale(read_log(home)) == []

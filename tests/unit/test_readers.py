@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rewrite import text
 
-from orchestration.ingest import text as text_reader
-from orchestration.ingest.contracts import Column, Contract
-from orchestration.ingest.readers import find_parts, open_table
-from orchestration.ingest.tables import header_candidates
-from orchestration.ingest.workbooks import cell_text
+from orchestration.reading import text as text_reader
+from orchestration.reading.contracts import Column, Contract
+from orchestration.reading.exports import find_parts, open_table
+from orchestration.reading.tables import header_candidates
+from orchestration.reading.workbooks import cell_text
 
 HEADER = ["编号", "单位", "内容"]
 CONTRACT = Contract(

@@ -8,9 +8,9 @@ import dagster as dg
 import duckdb
 import pytest
 
+from orchestration.common.errors import InputError, for_people, refusal
+from orchestration.common.run_events import input_error_of
 from orchestration.defs import resources
-from orchestration.errors import InputError, for_people, refusal
-from orchestration.run_events import input_error_of
 
 
 def test_one_fault_has_one_message_whoever_met_it():

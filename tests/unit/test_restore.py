@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.backup import LISTING, backup, restore
-from orchestration.errors import InputError
-from orchestration.settings import Home
+from orchestration.common.errors import InputError
+from orchestration.common.settings import Home
+from orchestration.operations.backup import LISTING, backup, restore
 
 GOOD = {
     "lake/index/2022Q2/ticket.json": b"[]",

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from orchestration.notice import NOTICE, NOTICE_ENGLISH
+from orchestration.common.data_notice import NOTICE, NOTICE_ENGLISH
 from orchestration.sample import reconstruct, synthesise
 
 ROOT = Path(__file__).resolve().parents[2]

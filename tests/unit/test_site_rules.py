@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from conftest import PROJECT
 
-from orchestration.errors import InputError
-from orchestration.settings import DBT_PROJECT
-from orchestration.site_rules import check_policy, check_rules
+from orchestration.common.errors import InputError
+from orchestration.common.settings import DBT_PROJECT
+from orchestration.warehouse.site_rules import check_policy, check_rules
 
 SITES = [DBT_PROJECT / "seeds", *sorted((PROJECT / "tests" / "sites").glob("*/seeds"))]
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import pytest
 import uvicorn
 
-from orchestration.errors import InputError
-from orchestration.ui import Guard, _listening
+from orchestration.cli.ui import Guard, _listening
+from orchestration.common.errors import InputError
 
 TOKEN = "t0ken_t0ken-t0ken"
 

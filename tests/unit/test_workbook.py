@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from python_calamine import CalamineWorkbook
 
-from orchestration.workbook import Sheet, write_workbook
+from orchestration.common.workbook import Sheet, write_workbook
 
 ROWS = [
     ["=1+1", 3, Decimal("0.1894"), date(2022, 4, 1)],

@@ -1,1 +1,0 @@
-"""The quarterly bulletin: what it says, the files it is written to, reading and checking it."""

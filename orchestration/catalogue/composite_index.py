@@ -1,0 +1,39 @@
+"""The composite index, and the counts and rates that it is made of, in exact fractions.
+
+For what checks a figure without trusting the engine that made it.
+"""
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from orchestration.common.rounding import half_up
+
+COUNTS = (
+    "due_count",
+    "handled_count",
+    "on_time_count",
+    "rework_count",
+    "callback_count",
+    "dissatisfied_count",
+)
+RATES = {
+    "completion_rate": ("handled_count", "due_count"),
+    "on_time_rate": ("on_time_count", "due_count"),
+    "rework_rate": ("rework_count", "due_count"),
+    "dissatisfaction_rate": ("dissatisfied_count", "callback_count"),
+}
+
+
+def composite_index(counts: dict[str, int], items: list[dict[str, Any]], decimals: int) -> Decimal:
+    """The index of a unit by a policy's items: 100 × Σ weight × (rate, or 1 − rate)."""
+    total = Fraction(0)
+    for item in items:
+        denominator = counts[item["denominator"]]
+        rate = (
+            Fraction(counts[item["numerator"]], denominator)
+            if denominator
+            else Fraction(item["rate_when_empty"])
+        )
+        total += Fraction(item["weight"]) * (1 - rate if item["kind"] == "complement" else rate)
+    return half_up(100 * total, decimals)

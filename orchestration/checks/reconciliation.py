@@ -1,0 +1,153 @@
+"""The list of controls, and the reconciliation of a run: its rows, its summary, what blocks."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestration.common.errors import InputError
+from orchestration.common.quarters import Quarter
+from orchestration.common.settings import CONTROLS, Home
+from orchestration.warehouse.raw_schema import is_built, query
+
+TABLE = "audit.reconciliation"
+HOLDING = ("match", "explained")
+LAST_VERSION, LAST_VERSION_GROUP = "last_version", "version_to_version"
+"""The control, and its group, that hold the marts against the quarter's last published version."""
+REJECTED_ROWS = "rejected_rows"
+# What explains a difference from the bulletin or within it: the register of known discrepancies.
+REGISTER = "register"
+STATED = (
+    *("control_group", "severity", "tolerance", "is_exhaustive", "explained_by", "compares"),
+    "owner",
+)
+
+
+@dataclass(frozen=True)
+class GroupSummary:
+    """One control group in one run: how many controls, and how many by status."""
+
+    control_group: str
+    total: int
+    match: int
+    explained: int
+    broken: int
+    blocking: int
+
+
+def load_controls() -> list[dict[str, str]]:
+    """The list of controls, one a row: what each compares, how strictly, and who mends it.
+
+    Raises:
+        InputError: a control that leaves something unsaid.
+    """
+    with CONTROLS.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for number, row in enumerate(rows, start=2):
+        for column in STATED:
+            if not (row[column] or "").strip():
+                raise InputError(
+                    code="incomplete_control",
+                    file=CONTROLS.name,
+                    row=number,
+                    column=column,
+                    found=f"控制项 {row['control_id'] or '（无代码）'} 的这一列是空的",
+                    expected="每个控制项写明核对什么、容差、严重程度和负责人",
+                    action="补上后重新运行",
+                )
+    return rows
+
+
+def explainable_controls() -> set[str]:
+    """Controls against the published bulletin or within it: only these may be explained."""
+    return {row["control_id"] for row in load_controls() if row["explained_by"] == REGISTER}
+
+
+def judge_groups(rows: Sequence[dict[str, Any]], *, has_bulletin: bool) -> dict[str, int]:
+    """How many rows of each control group stop a publication; the groups are those of the list.
+
+    A group without a single row counts as 1: what wasn't compared doesn't agree. Groups that only
+    look at the bulletin may be empty while there is none.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row["control_group"], []).append(row)
+    needed = {
+        row["control_group"]
+        for row in load_controls()
+        if has_bulletin or row["explained_by"] != REGISTER
+    }
+    return {
+        group: len(blocking(found[group])) if group in found else int(group in needed)
+        for group in sorted({row["control_group"] for row in load_controls()})
+    }
+
+
+def latest_run(home: Home, quarter: str) -> str | None:
+    """The run that reconciled a quarter last, or None."""
+    if not is_built(home, TABLE):
+        return None
+    rows = query(
+        home,
+        "select run_id from audit.reconciliation where quarter = ? "
+        "order by checked_at desc, run_id desc limit 1",
+        [quarter],
+    )
+    return rows[0]["run_id"] if rows else None
+
+
+def required_run(home: Home, quarter: str) -> str:
+    """The run that reconciled a quarter last.
+
+    Raises:
+        InputError: no quarter is written so, or it was never reconciled.
+    """
+    Quarter.parse(quarter)
+    run_id = latest_run(home, quarter) if home.warehouse.exists() else None
+    if run_id is None:
+        raise InputError(
+            code="not_reconciled",
+            found=f"{quarter} 还没有对账结果",
+            expected="至少运行过一次的季度",
+            action=f"先运行 hotline run {quarter}",
+        )
+    return run_id
+
+
+def controls(home: Home, run_id: str) -> list[dict[str, Any]]:
+    """A run's rows, what doesn't hold first, then explained ones; empty if it got nowhere."""
+    if not is_built(home, TABLE):
+        return []
+    return query(
+        home,
+        "select control_id, control_group, subject, measure, expected, actual, difference, "
+        "tolerance, severity, status, explanation, "
+        "(select max(unit_name) from rules.unit where unit_code = subject) as unit_name "
+        "from audit.reconciliation where run_id = ? "
+        "order by case status when 'match' then 2 when 'explained' then 1 else 0 end, "
+        "control_group, control_id, subject, measure",
+        [run_id],
+    )
+
+
+def summarise(rows: Sequence[dict[str, Any]]) -> list[GroupSummary]:
+    """Count a run's controls by group, in order of the group's name."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row["control_group"], []).append(row)
+    return [
+        GroupSummary(
+            control_group=group,
+            total=len(members),
+            match=sum(row["status"] == "match" for row in members),
+            explained=sum(row["status"] == "explained" for row in members),
+            broken=sum(row["status"] not in HOLDING for row in members),
+            blocking=len(blocking(members)),
+        )
+        for group, members in sorted(groups.items())
+    ]
+
+
+def blocking(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows that stop a publication: they don't hold, and their control is an error."""
+    return [row for row in rows if row["status"] not in HOLDING and row["severity"] == "error"]

@@ -1,0 +1,240 @@
+"""Running the quarterly Dagster job from the command line: the same job as the UI's."""
+
+import logging
+import os
+import sqlite3
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from time import perf_counter
+
+import dagster as dg
+import sqlalchemy as sa
+from dagster import DagsterEventType
+
+from orchestration.common.errors import InputError, for_people
+from orchestration.common.home import claim
+from orchestration.common.run_events import (
+    FILES_PUBLISHED_BY,
+    PROCESS,
+    REASON_TAG,
+    STARTED_BY,
+    errors_of,
+    input_error_of,
+)
+from orchestration.common.settings import Home
+from orchestration.publish.published_tables import holds_run
+
+DAGSTER_DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
+# Dagster would redirect a step's output into a file of the home, and where that disk is full it
+# never gives the terminal back: nobody would be told. Our steps print nothing; errors are events.
+DAGSTER_YAML = """\
+# Written by hotline: storage of Dagster's own events; one run at a time, further ones queue.
+compute_logs:
+  module: dagster.core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+concurrency:
+  runs:
+    max_concurrent_runs: 1
+python_logs:
+  dagster_handler_config:
+    handlers:
+      hotline:
+        class: orchestration.operations.run_log.RunLog
+"""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class RunOutcome:
+    """How a run ended: `input_error` is the message about unusable input, if that was the end.
+
+    `changes` says, a line a source, what files that supersede others changed, and what was damaged
+    and has been mended. `reached_readers`: the readers' copy holds this run, though Dagster
+    couldn't write down that the step ended.
+    """
+
+    run_id: str
+    succeeded: bool
+    stages: list[tuple[str, float]] = field(default_factory=list)
+    failed_steps: list[str] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
+    input_error: str = ""
+    failure: str = ""
+    reached_readers: bool = False
+
+    @property
+    def files_published(self) -> bool:
+        """Whether the readers' files were published, whatever failed after them."""
+        done = {step for step, _ in self.stages} - set(self.failed_steps)
+        return self.reached_readers or FILES_PUBLISHED_BY in done
+
+
+def dagster_instance(home: Home) -> dg.DagsterInstance:
+    """Dagster's instance inside a home, made on first use, and anew where it is damaged."""
+    claim(home)
+    if damaged := _damaged(home.dagster):
+        aside = home.dagster.with_name(f"dagster.damaged-{datetime.now():%Y%m%d-%H%M%S}")
+        home.dagster.rename(aside)
+        _log.warning(
+            "Dagster 的存储已损坏（%s），移到 %s，另建空白的；数字不受影响，"
+            "运行的历史从这一次重新开始，自动运行要在 hotline ui 里重新打开",
+            damaged,
+            aside.name,
+        )
+    home.dagster.mkdir(exist_ok=True, mode=0o700)
+    settings = home.dagster / "dagster.yaml"
+    if not settings.exists() or settings.read_text(encoding="utf-8") != DAGSTER_YAML:
+        settings.write_text(DAGSTER_YAML, encoding="utf-8")
+    os.environ["DAGSTER_HOME"] = str(home.dagster)
+    # The one way to give a handler to every run, whoever starts it; the version is pinned.
+    warnings.filterwarnings("ignore", "Handling yaml-defined logging", dg.BetaWarning)
+    return dg.DagsterInstance.from_config(str(home.dagster))
+
+
+def _damaged(folder: Path) -> str:
+    """The name of a database of Dagster's that SQLite can't read; empty if all are sound."""
+    for path in (folder / name for name in DAGSTER_DATABASES):
+        if not path.exists():
+            continue
+        with closing(sqlite3.connect(path)) as connection:
+            try:
+                ((verdict,),) = connection.execute("pragma quick_check(1)")
+            except sqlite3.OperationalError:  # busy or out of reach: not a verdict on the file
+                continue
+            except sqlite3.DatabaseError:
+                return path.name
+        if verdict != "ok":
+            return path.name
+    return ""
+
+
+@sa.event.listens_for(sa.Engine, "connect")
+def _sync_at_checkpoints(connection: object, _record: object) -> None:
+    """Let SQLite wait for the disk at checkpoints, not at each of a run's thousand commits.
+
+    With its write-ahead log that costs no consistency: after a power cut the last events are gone.
+    """
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("pragma synchronous = normal")
+
+
+@contextmanager
+def _history_open(instance: dg.DagsterInstance, home: Home, run_id: str) -> Iterator[None]:
+    """Keep Dagster's databases of events open while it opens and closes them for each event.
+
+    Whoever closes an SQLite database last writes its log back and deletes it: twice an event.
+    """
+    instance.all_logs(run_id)  # makes the run's database
+    with ExitStack() as opened:
+        for name in ("index", run_id):
+            path = home.dagster / "history" / "runs" / f"{name}.db"
+            connection = opened.enter_context(closing(sqlite3.connect(path)))
+            connection.execute("select count(*) from event_logs where id < 0").fetchone()
+        yield
+
+
+def register_quarters(home: Home, exports: Path) -> None:
+    """Make a partition of every quarter's folder, so that Dagster's pages show them."""
+    from orchestration.defs.automation import quarter_folders
+    from orchestration.defs.partitions import quarters
+    from orchestration.defs.resources import end_dead_runs
+
+    with dagster_instance(home) as instance:
+        end_dead_runs(instance)
+        instance.add_dynamic_partitions(quarters.name or "", list(quarter_folders(exports)))
+
+
+def run_quarter(
+    home: Home, quarter: str, on_stage: Callable[[str], None], reason: str = ""
+) -> RunOutcome:
+    """Run the quarterly job in this process.
+
+    Args:
+        home: where everything is written; must be the one that `HOTLINE_HOME` names.
+        quarter: such as 2022Q2.
+        on_stage: called with a step's key when the step starts.
+        reason: why the run changes what was published, if it does.
+    """
+    outcome = RunOutcome(run_id=str(uuid.uuid4()), succeeded=False)
+    mended = _Collector(outcome.changes)
+    logger = logging.getLogger(__package__)
+    logger.addHandler(mended)
+    try:
+        _run_job(home, quarter, on_stage, reason, outcome)
+    except Exception as error:  # a site's rules that can't be read, a disk too full for Dagster
+        told = for_people(error)
+        if told is None:
+            raise
+        outcome.input_error = str(told)
+        outcome.reached_readers = holds_run(home, outcome.run_id)
+    finally:
+        logger.removeHandler(mended)
+    return outcome
+
+
+class _Collector(logging.Handler):
+    """Keeps our warnings for people: what a step writes goes into Dagster's files."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the message."""
+        self._lines.append(record.getMessage())
+
+
+def _run_job(
+    home: Home, quarter: str, on_stage: Callable[[str], None], reason: str, outcome: RunOutcome
+) -> None:
+    """Run the job, noting in `outcome` how it goes; its modules parse the models on import."""
+    from orchestration.definitions import defs
+    from orchestration.defs.automation import QUARTERLY_JOB
+    from orchestration.defs.ingest import CHANGES
+    from orchestration.defs.partitions import quarters
+
+    started: dict[str, float] = {}
+
+    def listen(entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is None or event.step_key is None:
+            return
+        if event.event_type == DagsterEventType.STEP_START:
+            started[event.step_key] = perf_counter()
+            on_stage(event.step_key)
+        elif event.event_type in (DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE):
+            outcome.stages.append((event.step_key, perf_counter() - started[event.step_key]))
+
+    with dagster_instance(home) as instance, _history_open(instance, home, outcome.run_id):
+        instance.add_dynamic_partitions(quarters.name or "", [quarter])
+        instance.add_event_listener(outcome.run_id, listen)
+        result = defs.resolve_job_def(QUARTERLY_JOB).execute_in_process(
+            instance=instance,
+            partition_key=quarter,
+            run_id=outcome.run_id,
+            raise_on_error=False,
+            tags={STARTED_BY: "command", PROCESS: str(os.getpid())}
+            | ({REASON_TAG: reason} if reason else {}),
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+    outcome.succeeded = result.success
+    for event in result.all_events:
+        if event.event_type == DagsterEventType.STEP_FAILURE and event.step_key:
+            outcome.failed_steps.append(event.step_key)
+        if event.is_step_materialization and CHANGES in event.materialization.metadata:
+            outcome.changes.append(str(event.materialization.metadata[CHANGES].value))
+    if result.success:
+        return  # what a step met before it was tried again is over
+    outcome.input_error = input_error_of(result.all_events)
+    others = (c for c in errors_of(result.all_events) if c.cls_name != InputError.__name__)
+    outcome.failure = next((cause.message.strip() for cause in others), "")

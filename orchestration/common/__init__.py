@@ -1,0 +1,1 @@
+"""What every package may use: errors, settings, quarters, rounding, safe text, locks."""

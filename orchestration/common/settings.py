@@ -1,0 +1,273 @@
+"""Where things stand: the project's own folders, the site's, the exports, the layout of a home.
+
+No other module spells out a path inside a home.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from orchestration.common.errors import InputError
+
+Engine = Literal["duckdb", "spark"]
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+DBT_PROJECT = PROJECT_ROOT / "dbt_project"
+CONTROLS = DBT_PROJECT / "controls" / "control.csv"
+LEAST_MEMORY = 1 << 30
+PATTERN = re.compile(r"[*?\[\]\x00-\x1f\ud800-\udfff]")
+OTHER_MEMORY = 3 << 29
+"""What a run takes beside DuckDB: the packages, the readers' blocks, batches to validate."""
+
+
+def site_root() -> Path | None:
+    """The folder of another site (`HOTLINE_SITE`): contracts, seeds, maybe expectations, exports.
+
+    None: the project's own district.
+    """
+    site = os.environ.get("HOTLINE_SITE")
+    return Path(site).resolve() if site else None
+
+
+def exports_root() -> Path:
+    """The folder of exports: `HOTLINE_EXPORTS`, else the site's, else the project's own."""
+    if exports := os.environ.get("HOTLINE_EXPORTS"):
+        return Path(exports).resolve()
+    return (site_root() or PROJECT_ROOT) / "exports"
+
+
+def contracts_root() -> Path:
+    """The site's contracts; without a site those beside the exports, else the project's own."""
+    if site := site_root():
+        return site / "contracts"
+    own = exports_root() / "contracts"
+    return own if own.is_dir() else PROJECT_ROOT / "exports" / "contracts"
+
+
+def seeds_root() -> Path:
+    """The site's business rules as dbt seeds."""
+    site = site_root()
+    return site / "seeds" if site else DBT_PROJECT / "seeds"
+
+
+def rule_files() -> list[Path]:
+    """Every file of data that decides a figure: seeds, controls, contracts, layouts."""
+    return [
+        *sorted(seeds_root().glob("*.csv")),
+        CONTROLS,
+        *sorted(contracts_root().glob("*.yml")),
+        *sorted((contracts_root().parent / "layouts").glob("*.yml")),
+    ]
+
+
+def expectation_suites() -> dict[str, Path]:
+    """The Great Expectations suites by name: a site's own where it has one, else the project's."""
+    folders = [PROJECT_ROOT / "expectations"]
+    if site := site_root():
+        folders.append(site / "expectations")
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.json"))}
+
+
+def bulletin_root() -> Path:
+    """The site's bulletin: `bulletin.yml`, and maybe a Word template of its own."""
+    return (site_root() or PROJECT_ROOT / "exports") / "bulletin"
+
+
+def privacy_settings() -> Path:
+    """The site's `privacy.yml`, beside the contracts; it need not be there."""
+    return contracts_root().parent / "privacy.yml"
+
+
+def program_files() -> list[Path]:
+    """Every file that decides what a run does with the data: code, models, suites, templates."""
+    kept = [PROJECT_ROOT / "requirements.lock", *expectation_suites().values()]
+    for folder in (
+        PROJECT_ROOT / "orchestration",
+        *(DBT_PROJECT / name for name in ("macros", "models", "tests")),
+        bulletin_root(),
+    ):
+        kept += [path for path in folder.rglob("*") if "__pycache__" not in path.parts]
+    return [path for path in [*kept, *DBT_PROJECT.glob("*.yml")] if path.is_file()]
+
+
+def memory_limit() -> int:
+    """Bytes that a run may take: `HOTLINE_MEMORY_LIMIT`, else 4 GiB.
+
+    Raises:
+        InputError: no size, or too little for any run.
+    """
+    written = os.environ.get("HOTLINE_MEMORY_LIMIT") or "4GiB"
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT])(i?)B", written.strip(), re.ASCII)
+    power = "KMGT".index(found[2]) + 1 if found else 0
+    limit = int(float(found[1]) * (1024 if found[3] else 1000) ** power) if found else 0
+    if limit < LEAST_MEMORY:
+        raise InputError(
+            code="bad_memory_limit",
+            found=f"内存上限写成了「{written[:20]}」",
+            expected="数字加 GiB 或 MiB，不少于 1GiB，例如 4GiB",
+            action="改正 --memory-limit 或环境变量 HOTLINE_MEMORY_LIMIT",
+        )
+    return limit
+
+
+def engine() -> Engine:
+    """What builds the models: `HOTLINE_ENGINE`, else DuckDB.
+
+    Raises:
+        InputError: no such engine.
+    """
+    named = os.environ.get("HOTLINE_ENGINE") or "duckdb"
+    if named == "duckdb":
+        return "duckdb"
+    if named == "spark":
+        return "spark"
+    raise InputError(
+        code="unknown_engine",
+        found=f"HOTLINE_ENGINE 为 {named}",
+        expected="duckdb 或 spark",
+        action="改正环境变量 HOTLINE_ENGINE，或去掉它（用 duckdb）",
+    )
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder that holds the warehouse and what it publishes (`HOTLINE_HOME`)."""
+
+    root: Path
+
+    @classmethod
+    def current(cls) -> "Home":
+        """The home named by `HOTLINE_HOME`, else `warehouse/` in the project.
+
+        Raises:
+            InputError: its path leads nowhere, such as a link to itself, or has a character that
+                DuckDB and polars take for a pattern.
+        """
+        named = Path(os.environ.get("HOTLINE_HOME") or PROJECT_ROOT / "warehouse")
+        try:
+            root = named.resolve()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise InputError(
+                code="bad_home",
+                found=f"数据目录 {named} 的路径不通",
+                expected="一个文件夹的路径",
+                action="用 --home 换一个数据目录，或改正环境变量 HOTLINE_HOME",
+            ) from error
+        if PATTERN.search(str(root)):
+            raise InputError(
+                code="bad_home_path",
+                file=str(root).encode("utf-8", "backslashreplace").decode(),
+                found="数据目录的路径里有 *、?、[ 或 ]，数据库会把它们当作通配符",
+                expected="不含这些字符、以 UTF-8 写成的路径",
+                action="换一个目录，或改名后用 --home 指明",
+            )
+        return cls(root)
+
+    @property
+    def warehouse(self) -> Path:
+        """The working DuckDB file: one writer, not for readers."""
+        return self.root / "hotline.duckdb"
+
+    @property
+    def set_aside(self) -> Path:
+        """The working warehouse that is being replaced; gone once the new one is whole."""
+        return self.root / "hotline.duckdb.old"
+
+    @property
+    def lake(self) -> Path:
+        """The raw lake: Parquet files named by their export's SHA-256, and their index."""
+        return self.root / "lake"
+
+    @property
+    def erasures(self) -> Path:
+        """What was forgotten: the list that every reading of an export honours, and its log."""
+        return self.lake / "erasures.json"
+
+    @property
+    def published(self) -> Path:
+        """What readers see."""
+        return self.root / "published"
+
+    @property
+    def dagster(self) -> Path:
+        """Dagster's own storage."""
+        return self.root / "dagster"
+
+    def dagster_records(self, run_id: str) -> tuple[Path, Path]:
+        """What Dagster keeps of one run alone: the file of its events, the folder of its output."""
+        events = self.dagster / "history" / "runs" / f"{run_id}.db"
+        return events, self.dagster / "storage" / run_id
+
+    @property
+    def dbt_target(self) -> Path:
+        """Dbt's artifacts for this home."""
+        return self.root / "dbt" / "target"
+
+    @property
+    def spark(self) -> Path:
+        """What Spark reads and writes, where no other store is named; its catalogue."""
+        return self.root / "spark"
+
+    @property
+    def scratch(self) -> Path:
+        """Temporary files; emptied at the start of a run."""
+        return self.root / "scratch"
+
+    @property
+    def duckdb_config(self) -> dict[str, Any]:
+        """How every DuckDB of this home is opened: its memory, and where it spills the rest.
+
+        Of the limit what Python and the readers need is set aside, at most half.
+        """
+        limit = memory_limit()
+        own = limit - min(limit // 2, OTHER_MEMORY)
+        return {"memory_limit": f"{own >> 20}MiB", "temp_directory": str(self.scratch)}
+
+    @property
+    def log(self) -> Path:
+        """What each run did, a line of JSON an event; older lines beside it as `.1` and so on."""
+        return self.root / "logs" / "hotline.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one writer."""
+        return self.root / "writer.lock"
+
+    @property
+    def last_run(self) -> Path:
+        """How the last run ended."""
+        return self.root / "last-run.json"
+
+    def bulletin(self, quarter: str) -> Path:
+        """The folder of a quarter's bulletin, for readers."""
+        return self.published / "bulletin" / quarter
+
+    @property
+    def publication_log(self) -> Path:
+        """The log of publications, a line of JSON each."""
+        return self.published / "publications.jsonl"
+
+    @property
+    def publication_intent(self) -> Path:
+        """The line that a publication under way will add to the log."""
+        return self.published / "publication-intent.json"
+
+    def candidate(self, quarter: str) -> Path:
+        """What a run built of a quarter, as it would be published; not for readers."""
+        return self.root / "candidate" / quarter
+
+    @property
+    def docs(self) -> Path:
+        """The documents of `hotline docs`: the expectations' Data Docs and dbt's."""
+        return self.published / "docs"
+
+    def audit_report(self, quarter: str, *, is_published: bool = True) -> Path:
+        """The audit report of a quarter's last publication, or of a run that was stopped."""
+        root = self.published if is_published else self.root
+        return root / "audit" / quarter / "index.html"
+
+    def version_manifest(self, quarter: str, version: int) -> Path:
+        """The manifest of one published version of a quarter."""
+        return self.published / "versions" / quarter / f"v{version}" / "manifest.json"

@@ -1,0 +1,1 @@
+"""A bulletin checked against itself, as a command and inside a run."""

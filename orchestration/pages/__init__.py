@@ -1,1 +1,0 @@
-"""The shared kit of the static pages: templates, one look, one way to write a file."""

@@ -1,0 +1,1 @@
+"""What auditors read: evidence, trace, report, documentation; nothing here changes a figure."""

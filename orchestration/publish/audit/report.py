@@ -1,0 +1,179 @@
+"""The audit report of a quarter for people: a page, a page a unit, and a workbook.
+
+An auditor finds here what was compared with what, what didn't agree and why, that the books close,
+and from every unit's figures the source rows. The evidence is read by `evidence`.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment
+
+from orchestration.catalogue.measures import INDEX
+from orchestration.common.data_notice import data_notice
+from orchestration.common.settings import Home
+from orchestration.common.workbook import write_workbook
+from orchestration.publish.audit.evidence import (
+    CHANNELS,
+    GROUP_LABELS,
+    LISTED_ROWS,
+    SEVERITY_LABELS,
+    Evidence,
+    Reader,
+    Row,
+    SourceRows,
+    opened,
+)
+from orchestration.publish.audit.report_workbook import sheets
+from orchestration.publish.pages.render import (
+    Status,
+    environment,
+    reconciliation_status,
+    render,
+    replace_files,
+    write_page,
+)
+
+TEMPLATES = Path(__file__).with_name("templates")
+WORKBOOK = "audit.xlsx"
+# The page stays usable in a browser; the workbook has every row.
+LISTED_MATCHES = 5000
+LISTED_RESTATEMENTS = 2000
+
+
+def write_report(
+    home: Home, quarter: str, exports: Path, stopped_run: str | None = None
+) -> Path | None:
+    """Write the report on a quarter's publication, or on a run that was stopped, whole.
+
+    Args:
+        home: whose published copy is read, or whose working warehouse after a stop.
+        quarter: such as 2022Q2.
+        exports: where the quarter's notice about its data is.
+        stopped_run: the run that was stopped; its report is kept out of `published/`.
+
+    Returns:
+        The page; None if the run never came to its reconciliation.
+    """
+    target = home.audit_report(quarter, is_published=stopped_run is None)
+    built = home.scratch / f"audit-{quarter}"
+    shutil.rmtree(built, ignore_errors=True)
+    with opened(home, quarter, stopped_run) as reader:
+        evidence = reader.evidence()
+        if evidence is None:
+            return None
+        _write_pages(reader, evidence, built, _common(home, evidence, reader, exports, target))
+        write_workbook(built / WORKBOOK, sheets(evidence, reader.labels()))
+    replace_files(built, target.parent)
+    return target
+
+
+def remove_stopped(home: Home, quarter: str) -> None:
+    """Take away the report on a stopped run, once a later run wasn't stopped."""
+    shutil.rmtree(home.audit_report(quarter, is_published=False).parent, ignore_errors=True)
+
+
+def _common(
+    home: Home, evidence: Evidence, reader: Reader, exports: Path, target: Path
+) -> dict[str, Any]:
+    return {
+        "quarter": evidence.quarter,
+        "evidence": evidence,
+        "labels": reader.labels(),
+        "groups": GROUP_LABELS,
+        "severities": SEVERITY_LABELS,
+        "notice": data_notice(exports, evidence.quarter),
+        "documents": _documents(home, target.parent),
+    }
+
+
+def _documents(home: Home, folder: Path) -> list[tuple[str, str]]:
+    """(label, link) of the documents that `hotline docs` has built, as seen from a folder."""
+    known = {
+        "Great Expectations 数据文档": home.docs / "expectations" / "index.html",
+        "dbt 模型文档": home.docs / "dbt" / "index.html",
+    }
+    up = "../" * len(folder.relative_to(home.root).parts)
+    return [
+        (label, up + path.relative_to(home.root).as_posix())
+        for label, path in known.items()
+        if path.is_file()
+    ]
+
+
+def _status(evidence: Evidence) -> Status:
+    """The reconciliation's line, and that nothing was published if the run was stopped."""
+    status = reconciliation_status(evidence.summaries)
+    failed = sum(row["severity"] == "error" for row in evidence.failed_checks)
+    if failed and status.tone == "good":
+        status = Status("bad", f"{failed} 项检查未过（{status.text}）")
+    if evidence.is_published:
+        return status
+    return Status("bad", f"停在关口，没有发布。{status.text}")
+
+
+def _write_pages(reader: Reader, evidence: Evidence, folder: Path, common: dict[str, Any]) -> None:
+    templates = environment(TEMPLATES)
+    matches = [row for row in evidence.rows if row["status"] == "match"]
+    rest = [row for row in evidence.rows if row["status"] != "match"]
+    page = {
+        "title": f"{evidence.quarter} 审计报告",
+        "status": _status(evidence),
+        "rest": rest,
+        "matches": matches[:LISTED_MATCHES],
+        "unlisted_matches": max(len(matches) - LISTED_MATCHES, 0),
+        "restatements": evidence.restatements[:LISTED_RESTATEMENTS],
+        "workbook": WORKBOOK,
+    }
+    write_page(folder / "index.html", render(templates, "report.html.j2", common | page))
+    _write_unit_pages(reader, evidence, folder / "unit", templates, common)
+
+
+def _write_unit_pages(
+    reader: Reader,
+    evidence: Evidence,
+    folder: Path,
+    templates: Environment,
+    common: dict[str, Any],
+) -> None:
+    marts = {prefix: reader.mart_rows(channel.mart) for prefix, channel in CHANNELS.items()}
+    sources = {prefix: reader.source_rows(prefix) for prefix in CHANNELS}
+    components = reader.mart_rows("index_component_unit_quarter")
+    files = {row["file_sha256"]: row for row in evidence.files}
+    status = reconciliation_status(evidence.summaries, "../index.html")
+    for unit in evidence.units:
+        code = unit["unit_code"]
+        page = {
+            "title": f"{unit['label']}：{evidence.quarter} 数字的来源",
+            "status": status,
+            "unit": unit,
+            "files": files,
+            "components": components.get(code, []),
+            "sections": [
+                _section(prefix, marts[prefix][code][0], sources[prefix].get(code, SourceRows()))
+                for prefix in CHANNELS
+                if code in marts[prefix]
+            ],
+            "listed_rows": LISTED_ROWS,
+        }
+        write_page(folder / f"{code}.html", render(templates, "unit.html.j2", common | page))
+
+
+def _section(prefix: str, figures: Row, source: SourceRows) -> dict[str, Any]:
+    """One channel of a unit: each measure, its published value, and the counts it is made of."""
+    channel = CHANNELS[prefix]
+    made_of = dict(channel.measures) | ({INDEX: ()} if INDEX in figures else {})
+    counts = [names[0] for names in made_of.values() if len(names) == 1]
+    return {
+        "name": prefix.rstrip(".") or "hotline",
+        "prefix": prefix,
+        "label": channel.label,
+        "counts": counts,
+        "measures": [
+            {"name": name, "value": figures[name], "counts": names}
+            for name, names in made_of.items()
+        ],
+        "totals": {count: source.totals.get(count, 0) for count in counts},
+        "rows": source.rows,
+    }

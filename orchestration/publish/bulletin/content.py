@@ -1,0 +1,443 @@
+"""What a quarter's bulletin says, whatever it is written in: Word, a workbook, a page.
+
+Every figure comes from the public marts and is written by `printed`. The sentences around them
+stand in the Word template; labels of groups, the distribution list and the office's own words in
+the site's `bulletin.yml`. Nothing here knows about files, fonts or cells.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from orchestration.common.data_notice import data_notice
+from orchestration.common.errors import InputError
+from orchestration.common.quarters import Quarter
+from orchestration.common.settings import Home, bulletin_root
+from orchestration.common.settings_file import load_settings_file
+from orchestration.publish.disclosure import HIDDEN, Hidden, largest_first
+from orchestration.publish.headline import percent
+from orchestration.publish.public_marts import PublicMarts, unit_places
+from orchestration.publish.versions import published_manifest
+from orchestration.warehouse.raw_schema import query
+
+Kind = Literal["count", "rate", "index"]
+Figure = int | Decimal | Hidden | None
+ABSENT = "—"
+TOTAL = "合计"
+NUMERALS = "一二三四"
+# The categories' row for tickets without one: no category of its own, so never ranked among them.
+OTHER_CATEGORY = "other"
+
+
+class Words(BaseModel):
+    """What the office itself writes in a quarter, a paragraph an item."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    problems: tuple[str, ...] = ("【请在此填写本季度存在的问题】",)
+    requirements: tuple[str, ...] = ("【请在此填写下一步工作要求】",)
+
+
+class Office(BaseModel):
+    """What a site decides about its bulletin (`bulletin.yml`)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    groups: dict[str, str]
+    """Printed labels of the evaluation groups, in the order in which they are printed."""
+    listed: int = Field(6, ge=1)
+    """How many categories and units the overview names."""
+    distribution: tuple[str, ...] = ()
+    words: dict[str, Words] = {}
+    """The office's own words by quarter."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of figures; `heading` stands above it and its neighbours with the same one."""
+
+    label: str
+    measure: str
+    kind: Kind
+    heading: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A unit, or a total, with a figure for each column."""
+
+    name: str
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True)
+class Band:
+    """Rows under a common label, such as an evaluation group; the label may be empty."""
+
+    label: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Appendix:
+    """One table of the bulletin."""
+
+    number: int
+    title: str
+    name_label: str
+    columns: tuple[Column, ...]
+    bands: tuple[Band, ...]
+    total: Row
+
+
+@dataclass(frozen=True)
+class Bulletin:
+    """A quarter's bulletin.
+
+    `texts` are printed figures and short phrases by the name under which a sentence may use them;
+    `paragraphs` are passages of any number of paragraphs, likewise by name.
+    """
+
+    quarter: str
+    version: int
+    published_at: datetime
+    output_sha256: str
+    title_lines: tuple[str, ...]
+    """The title, broken where a line may end without cutting a word."""
+    notice: str
+    footnote: str
+    """What stands below each table; empty where all figures are shown."""
+    texts: Mapping[str, str]
+    paragraphs: Mapping[str, tuple[str, ...]]
+    appendices: tuple[Appendix, ...]
+
+    @property
+    def title(self) -> str:
+        """The title in one line."""
+        return "".join(self.title_lines)
+
+
+APPENDIX_1 = (
+    Column("应办理数", "due_count", "count"),
+    Column("办理数", "handled_count", "count"),
+    Column("办结率", "completion_rate", "rate"),
+    Column("按期办理数", "on_time_count", "count"),
+    Column("按期办结率", "on_time_rate", "rate"),
+    Column("返工数", "rework_count", "count"),
+    Column("返工率", "rework_rate", "rate"),
+    Column("回访不满意数", "dissatisfied_count", "count"),
+    Column("回访不满意率", "dissatisfaction_rate", "rate"),
+    Column("综合指标值", "composite_index", "index"),
+)
+APPENDIX_2 = (
+    Column("应办理数", "due_count", "count"),
+    Column("已办结数", "handled_count", "count"),
+    Column("按期办结", "on_time_count", "count", heading="其中"),
+    Column("超期办结", "overdue_count", "count", heading="其中"),
+)
+APPENDIX_3 = (
+    Column("应办理数", "due_count", "count"),
+    Column("按期办理数", "on_time_count", "count"),
+    Column("超期未办数", "overdue_count", "count"),
+)
+
+
+def printed(value: Figure, kind: Kind) -> str:
+    """A figure as the bulletin prints it: `307`, `27.85%`, `100%`, `95.7`, `95`.
+
+    Rates are fractions and get up to two decimals of a percent, the index up to one, both rounded
+    half up and without trailing zeros; a figure that doesn't exist is a dash, a hidden one a star.
+    """
+    if value is None:
+        return ABSENT
+    if isinstance(value, Hidden):
+        return str(value)
+    if kind == "rate":
+        return percent(Decimal(value))
+    if kind == "index":
+        text = format(Decimal(value).quantize(Decimal("0.1"), ROUND_HALF_UP), "f")
+        return text.removesuffix(".0")
+    return str(value)
+
+
+def load_office(path: Path) -> Office | None:
+    """Read a site's `bulletin.yml`; None where the site has none, and so makes no bulletin.
+
+    Raises:
+        InputError: the file isn't what it should be.
+    """
+    if not path.is_file():
+        return None
+    expected = "groups、listed、distribution、words，写法见项目自带的 bulletin/bulletin.yml"
+    return load_settings_file(path, Office, "bad_bulletin_settings", expected)
+
+
+def group_labels() -> dict[str, str]:
+    """The evaluation groups as the bulletin prints and orders them, by code; maybe none."""
+    office = load_office(bulletin_root() / "bulletin.yml")
+    return dict(office.groups) if office else {}
+
+
+def describe(home: Home, exports: Path, quarter: str, office: Office) -> Bulletin:
+    """Describe the bulletin of a published quarter, in the run that published it.
+
+    Args:
+        home: its published Parquet holds the figures, its working warehouse the dated rules of the
+            run's quarter.
+        exports: a `notice.md` in the quarter's folder is printed on every page.
+        quarter: such as 2022Q2.
+        office: what the site decides about its bulletin.
+
+    Raises:
+        InputError: the quarter isn't published, its notice can't be read, or a unit's group has no
+            printed label.
+        LookupError: the working warehouse stands at another quarter.
+    """
+    manifest = published_manifest(home, quarter)
+    when = Quarter.parse(quarter)
+    rules = _rates_when_empty(home, quarter)
+    marts = PublicMarts(home, quarter)
+    places = unit_places(home, quarter)
+    units = [
+        _as_the_method_prints(row, rules)
+        for row in _in_order(marts.rows("hotline_unit_quarter"), places)
+    ]
+    (district,) = marts.rows("hotline_district_quarter")
+    district = _as_the_method_prints(district, rules)
+    channels = {row["channel"]: row for row in marts.rows("channel_quarter")}
+    appendices = (
+        _hotline_appendix(when, units, district, office),
+        _channel_appendix(marts, places, when, 2, "市长信箱、区长信箱", "mailbox", APPENDIX_2),
+        _channel_appendix(marts, places, when, 3, "政协委员微建议", "suggestion", APPENDIX_3),
+    )
+    words = office.words.get(quarter, Words())
+    return Bulletin(
+        quarter=quarter,
+        version=manifest["version"],
+        published_at=datetime.fromisoformat(manifest["published_at"]).astimezone(UTC),
+        output_sha256=manifest["output_sha256"],
+        title_lines=(
+            f"{_long_name(when)}12345政务服务热线、",
+            "市长信箱、区长信箱和政协委员微建议",
+            "办理情况通报",
+        ),
+        notice=data_notice(exports, quarter),
+        footnote=withheld(marts.threshold) if marts.threshold else "",
+        texts=_texts(when, district, channels, appendices)
+        | {"hotline.units": _leading_units(units, office)}
+        | {"hotline.request_types": _request_types(home, marts, quarter)}
+        | {"hotline.categories": _categories(home, marts, quarter, office.listed)},
+        paragraphs={
+            "problems": words.problems,
+            "requirements": words.requirements,
+            "distribution": office.distribution,
+        },
+        appendices=appendices,
+    )
+
+
+def withheld(threshold: int) -> str:
+    """What is said where figures are hidden, worded so that no reader takes it for a figure."""
+    return (
+        f"{HIDDEN}：不足 {threshold} 的件数，以及可据以推算出它们的数字，不予公布；"
+        "公布的合计仍含这些件数。"
+    )
+
+
+def _rates_when_empty(home: Home, quarter: str) -> dict[str, Decimal]:
+    """What the method of the quarter takes a rate to be that has nothing to divide by."""
+    items = query(
+        home,
+        "select component, rate_when_empty from dimensions.dim_index_item where quarter = ?",
+        [quarter],
+    )
+    if not items:
+        raise LookupError(f"the working warehouse doesn't stand at {quarter}")
+    return {f"{item['component']}_rate": item["rate_when_empty"] for item in items}
+
+
+def _as_the_method_prints(row: dict[str, Any], rules: Mapping[str, Decimal]) -> dict[str, Any]:
+    """The marts leave a rate without a denominator empty; the bulletin prints what the index used.
+
+    A rate that the policy doesn't score stays empty.
+    """
+    return row | {rate: value for rate, value in rules.items() if row.get(rate, 0) is None}
+
+
+def _in_order(rows: list[dict[str, Any]], places: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Rows of units in the order in which the office lists its units."""
+    return sorted(rows, key=lambda row: places[row["unit_code"]])
+
+
+def _figures(row: Mapping[str, Any], columns: tuple[Column, ...]) -> tuple[Figure, ...]:
+    return tuple(row[column.measure] for column in columns)
+
+
+def _hotline_appendix(
+    when: Quarter, units: list[dict[str, Any]], district: dict[str, Any], office: Office
+) -> Appendix:
+    bands: dict[str, list[Row]] = {group: [] for group in office.groups}
+    for unit in units:
+        if unit["evaluation_group"] not in bands:
+            raise InputError(
+                code="unknown_group",
+                file="bulletin/bulletin.yml",
+                found=f"单位类别 {unit['evaluation_group']} 没有印出的名称",
+                expected="groups 中列出本季度每一个单位类别",
+                action="补上该类别后重新运行",
+            )
+        bands[unit["evaluation_group"]].append(Row(unit["unit_name"], _figures(unit, APPENDIX_1)))
+    return Appendix(
+        1,
+        f"{_short_name(when)}12345政务服务热线办理情况",
+        "部门名称",
+        APPENDIX_1,
+        tuple(Band(office.groups[group], tuple(rows)) for group, rows in bands.items() if rows),
+        Row(f"{TOTAL}（{district['unit_count']}）", _figures(district, APPENDIX_1)),
+    )
+
+
+def _channel_appendix(
+    marts: PublicMarts,
+    places: Mapping[str, int],
+    when: Quarter,
+    number: int,
+    label: str,
+    channel: str,
+    columns: tuple[Column, ...],
+) -> Appendix:
+    """Units with most items due first; ties in the order of appendix 1, then by unit code."""
+    mart = f"{channel}_unit_quarter"
+    rows = _in_order(marts.rows(mart), places)
+    rows.sort(key=lambda row: largest_first(row["due_count"]))
+    return Appendix(
+        number,
+        f"{_short_name(when)}{label}办理情况",
+        "单位名称",
+        columns,
+        (Band("", tuple(Row(row["unit_name"], _figures(row, columns)) for row in rows)),),
+        Row(TOTAL, _figures(marts.total(mart), columns)),
+    )
+
+
+def _texts(
+    when: Quarter,
+    district: dict[str, Any],
+    channels: Mapping[str, dict[str, Any]],
+    appendices: tuple[Appendix, ...],
+) -> dict[str, str]:
+    """Each figure of the overview as `<channel>.<measure>`, and the names of quarter and tables."""
+    last_day = when.end - timedelta(days=1)
+    texts = {
+        "quarter": _long_name(when),
+        "quarter.last_day": f"{last_day.month}月{last_day.day}日",
+    }
+    for channel, row in {**channels, "hotline": district}.items():
+        texts |= {
+            f"{channel}.{name}": printed(value, _kind(name))
+            for name, value in row.items()
+            if name not in ("quarter", "channel")
+        }
+    for appendix in appendices:
+        texts[f"appendix_{appendix.number}.title"] = appendix.title
+    for channel, appendix in zip(("mailbox", "suggestion"), appendices[1:], strict=True):
+        measures = (column.measure for column in appendix.columns)
+        total = dict(zip(measures, appendix.total.figures, strict=True))
+        due, handled = (channels[channel][name] for name in ("assignment_count", "handled_count"))
+        rate: Decimal | Hidden | None = HIDDEN
+        if due is not HIDDEN:  # then no total of the channel is hidden
+            # 28 digits before the rounding: enough to tell any tie from what lies beside it.
+            rate = Decimal(handled) / due if due else None
+        texts[f"{channel}.overdue_count"] = printed(total["overdue_count"], "count")
+        texts[f"{channel}.completion_rate"] = printed(rate, "rate")
+    return texts
+
+
+def _kind(measure: str) -> Kind:
+    if measure.endswith("_rate"):
+        return "rate"
+    return "index" if measure.endswith("_index") else "count"
+
+
+def _request_types(home: Home, marts: PublicMarts, quarter: str) -> str:
+    """Every type that has tickets, tickets without a type too, so that they add up to the total."""
+    rows = _labelled(home, marts, quarter, "request_type")
+    return _listing(
+        [row for row in rows if row["ticket_count"] != 0],
+        lambda row: f"{row['bulletin_label']}{_count(row, 'ticket_count')}件",
+    )
+
+
+def _categories(home: Home, marts: PublicMarts, quarter: str, listed: int) -> str:
+    """The categories with most tickets, each with its change on the quarter before if known."""
+    rows = [
+        row
+        for row in _labelled(home, marts, quarter, "category")
+        if row["category"] != OTHER_CATEGORY and row["ticket_count"] not in (0, HIDDEN)
+    ]
+    rows.sort(key=lambda row: largest_first(row["ticket_count"]))
+    return _listing(
+        rows[:listed],
+        lambda row: (
+            f"{row['bulletin_label']}{_count(row, 'ticket_count')}件"
+            f"{_change(row['quarter_on_quarter_change'])}"
+        ),
+    )
+
+
+def _labelled(home: Home, marts: PublicMarts, quarter: str, key: str) -> list[dict[str, Any]]:
+    """The rows of a mart of tickets by request type or category, with labels and in their order."""
+    known = query(
+        home,
+        f"select {key}, bulletin_label from dimensions.dim_{key} where quarter = ? "  # noqa: S608 (our own names)
+        f"order by display_order, {key}",
+        [quarter],
+    )
+    found = {row[key]: row for row in marts.rows(f"hotline_{key}_quarter")}
+    return [found[row[key]] | row for row in known if row[key] in found]
+
+
+def _change(change: Decimal | Hidden | None) -> str:
+    if change is None or isinstance(change, Hidden):
+        return ""
+    if change == 0:
+        return "（与上季度持平）"
+    return f"（环比{'增长' if change > 0 else '下降'}{printed(abs(change), 'rate')}）"
+
+
+def _leading_units(units: list[dict[str, Any]], office: Office) -> str:
+    """The units with most tickets, ties in the office's order; a shared name says its group."""
+    names = Counter(unit["unit_name"] for unit in units)
+    busy = sorted(
+        (unit for unit in units if unit["due_count"] not in (0, HIDDEN)),
+        key=lambda unit: largest_first(unit["due_count"]),
+    )
+
+    def write(unit: dict[str, Any]) -> str:
+        twice = names[unit["unit_name"]] > 1
+        group = f"，{office.groups[unit['evaluation_group']]}" if twice else ""
+        return f"{unit['unit_name']}（{_count(unit, 'due_count')}件{group}）"
+
+    return _listing(busy[: office.listed], write)
+
+
+def _count(row: Mapping[str, Any], measure: str) -> str:
+    return printed(row[measure], "count")
+
+
+def _listing(rows: list[dict[str, Any]], write: Callable[[dict[str, Any]], str]) -> str:
+    return "、".join(write(row) for row in rows) or "无"
+
+
+def _long_name(when: Quarter) -> str:
+    return f"{when.year}年第{NUMERALS[when.number - 1]}季度"
+
+
+def _short_name(when: Quarter) -> str:
+    return f"{when.year}年{NUMERALS[when.number - 1]}季度"

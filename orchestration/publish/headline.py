@@ -1,0 +1,59 @@
+"""The headline figures of a quarter, as people read them in the bulletin's total row."""
+
+from decimal import ROUND_HALF_UP, Decimal
+
+from orchestration.common.settings import Home
+from orchestration.warehouse.raw_schema import is_built, query
+
+DISTRICT = "marts.hotline_district_quarter"
+
+
+def percent(rate: Decimal | None) -> str:
+    """A fraction as the bulletin prints it: up to two decimals, no trailing zeros (`2.77%`)."""
+    if rate is None:
+        return "—"
+    text = format((rate * 100).quantize(Decimal("0.01"), ROUND_HALF_UP), "f")
+    return text.rstrip("0").rstrip(".") + "%"
+
+
+def number(value: Decimal | int | None) -> str:
+    """An exact number without trailing zeros (`95.7`, `60`)."""
+    if value is None:
+        return "—"
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def figure(measure: str, value: Decimal | int | None) -> str:
+    """A figure as its measure is printed: a rate as a percentage, else an exact number."""
+    if measure.endswith(("rate", "share", "change")) and value is not None:
+        return percent(Decimal(value))
+    return number(value)
+
+
+def headline(home: Home, quarter: str) -> list[tuple[str, str]]:
+    """(label, printed figure) pairs from the district's row of the working warehouse.
+
+    Empty before the quarter's first build.
+    """
+    if not is_built(home, DISTRICT):
+        return []
+    # DISTRICT is this module's own constant.
+    rows = query(home, f"select * from {DISTRICT} where quarter = ?", [quarter])  # noqa: S608
+    if not rows:
+        return []
+    row = rows[0]
+    return [
+        ("应办理数", str(row["due_count"])),
+        ("办理数", str(row["handled_count"])),
+        ("办结率", percent(row["completion_rate"])),
+        ("按期办理数", str(row["on_time_count"])),
+        ("按期办结率", percent(row["on_time_rate"])),
+        ("返工数", str(row["rework_count"])),
+        ("返工率", percent(row["rework_rate"])),
+        ("回访数", str(row["callback_count"])),
+        ("回访不满意数", str(row["dissatisfied_count"])),
+        ("回访不满意率", percent(row["dissatisfaction_rate"])),
+        ("群众满意率", percent(row["satisfaction_rate"])),
+        ("综合指标值", format(row["composite_index"], "f")),
+    ]

@@ -1,0 +1,1 @@
+"""The web pages for everyone; figures come from the published marts only."""

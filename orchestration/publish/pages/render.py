@@ -1,0 +1,153 @@
+"""Static pages that need no server and no network: one template environment, one look.
+
+A page is one file: its style sheets and scripts are inlined and allowed by their hashes, so that it
+opens from disk under a strict Content-Security-Policy. What a page says belongs to the package that
+writes it; here is only how pages look and how they reach the disk.
+"""
+
+import base64
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from orchestration.checks.reconciliation import GroupSummary
+from orchestration.publish.headline import figure, number, percent
+
+PAGES = Path(__file__).parent
+NOTHING = "—"
+# How each status of a control is told, on every page and in every workbook.
+STATUS_LABELS = {
+    "match": "相符",
+    "explained": "已说明",
+    "unexplained": "不符",
+    "missing_expected": "缺应为",
+    "missing_actual": "缺实为",
+}
+
+
+class Status(NamedTuple):
+    """The line at the top of a page: `tone` is `good` or `bad`; no `href`, no link."""
+
+    tone: str
+    text: str
+    href: str = ""
+
+
+def environment(*folders: Path) -> Environment:
+    """The template environment: a package's own template folders first, then this kit's."""
+    found = Environment(
+        loader=FileSystemLoader([*folders, PAGES]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters |= {
+        "count": count,
+        "percent": percent,
+        "index": index,
+        "number": number,
+        "figure": lambda value, measure: figure(measure, value),
+        "moment": moment,
+    }
+    found.globals["STATUS_LABELS"] = STATUS_LABELS
+    return found
+
+
+def render(
+    templates: Environment,
+    template: str,
+    context: Mapping[str, Any],
+    *,
+    styles: Sequence[str] = ("style.css",),
+    scripts: Sequence[str] = ("table.js",),
+) -> str:
+    """A whole page as text, the same for the same context.
+
+    Args:
+        templates: from `environment`.
+        template: a template's name; it extends `base.html.j2`.
+        context: at least `title`, `status` (`Status` or None) and `notice` (text, may be empty).
+        styles: names of style sheets among the templates' folders, inlined in this order.
+        scripts: names of scripts, likewise; data belong in `<script type="application/json">`.
+    """
+    sheets, code = (
+        [_inlined(_text(templates, name)) for name in names] for names in (styles, scripts)
+    )
+    return templates.get_template(template).render(context, styles=sheets, scripts=code)
+
+
+def write_page(path: Path, text: str) -> None:
+    """Write a page so that a reader sees the old one or the new one, whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8", newline="\n")
+    temporary.replace(path)
+
+
+def replace_files(built: Path, target: Path) -> None:
+    """Put the files of a finished folder in the place of another's, the topmost ones last.
+
+    File by file, because a folder can't be exchanged without a moment in which there is none.
+    """
+    made = sorted((path for path in built.rglob("*") if path.is_file()), key=_depth, reverse=True)
+    places = [target / path.relative_to(built) for path in made]
+    for path, place in zip(made, places, strict=True):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(place)
+    for path in sorted(target.rglob("*"), reverse=True):
+        if path.is_file() and path not in places:
+            path.unlink()
+        elif path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+    shutil.rmtree(built)
+
+
+def _depth(path: Path) -> tuple[int, str]:
+    return len(path.parts), path.as_posix()
+
+
+def reconciliation_status(summaries: Sequence[GroupSummary], href: str = "") -> Status:
+    """The reconciliation in one line, for the top of a page."""
+    total, match, explained, broken = (
+        sum(getattr(group, name) for group in summaries)
+        for name in ("total", "match", "explained", "broken")
+    )
+    held = f"共 {total} 项，{match} 项相符，{explained} 项已说明"
+    if broken:
+        return Status("bad", f"对账未通过：{broken} 项不符（{held}）", href)
+    return Status("good", f"对账通过：{held}，没有不符", href)
+
+
+def count(value: int | None) -> str:
+    """A count as the bulletin prints it, without grouping."""
+    return NOTHING if value is None else str(value)
+
+
+def index(value: Decimal | None) -> str:
+    """An index with the decimals that it is published with (`95.7`)."""
+    return NOTHING if value is None else format(value, "f")
+
+
+def moment(value: datetime | None) -> str:
+    """A time to the minute."""
+    return NOTHING if value is None else f"{value:%Y-%m-%d %H:%M}"
+
+
+def _text(templates: Environment, name: str) -> str:
+    if templates.loader is None:
+        raise ValueError("an environment without a loader")
+    return templates.loader.get_source(templates, name)[0]
+
+
+def _inlined(text: str) -> tuple[Markup, str]:
+    """A style sheet or script of ours, and the hash by which the page's policy allows it."""
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return Markup(text), f"'sha256-{digest}'"  # noqa: S704 (our own file, no value of a reader's)

@@ -1,0 +1,96 @@
+"""The marts as everyone may see them: what the bulletin and the pages are made of, and only that.
+
+Rows come from the readers' Parquet, which holds of every quarter its last published version. Where
+the site has a threshold for small counts they come with the hidden figures taken out; nothing that
+is written for the public reads a mart by another way.
+"""
+
+from collections import defaultdict
+from typing import Any
+
+import duckdb
+
+from orchestration.common.privacy import load_privacy_settings
+from orchestration.common.settings import Home
+from orchestration.publish.disclosure import CHANNELS, HIDDEN, Row, mask
+from orchestration.publish.published_tables import readers_parquet
+from orchestration.warehouse.raw_schema import query
+
+MARTS = (
+    "hotline_district_quarter",
+    "channel_quarter",
+    "hotline_unit_quarter",
+    "index_component_unit_quarter",
+    "mailbox_unit_quarter",
+    "mailbox_unit_mailbox_quarter",
+    "suggestion_unit_quarter",
+    "unit_quarter",
+    "hotline_category_quarter",
+    "hotline_request_type_quarter",
+)
+Marts = dict[str, list[Row]]
+
+
+class PublicMarts:
+    """The marts of a published quarter, and its predecessors'; rows in a total order."""
+
+    def __init__(self, home: Home, quarter: str) -> None:
+        self._home = home
+        self.threshold = load_privacy_settings().small_count_threshold
+        """The least count of a unit or a topic that is shown; None: all are."""
+        self._whole = self._read(quarter, MARTS)[quarter]
+        self._shown = self._masked(self._whole)
+
+    def rows(self, mart: str) -> list[Row]:
+        """The quarter's rows of a mart."""
+        return self._shown[mart]
+
+    def total(self, mart: str) -> Row:
+        """A mart's counts, added up over its rows; hidden where the district's totals are."""
+        counts: defaultdict[str, Any] = defaultdict(int)
+        for row in self._whole[mart]:
+            for name, value in row.items():
+                if name.endswith("_count"):
+                    counts[name] += value
+        channel = CHANNELS.get(mart, "")
+        is_hidden = any(
+            row["channel"] == channel and row["assignment_count"] is HIDDEN
+            for row in self._shown["channel_quarter"]
+        )
+        return dict.fromkeys(counts, HIDDEN) if is_hidden else counts
+
+    def history(self, mart: str) -> list[Row]:
+        """A mart's rows of every published quarter; quarters sort by time as they are written."""
+        marts = MARTS if self.threshold else (mart,)
+        found = self._read("*", marts)
+        return [row for quarter in sorted(found) for row in self._masked(found[quarter])[mart]]
+
+    def _masked(self, marts: Marts) -> Marts:
+        return mask(marts, self.threshold) if self.threshold else marts
+
+    def _read(self, quarters: str, marts: tuple[str, ...]) -> dict[str, Marts]:
+        """Rows by quarter and mart; `quarters` may be one or `*`."""
+        found: defaultdict[str, Marts] = defaultdict(lambda: {mart: [] for mart in marts})
+        with duckdb.connect() as connection:
+            for mart in marts:
+                cursor = connection.execute(
+                    "from read_parquet(?, union_by_name => true, hive_partitioning => false) "
+                    "order by all",
+                    [str(readers_parquet(self._home, quarters, mart))],
+                )
+                names = [column[0] for column in cursor.description or []]
+                for values in cursor.fetchall():
+                    row: dict[str, Any] = dict(zip(names, values, strict=True))
+                    found[row["quarter"]][mart].append(row)
+        return found
+
+
+def unit_places(home: Home, quarter: str) -> dict[str, int]:
+    """Where each unit stands in the office's own list of them, by code."""
+    rows = query(
+        home,
+        "select unit_code from dimensions.dim_unit where quarter = ? "
+        "order by display_order nulls last, unit_code",
+        [quarter],
+    )
+    return {row["unit_code"]: place for place, row in enumerate(rows)}

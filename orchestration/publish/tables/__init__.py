@@ -1,0 +1,1 @@
+"""Published tables for BI tools outside this machine."""

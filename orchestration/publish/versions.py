@@ -1,0 +1,201 @@
+"""Versions of a quarter: their manifests, their Parquet files, and the hashes that tell them.
+
+A version is a folder under `published/versions/`; nothing in it changes any more, but for what is
+forgotten. The same rows give the same bytes, so that hashes say whether figures are the same.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orchestration.common.errors import InputError
+from orchestration.common.quarters import Quarter
+from orchestration.common.settings import Home, rule_files
+from orchestration.ingest.lake import current_files, sha256_of
+from orchestration.publish.publication_log import Entry, last_entries, read_log
+from orchestration.warehouse.raw_schema import connect, quoted, tables_of
+
+# Facts go along as Parquet, so that a published figure leads back to its source rows.
+EXPORTED_SCHEMAS = ("marts", "facts")
+FACT_PREFIX = "fct_"
+# What is wrong where versions aren't those that the log names.
+NOT_AS_LOGGED = (
+    "missing_version",
+    "damaged_manifest",
+    "unknown_version",
+    "missing_publication_log",
+)
+# A manifest that has this was written with a log of publications beside it.
+LOGGED = "compared_with"
+
+
+def manifests(home: Home, quarter: str = "*") -> list[dict[str, Any]]:
+    """The manifests of a quarter or of all, by quarter and version.
+
+    Raises:
+        InputError: one can't be read.
+    """
+    return [manifest for manifest, _ in versions_of(home, quarter)]
+
+
+def versions_of(home: Home, quarter: str, *more: Path) -> list[tuple[dict[str, Any], Path]]:
+    """Manifests and their folders, by quarter and version; `more` are folders not in place yet.
+
+    Raises:
+        InputError: they aren't those that the log of publications names, or one can't be read.
+    """
+    paths = sorted((home.published / "versions").glob(f"{quarter}/v*/manifest.json"))
+    entries = last_entries(read_log(home))
+    if entries or home.publication_log.exists():
+        _check_logged(home, quarter, entries, paths)
+    paths += [folder / "manifest.json" for folder in more]
+    found = [(_read_manifest(path), path.parent) for path in paths]
+    if not entries and any(LOGGED in manifest for manifest, _ in found[: len(found) - len(more)]):
+        raise _not_as_logged(
+            "missing_publication_log",
+            home.publication_log,
+            home,
+            "发布记录不见了，而有它登记过的版本",
+        )
+    return sorted(found, key=lambda entry: (entry[0]["quarter"], entry[0]["version"]))
+
+
+def _check_logged(
+    home: Home, quarter: str, entries: Mapping[tuple[str, int], Entry], paths: Sequence[Path]
+) -> None:
+    """Refuse a version that is lost, altered, or of which the log knows nothing."""
+    logged = {
+        home.version_manifest(entry.quarter, entry.version): entry
+        for entry in entries.values()
+        if quarter in ("*", entry.quarter)
+    }
+    for path, entry in logged.items():
+        if not path.is_file():
+            told = f"{entry.quarter} 第 {entry.version} 版不见了（发布于 {entry.published_at}）"
+            raise _not_as_logged("missing_version", path, home, told)
+        if sha256_of(path) != entry.manifest_sha256:
+            raise _not_as_logged("damaged_manifest", path, home, "版本清单已损坏，或被改动过")
+    for path in paths:
+        if path not in logged:
+            raise _not_as_logged("unknown_version", path, home, "发布记录里没有这一版")
+
+
+def _not_as_logged(code: str, path: Path, home: Home, found: str) -> InputError:
+    return InputError(
+        code=code,
+        file=str(path.relative_to(home.root)),
+        found=found,
+        expected="已发布的版本与发布记录 publications.jsonl 一致，两者从不改动",
+        action="从备份（hotline backup）中取回这一个文件或版本的文件夹后重新运行",
+    )
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise InputError(
+            code="damaged_manifest",
+            file="/".join(path.parts[-4:]),
+            found="版本清单已损坏，读不出来",
+            expected="发布时写下的清单，从不改动",
+            action="从备份（hotline backup）中取回这一个文件后重新运行",
+        ) from error
+
+
+def published_manifest(home: Home, quarter: str) -> dict[str, Any]:
+    """The manifest of a quarter's latest version.
+
+    Raises:
+        InputError: no quarter is written so, or it was never published in this home.
+    """
+    Quarter.parse(quarter)
+    manifest = latest_manifest(home, quarter)
+    if manifest is None:
+        known = sorted({entry["quarter"] for entry in manifests(home)})
+        raise InputError(
+            code="not_published",
+            found=f"{quarter} 还没有发布过",
+            expected=f"已发布的季度：{'、'.join(known) or '（还没有）'}",
+            action=f"先运行 hotline run {quarter}，或改正季度或 --home",
+        )
+    return manifest
+
+
+def latest_manifest(home: Home, quarter: str) -> dict[str, Any] | None:
+    """The manifest of a quarter's last version; None where it was never published."""
+    return next(reversed(manifests(home, quarter)), None)
+
+
+def compared_inputs(home: Home, manifest: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What the quarter before was made from, in the version with which another is compared."""
+    if LOGGED not in manifest:  # of a version before the log of publications
+        return list(manifest.get("previous_inputs", []))
+    place = (manifest["quarter"], manifest["version"])
+    compared = last_entries(read_log(home))[place].compared_version
+    previous = str(Quarter.parse(manifest["quarter"]).previous)
+    found = [one["inputs"] for one in manifests(home, previous) if one["version"] == compared]
+    return list(found[0]) if found else []
+
+
+def export_outputs(home: Home, quarter: str, folder: Path) -> dict[str, str]:
+    """Write a quarter of each mart and fact to Parquet in a total order; hashes by table.
+
+    Each goes through a table of its own: the writer spends bytes on what a table's statistics say
+    could be there, such as nulls in another quarter, and the bytes may depend on the quarter alone.
+    """
+    folder.mkdir(parents=True)
+    with connect(home) as connection:
+        for schema in EXPORTED_SCHEMAS:
+            export_schema(connection, schema, quarter, folder)
+    return file_hashes(folder)
+
+
+def export_schema(
+    connection: duckdb.DuckDBPyConnection, schema: str, quarter: str, folder: Path
+) -> None:
+    """Write a quarter of each table of a schema of the database in use."""
+    for table in tables_of(connection, schema):
+        rows = f"from {schema}.{table} where quarter = ?"
+        write_parquet(connection, rows, folder / f"{table}.parquet", [quarter])
+
+
+def write_parquet(
+    connection: duckdb.DuckDBPyConnection, rows: str, target: Path, parameters: Sequence[Any] = ()
+) -> None:
+    """Write the rows of a query in a total order: the same rows give the same bytes."""
+    connection.execute(
+        f"create or replace temp table export as select * from ({rows}) order by all",  # noqa: S608 (our own names)
+        list(parameters),
+    )
+    connection.execute(f"copy export to '{quoted(target)}' (format parquet, compression zstd)")
+
+
+def is_sound(path: Path, sha256: str) -> bool:
+    """Whether a file is there and has the bytes that were recorded."""
+    return path.is_file() and sha256_of(path) == sha256
+
+
+def file_hashes(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each Parquet file of a folder, by table."""
+    return {path.stem: sha256_of(path) for path in sorted(folder.glob("*.parquet"))}
+
+
+def input_sha256(home: Home, quarter: str) -> str:
+    """One hash over what decides a quarter's figures: its current files and the rules."""
+    files = sorted(f"{file.source}:{file.file_sha256}" for file in current_files(home, quarter))
+    return digest_of({"files": files, "rules": rules_sha256()})
+
+
+def rules_sha256() -> str:
+    """One hash over the dated business rules and the contracts."""
+    return digest_of({f"{path.parent.name}/{path.name}": sha256_of(path) for path in rule_files()})
+
+
+def digest_of(value: dict[str, Any]) -> str:
+    """One hash over values by name, such as all outputs of a version, whatever their order."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

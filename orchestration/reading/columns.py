@@ -1,0 +1,48 @@
+"""Which columns a lake file has for the models: what dbt's sources declare, what the lake adds.
+
+A column of a contract that isn't among them is kept in the lake, but no figure comes of it.
+"""
+
+from functools import cache
+from typing import Any
+
+import yaml
+
+from orchestration.common.settings import DBT_PROJECT
+
+LAKE_COLUMNS = {"file_sha256": "varchar", "row_number": "bigint", "row_defect": "varchar"}
+"""What the lake adds to the columns of a source."""
+FILE_ORDER = "file_order"
+"""A file's place among its source's current ones by name: the order of arrival isn't content."""
+
+
+@cache
+def canonical_columns() -> dict[str, list[str]]:
+    """The columns of each source that the models read, as dbt's sources declare them."""
+    tables = {
+        table["name"]: [column["name"] for column in table.get("columns", [])]
+        for table in _declared()
+    }
+    return {
+        name: [column for column in columns if column not in (*LAKE_COLUMNS, FILE_ORDER)]
+        for name, columns in tables.items()
+        if "row_defect" in columns
+    }
+
+
+@cache
+def identities() -> dict[str, list[tuple[str, ...]]]:
+    """What can identify a row of each source in the models: the choices of its contract."""
+    return {
+        table["name"]: [tuple(choice) for choice in table["meta"]["identities"]]
+        for table in _declared()
+        if "meta" in table
+    }
+
+
+@cache
+def _declared() -> list[dict[str, Any]]:
+    path = DBT_PROJECT / "models" / "staging" / "_sources.yml"
+    (raw,) = yaml.safe_load(path.read_text(encoding="utf-8"))["sources"]
+    tables: list[dict[str, Any]] = raw["tables"]
+    return tables

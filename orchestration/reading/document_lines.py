@@ -1,0 +1,152 @@
+"""Plain text → blocks: tables whose cells are kept apart by tabs or stand one a line.
+
+Three ways of saving a document's table as text are known: each cell a line that begins with a tab,
+rows apart by blank lines; a row a line, cells apart by tabs; and bare cells, one a line.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from orchestration.reading.document_blocks import Block, Grid, Paragraph, clean, is_number
+from orchestration.reading.layouts import TableLayout
+from orchestration.reading.text import whole_text
+
+MAX_WRAP = 4
+"""Lines over which one bare header may be wrapped."""
+CELL_LINE = re.compile(r"\t[^\t]*")
+
+
+def text_blocks(
+    path: Path, is_title: Callable[[str], bool], tables: Sequence[TableLayout]
+) -> list[Block]:
+    """The blocks of a plain text.
+
+    Raises:
+        InputError: its bytes are no text in a known encoding.
+    """
+    lines = whole_text(path).splitlines()
+    starts = [at for at, line in enumerate(lines) if is_title(clean(line))]
+    blocks: list[Block] = []
+    for start, end in zip([0, *starts], [*starts, len(lines)], strict=True):
+        section = lines[start:end]
+        if any(CELL_LINE.fullmatch(line) for line in section):
+            blocks += _cells_led_by_tabs(section, start)
+        elif any("\t" in line for line in section):
+            blocks += _rows_of_tabs(section, start)
+        else:
+            blocks += _bare_cells(section, start, tables)
+    return blocks
+
+
+def _cells_led_by_tabs(lines: Sequence[str], offset: int) -> Iterator[Block]:
+    """A tab opens a cell, a blank line ends the row, any other line goes on with the cell."""
+    rows: list[list[str]] = []
+    numbers: list[int] = []
+    is_open = False
+    for at, line in enumerate(lines):
+        if line.startswith("\t"):
+            if not is_open:
+                rows.append([])
+                numbers.append(offset + at + 1)
+            rows[-1] += line.split("\t")[1:]
+            is_open = True
+        elif not line.strip():
+            is_open = False
+        elif is_open:
+            rows[-1][-1] += line
+        else:
+            if rows:
+                yield _grid(rows, numbers)
+                rows, numbers = [], []
+            yield Paragraph(clean(line))
+    if rows:
+        yield _grid(rows, numbers)
+
+
+def _rows_of_tabs(lines: Sequence[str], offset: int) -> Iterator[Block]:
+    """A line with tabs is a row; between two of them a line without is a row of one cell."""
+    tabbed = [at for at, line in enumerate(lines) if "\t" in line.strip("\r\n")]
+    first, last = tabbed[0], tabbed[-1]
+    yield from (Paragraph(clean(line)) for line in lines[:first])
+    inside = [at for at in range(first, last + 1) if lines[at].strip()]
+    yield _grid([lines[at].split("\t") for at in inside], [offset + at + 1 for at in inside])
+    yield from (Paragraph(clean(line)) for line in lines[last + 1 :])
+
+
+def _grid(rows: Sequence[Sequence[str]], numbers: list[int]) -> Grid:
+    cleaned = [[clean(cell) for cell in row] for row in rows]
+    banners = frozenset(at for at, row in enumerate(rows) if len(row) == 1)
+    return Grid(f"第 {numbers[0]} 行起的表", cleaned, banners, numbers=numbers)
+
+
+def _bare_cells(
+    lines: Sequence[str], offset: int, tables: Sequence[TableLayout]
+) -> Iterator[Block]:
+    """Cells one a line: headers in a row make a header, then come names and their figures.
+
+    A blank cell leaves no trace, so that a row lacks either nothing or all that may be blank.
+    """
+    cells = [(offset + at + 1, text) for at, line in enumerate(lines) if (text := clean(line))]
+    texts = [text for _, text in cells]
+    found = _bare_header(texts, tables)
+    if not found:
+        yield from map(Paragraph, texts)
+        return
+    start, end, header, table = found
+    yield from map(Paragraph, texts[:start])
+    runs = [
+        (is_figures, list(run))
+        for is_figures, run in groupby(cells[end:], lambda cell: is_number(cell[1]))
+    ]
+    banner_words = {*table.groups, *table.totals}
+    rows, numbers, banners = [list(header)], [cells[start][0]], set()
+    for is_figures, run in runs:
+        if is_figures:
+            rows[-1] += _placed([text for _, text in run], header, table)
+            continue
+        while len(run) > 1 and run[0][1] in banner_words:
+            banners.add(len(rows))
+            numbers.append(run[0][0])
+            rows.append([run.pop(0)[1]])
+        numbers.append(run[0][0])
+        rows.append(["".join(text for _, text in run)])
+    after = [text for _, text in runs[-1][1]] if runs and not runs[-1][0] else []
+    kept = len(rows) - bool(after)
+    yield Grid(f"第 {numbers[0]} 行起的表", rows[:kept], frozenset(banners), numbers=numbers[:kept])
+    yield from map(Paragraph, after)
+
+
+def _bare_header(
+    texts: Sequence[str], tables: Sequence[TableLayout]
+) -> tuple[int, int, list[str], TableLayout] | None:
+    """The first run of lines that makes a table's whole header: where it starts and ends."""
+    for start in range(len(texts)):
+        for table in tables:
+            known = table.headers
+            header: list[str] = []
+            at = start
+            while joined := next(
+                (
+                    (text, count)
+                    for count in range(MAX_WRAP, 0, -1)
+                    if (text := "".join(texts[at : at + count])) in known
+                ),
+                None,
+            ):
+                header.append(joined[0])
+                at += joined[1]
+            if header and table.misfit(header) == ([], []):
+                return start, at, header, table
+    return None
+
+
+def _placed(figures: Sequence[str], header: Sequence[str], table: TableLayout) -> list[str]:
+    """A row's figures in their columns, blank where only what may be blank is lacking."""
+    blanks = {text for item in table.measures if item.may_be_blank for text in item.headers}
+    columns = header[1:]
+    if len(figures) != sum(text not in blanks for text in columns):
+        return list(figures)  # of any other number the reader says what is wrong
+    rest = iter(figures)
+    return ["" if text in blanks else next(rest) for text in columns]

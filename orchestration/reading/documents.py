@@ -1,0 +1,574 @@
+"""A bulletin in any form → the figures that it prints, in long form, each with its place.
+
+Whether the figures are right doesn't belong here.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from orchestration.common.errors import InputError
+from orchestration.common.quarters import Quarter
+from orchestration.common.rounding import half_up
+from orchestration.reading.contracts import EMPTY
+from orchestration.reading.document_blocks import (
+    DIGITS,
+    Block,
+    Grid,
+    Paragraph,
+    html_blocks,
+    is_number,
+    word_blocks,
+    workbook_blocks,
+)
+from orchestration.reading.document_lines import text_blocks
+from orchestration.reading.layouts import Layout, Measure, TableLayout, TextPattern
+from orchestration.reading.tables import HEADER_DEPTH, HEADER_SEARCH, spread, unreadable
+
+STEM = "bulletin"
+WORD, HTML, TEXT, WORKBOOKS = (".docx",), (".html", ".htm"), (".txt",), (".xlsx", ".xls", ".ods")
+DOCUMENTS = (*WORD, *HTML, *TEXT)
+FOREIGN = (".doc", ".wps", ".pdf", ".rtf", ".odt", ".mht")
+"""Forms that offices use too and that can't be read: refused, not passed over."""
+RUNNING_TEXT = "text"
+COLUMNS = ("document", "table", "row", "printed_group", "printed_name", "measure", "printed_value")
+"""Headers of the long form."""
+CHINESE_QUARTERS = "一二三四"
+# What is left of separators between digits once those of thousands are gone.
+UNCLEAR = re.compile(r"\d+[,'’\u00a0\u2009\u202f／]\d[\d.]*\s*(?:%|件|条|封)")
+MAX_PARAGRAPH = 5000
+"""Characters: a layout's patterns may take time that grows with the square of them."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure as printed; `place` is where a person finds it in the document."""
+
+    document: str
+    table: str
+    row: int
+    group: str
+    name: str
+    measure: str
+    value: str
+    place: str = ""
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The figure as a row of the long form, in the order of `COLUMNS`."""
+        return (
+            self.document, self.table, str(self.row), self.group, self.name, self.measure,
+            self.value,
+        )  # fmt: skip
+
+
+def read_document(
+    path: Path, layouts: Sequence[Layout], quarter: str, ignored_sheets: Sequence[str] = ()
+) -> tuple[Figure, ...]:
+    """Read a bulletin that a person wrote: .docx, .html, .txt, or a workbook of its tables.
+
+    Args:
+        path: the document.
+        layouts: how such documents are written; a table may fit any of them.
+        quarter: the quarter that it should be of; empty: what the document says.
+        ignored_sheets: names of sheets that hold nothing of the bulletin.
+
+    Returns:
+        The figures in reading order: those of the tables, then those of the running text.
+
+    Raises:
+        InputError: unreadable, of another quarter, or anything in it that no layout knows.
+    """
+    if not layouts:
+        raise InputError(
+            code="no_layout",
+            file=path.name,
+            found="没有登记任何版式",
+            expected="layouts 文件夹里至少一个 .yml",
+            action="登记版式，或改交长表 bulletin.csv",
+        )
+    reader = _Reader(path, layouts)
+    blocks = _blocks(path, layouts, ignored_sheets)
+    document = _quarter_of(path, blocks, layouts, quarter)
+    for block in blocks:
+        reader.take(block)
+    figures = [
+        Figure(document, *figure) for figure in (*reader.tables, *_text_figures(reader, layouts))
+    ]
+    if not figures:
+        raise _wrong(
+            path, "no_figures", "没有读到任何数字", "至少一个附件表",
+            "检查是否交错了文件；若版式不同，在 exports/layouts 中登记",
+        )  # fmt: skip
+    return tuple(figures)
+
+
+# What `Figure` holds after its document.
+_Loose = tuple[str, int, str, str, str, str, str]
+
+
+class _Reader:
+    """Takes a document's blocks one by one; tables give figures, paragraphs are kept for later."""
+
+    def __init__(self, path: Path, layouts: Sequence[Layout]) -> None:
+        self.path = path
+        self.layouts = [table for layout in layouts for table in layout.tables]
+        self.tables: list[_Loose] = []
+        self.paragraphs: list[str] = []
+        self.title = ""
+        self._rows: Counter[str] = Counter()
+        self._group: dict[str, str] = {}
+        """The group that each table was in last: a table may be cut over pages and sheets."""
+
+    def take(self, block: Block) -> None:
+        """Read one block.
+
+        Raises:
+            InputError: a table that fits no layout, or a row of it that can't be understood.
+        """
+        if isinstance(block, Paragraph):
+            self._paragraph(block.text)
+        elif any(is_number(cell) for row in block.rows for cell in row):
+            self._grid(block)
+        else:
+            for row in block.rows:
+                for cell in row:
+                    self._paragraph(cell)
+
+    def _paragraph(self, text: str) -> None:
+        if len(text) > MAX_PARAGRAPH:
+            raise _wrong(
+                self.path, "paragraph_too_long", f"有一段文字长 {len(text)} 字",
+                f"至多 {MAX_PARAGRAPH} 字的段落", "检查是否交错了文件；或把这段分成几段",
+            )  # fmt: skip
+        if text:
+            self.paragraphs.append(text)
+            if any(re.fullmatch(title, text) for table in self.layouts for title in table.titles):
+                self.title = text
+            self._group |= {table.table: text for table in self.layouts if text in table.groups}
+
+    def _grid(self, grid: Grid) -> None:
+        width = max(map(len, grid.rows))
+        rows = [[*row, *[""] * (width - len(row))] for row in grid.rows]
+        span, layout, segments = self._fit(grid, rows)
+        table = _Table(self.path, grid, layout, segments)
+        table.group_all(self._group.get(layout.table, ""))
+        for at in range(span.start):
+            filled = [cell for cell in rows[at] if cell]
+            if len(filled) == 1 and filled[0] in layout.groups:
+                table.group_all(filled[0])
+            else:
+                for cell in filled:
+                    if is_number(cell):
+                        raise table.wrong_row(at, "unknown_cell", f"列名上方有数字 {cell}")
+                    self._paragraph(cell)
+        for at, row in enumerate(rows[span.stop :], start=span.stop):
+            table.take(at, row)
+        self._group[layout.table] = table.groups[-1]
+        before = len(self.tables)
+        for record in table.finished():
+            self._rows[layout.table] += 1
+            for measure, value in record.figures:
+                self.tables.append(
+                    (
+                        layout.table,
+                        self._rows[layout.table],
+                        record.group,
+                        record.name,
+                        measure,
+                        value,
+                        f"{layout.label}，{grid.where}第 {record.row} 行",
+                    )
+                )
+        for text in table.notes:
+            self._paragraph(text)
+        # Every cell that is a number is a figure or stands in a column that holds none.
+        written = sum(is_number(cell) for row in rows for cell in row) - table.ignored_numbers
+        if written != (taken := len(self.tables) - before):
+            raise _wrong(
+                self.path, "figures_lost", f"{layout.label}有 {written} 个数字，读出 {taken} 个",
+                "每个数字都在登记过的列里", "检查表中合并的单元格",
+            )  # fmt: skip
+
+    def _fit(
+        self, grid: Grid, rows: Sequence[Sequence[str]]
+    ) -> tuple[range, TableLayout, list[list[str]]]:
+        """The first header that fits a layout: its rows, the layout, its segments' headers."""
+        for span in _header_spans(rows):
+            fitting = [
+                (table, segments)
+                for table in self.layouts
+                if (segments := _segments(_header(rows, span, table), table))
+            ]
+            titled = [
+                (table, segments)
+                for table, segments in fitting
+                if any(re.fullmatch(title, self.title) for title in table.titles)
+            ]
+            chosen = titled or fitting
+            if len({table.table for table, _ in chosen}) > 1:
+                raise _wrong(
+                    self.path, "ambiguous_table",
+                    f"{grid.where}同时符合{'、'.join(table.label for table, _ in chosen)}",
+                    "表前有“附件1”一类的标题", "补上标题，或在版式的 titles 中登记这里的标题",
+                )  # fmt: skip
+            if chosen:
+                return span, *chosen[0]
+        raise self._misfit(grid, rows)
+
+    def _misfit(self, grid: Grid, rows: Sequence[Sequence[str]]) -> InputError:
+        """Name the layout that is closest to the table's likeliest header, and what it lacks."""
+
+        def likeness(candidate: tuple[range, TableLayout]) -> tuple[int, int]:
+            header = _header(rows, *candidate)
+            return len(set(candidate[1].headers) & set(header)), -len(candidate[0])
+
+        candidates = ((span, table) for span in _header_spans(rows) for table in self.layouts)
+        span, table = max(candidates, key=likeness)
+        header = [cell for cell in _header(rows, span, table) if cell]
+        missing, surplus = table.misfit(header)
+        # A row that isn't a header may hold anything: name its cells only if most of them fit.
+        shown = surplus if len(surplus) * 2 < len(header) else [f"{len(surplus)} 列（内容不显示）"]
+        found = "；".join(
+            f"{what}：{'、'.join(texts)[:200]}"
+            for what, texts in (
+                ("缺少列", missing),
+                ("不认识或重复的列", shown if surplus else []),
+            )
+            if texts
+        )
+        return InputError(
+            code="unknown_table" if missing else "unknown_column",
+            file=self.path.name,
+            row=grid.row_number(span[-1]),
+            column="、".join((missing or shown)[:3]),
+            found=f"{grid.where}不符合任何版式，{found or '列名位置不对'}",
+            expected=f"最接近的版式“{table.label}”的列名：{'、'.join(table.headers)}",
+            action="在 exports/layouts 的版式里登记新的列名（aliases、ignored_headers）",
+        )
+
+
+@dataclass
+class _Record:
+    """A printed row on its way: what is filled in as its lines come."""
+
+    row: int
+    group: str
+    name: str
+    figures: list[tuple[str, str]]
+
+
+class _Table:
+    """The rows below a header that fits a layout; one or several units stand in each."""
+
+    def __init__(
+        self, path: Path, grid: Grid, layout: TableLayout, segments: list[list[str]]
+    ) -> None:
+        self.path, self.grid, self.layout = path, grid, layout
+        self.measures = {text: item for item in layout.measures for text in item.headers}
+        self.segments = segments
+        self.header = [text for segment in segments for text in segment]
+        self.groups = [""] * len(segments)
+        self.open_names = [""] * len(segments)
+        self.records: list[_Record] = []
+        self.last: list[_Record | None] = [None] * len(segments)
+        self.notes: list[str] = []
+        self.ignored_numbers = 0
+        self.seen_total = False
+
+    def group_all(self, title: str) -> None:
+        """A title over the whole width begins a group in every segment."""
+        self.groups = [title] * len(self.segments)
+
+    def take(self, at: int, row: Sequence[str]) -> None:
+        """Read one row.
+
+        Raises:
+            InputError: it isn't a unit's, a total's, a group's title or a note below the total.
+        """
+        filled = [cell for cell in row if cell]
+        if not filled or list(row[: len(self.header)]) == self.header:
+            return
+        if len(filled) == 1 and self._banner(at, row, filled[0]):
+            return
+        if surplus := [cell for cell in row[len(self.header) :] if cell]:
+            raise self.wrong_row(at, "unknown_cell", f"最后一列之外还有“{surplus[0][:20]}”")
+        position = 0
+        for number, segment in enumerate(self.segments):
+            cells = dict(zip(segment, row[position:], strict=False))
+            position += len(segment)
+            if any(cells.values()):
+                self._segment(at, number, cells)
+
+    def _banner(self, at: int, row: Sequence[str], text: str) -> bool:
+        """Whether a row of one text was a title or a note, and not part of a wrapped name."""
+        is_banner = at in self.grid.banners
+        if text in self.layout.groups:
+            if is_banner or (row[0] == text and len(self.segments) == 1):
+                self.group_all(text)
+                return True
+            return False  # the title of one segment
+        if is_banner and text.startswith(self.layout.totals):
+            self.group_all("")
+            return True
+        if not is_number(text) and self.seen_total:
+            self.notes.append(text)
+            return True
+        if is_banner:
+            raise self.wrong_row(at, "unknown_row", f"有不认识的标题行“{text[:30]}”")
+        return False
+
+    def _segment(self, at: int, number: int, cells: Mapping[str, str]) -> None:
+        layout = self.layout
+        name = next(cells[text] for text in layout.name_headers if text in cells)
+        group = next((cells[text] for text in layout.group_headers if text in cells), "")
+        self.ignored_numbers += sum(
+            is_number(cells[text]) for text in layout.ignored_headers if text in cells
+        )
+        filled = {text: cells[text] for text in cells if text in self.measures and cells[text]}
+        if name in layout.groups and not filled:
+            self.groups[number] = name
+        elif name and not filled:
+            self._wrap(at, number, name)
+        elif not name and not self.open_names[number]:
+            raise self.wrong_row(at, "missing_name", "有数字而没有单位名称")
+        else:
+            is_total = name.startswith(layout.totals)
+            self.groups[number] = group or self.groups[number]
+            record = _Record(
+                self.grid.row_number(at),
+                "" if is_total else self.groups[number],
+                self.open_names[number] + name,
+                list(self._figures(at, cells, is_total)),
+            )
+            self.seen_total = self.seen_total or is_total
+            self.open_names[number] = ""
+            self.last[number] = record
+            self.records.append(record)
+
+    def _wrap(self, at: int, number: int, name: str) -> None:
+        """Part of a name that is cut over two rows."""
+        last = self.last[number]
+        if self.layout.wrapped_name == "above":
+            self.open_names[number] += name
+        elif last is None:
+            raise self.wrong_row(at, "unknown_row", f"“{name[:30]}”没有数字")
+        else:
+            last.name += name
+
+    def _figures(
+        self, at: int, cells: Mapping[str, str], is_total: bool
+    ) -> Iterator[tuple[str, str]]:
+        for header, text in cells.items():
+            measure = self.measures.get(header)
+            if measure is None:
+                continue
+            if is_number(text):
+                yield measure.measure, self._value(at, header, measure, text)
+            elif text and text not in EMPTY:
+                raise self.wrong_row(at, "bad_figure", f"“{text[:20]}”不是数字", header)
+            elif not (measure.may_be_blank or is_total):
+                raise self.wrong_row(at, "blank_figure", "没有数字", header)
+
+    def _value(self, at: int, header: str, measure: Measure, text: str) -> str:
+        """A figure as printed: one percent sign, and in a workbook the digits that it shows."""
+        text = re.sub(r"[\s,]", "", text)
+        number = re.sub("%+$", "", text)
+        if measure.kind == "rate":
+            if number == text:
+                # A percentage's cell in a workbook holds a fraction of one.
+                percent = _shown(100 * Fraction(number), measure.decimals)
+                if not self.grid.is_workbook or Fraction(percent) > 100:
+                    raise self.wrong_row(at, "bad_figure", f"比率 {text} 没有百分号", header)
+                number = percent
+            return f"{number}%"
+        if number != text:
+            raise self.wrong_row(at, "bad_figure", f"{text} 多了百分号", header)
+        if self.grid.is_workbook and measure.kind == "index":
+            return _shown(Fraction(number), measure.decimals)
+        return number
+
+    def finished(self) -> list[_Record]:
+        """All rows, once the last is in.
+
+        Raises:
+            InputError: the end of a wrapped name never came.
+        """
+        if any(self.open_names):
+            raise self.wrong_row(
+                len(self.grid.rows) - 1, "unknown_row", f"“{''.join(self.open_names)}”没有数字"
+            )
+        return self.records
+
+    def wrong_row(self, at: int, code: str, found: str, column: str = "") -> InputError:
+        """A row that can't be understood."""
+        return InputError(
+            code=code,
+            file=f"{self.path.name}，{self.layout.label}，{self.grid.where}",
+            row=self.grid.row_number(at),
+            column=column,
+            found=found,
+            expected=f"版式“{self.layout.label}”的一行：名称和各列数字；"
+            f"类别标题只有{'、'.join(self.layout.groups) or '无'}",
+            action="改正文档，或在 exports/layouts 的版式里登记这种写法",
+        )
+
+
+def _header_spans(rows: Sequence[Sequence[str]]) -> Iterator[range]:
+    """The neighbouring rows that may make a header, of one to three, from the top."""
+    for last in range(min(len(rows), HEADER_SEARCH)):
+        for depth in range(1, min(HEADER_DEPTH, last + 1) + 1):
+            yield range(last + 1 - depth, last + 1)
+
+
+def _header(rows: Sequence[Sequence[str]], span: range, table: TableLayout) -> list[str]:
+    """Each column's header in the given rows: the most of its texts that a layout knows.
+
+    按期 over 办结率 is 按期办结率; a title of several columns is left out: 办理情况 over 办结率
+    is 办结率.
+    """
+    header = []
+    for texts in zip(*spread([tuple(rows[at]) for at in span]), strict=True):
+        filled = [text for text in texts if text]
+        readings = ["".join(filled[at:]) for at in range(len(filled))]
+        lowest = filled[-1] if filled else ""
+        header.append(next((text for text in readings if text in table.headers), lowest))
+    return header
+
+
+def _segments(header: Sequence[str], table: TableLayout) -> list[list[str]] | None:
+    """The header cut before each name column's block; None if a block doesn't fit the layout."""
+    names = [at for at, text in enumerate(header) if text in table.name_headers]
+    if not names:
+        return None
+    texts = list(header)
+    while texts and not texts[-1]:
+        texts.pop()
+    width, rest = divmod(len(texts), len(names))
+    blocks = [texts[at : at + width] for at in range(0, len(texts), width)] if not rest else []
+    fits = blocks and all(table.misfit(block) == ([], []) for block in blocks)
+    return blocks if fits else None
+
+
+def _shown(number: Fraction, decimals: int) -> str:
+    """A number with so many decimals at most, rounded half up, as a document prints it."""
+    sign = "-" if number < 0 else ""
+    text = format(half_up(abs(number), decimals), "f")
+    return sign + (text.rstrip("0").rstrip(".") if "." in text else text)
+
+
+def _blocks(path: Path, layouts: Sequence[Layout], ignored_sheets: Sequence[str]) -> list[Block]:
+    tables = [table for layout in layouts for table in layout.tables]
+
+    def is_title(text: str) -> bool:
+        return any(re.fullmatch(title, text) for table in tables for title in table.titles)
+
+    suffix = path.suffix.lower()
+    if suffix in WORD:
+        return word_blocks(path)
+    if suffix in HTML:
+        return html_blocks(path)
+    if suffix in TEXT:
+        return text_blocks(path, is_title, tables)
+    if suffix in WORKBOOKS:
+        return workbook_blocks(path, is_title, ignored_sheets)
+    raise unreadable(
+        path, "unknown_format", f"不能读取 {suffix or '没有扩展名'} 的通报",
+        "另存为 .docx、.html、.txt、.xlsx、.xls 或 .ods；或长表 bulletin.csv",
+    )  # fmt: skip
+
+
+def _quarter_of(
+    path: Path, blocks: Sequence[Block], layouts: Sequence[Layout], expected: str
+) -> str:
+    """The quarter that the document is of: what it says of itself first."""
+    texts = (
+        text
+        for block in blocks
+        for text in (
+            [block.text] if isinstance(block, Paragraph) else [c for row in block.rows for c in row]
+        )
+    )
+    found = next(
+        (match for text in texts for item in layouts if (match := re.search(item.quarter, text))),
+        None,
+    )
+    said = ""
+    if found:
+        digit = found["quarter"]
+        number = CHINESE_QUARTERS.find(digit) + 1 or int(digit)
+        said = str(Quarter(int(found["year"]), number))
+    if said and expected and said != expected:
+        raise _wrong(
+            path, "wrong_quarter", f"这是 {said} 的通报", f"{expected} 的通报",
+            "放进它自己季度的文件夹，或改正季度",
+        )  # fmt: skip
+    if not said and not expected:
+        raise _wrong(
+            path, "unknown_quarter", "看不出是哪个季度的通报",
+            f"文中写明季度（{layouts[0].quarter}）", "用 --quarter 说明季度",
+        )  # fmt: skip
+    return said or expected
+
+
+def _text_figures(reader: _Reader, layouts: Sequence[Layout]) -> Iterator[_Loose]:
+    """The figures of the running text in the order in which they stand.
+
+    Raises:
+        InputError: two patterns read one figure as two things, or no pattern reads it.
+    """
+    patterns = [pattern for layout in layouts for pattern in layout.text]
+    ordinal = 0
+    for number, paragraph in enumerate(reader.paragraphs, start=1):
+        if unclear := UNCLEAR.search(paragraph):
+            raise _wrong(
+                reader.path, "unclear_figure",
+                f"正文第 {number} 段的“{unclear[0]}”看不出是一个数字还是几个",
+                "千位分隔的数字每三位一组，例如 2,168；一个数字写在一行里", "改正文档中的写法",
+            )  # fmt: skip
+        found: dict[tuple[int, int], tuple[str, str, str]] = {}
+        for pattern in patterns:
+            for span, meaning in _matches(pattern, paragraph):
+                if found.setdefault(span, meaning) != meaning:
+                    known = "、".join(f"{one[0]}的{one[1]}" for one in (found[span], meaning))
+                    raise _wrong(
+                        reader.path, "ambiguous_figure",
+                        f"正文第 {number} 段的 {meaning[2]} 既是{known}",
+                        "每个数字只有一种含义", "改正版式 text 中的写法",
+                    )  # fmt: skip
+        read = [
+            *found,
+            *(m.span() for layout in layouts for m in layout.no_figures(paragraph)),
+        ]  # fmt: skip
+        for shape in dict.fromkeys(layout.text_figure for layout in layouts):
+            for figure in re.finditer(shape, paragraph):
+                if not any(start <= figure.start() < end for start, end in read):
+                    raise _wrong(
+                        reader.path, "unknown_figure",
+                        f"正文第 {number} 段的“{figure[0]}”没有登记含义",
+                        "版式 text 中的一种写法", "在 exports/layouts 的版式里登记这句话的写法",
+                    )  # fmt: skip
+        for span in sorted(found):
+            ordinal += 1
+            subject, measure, value = found[span]
+            place = f"正文第 {number} 段第 {span[0] + 1} 字"
+            yield RUNNING_TEXT, ordinal, "", subject, measure, value, place
+
+
+def _matches(
+    pattern: TextPattern, paragraph: str
+) -> Iterator[tuple[tuple[int, int], tuple[str, str, str]]]:
+    for part in re.finditer(pattern.within, paragraph):
+        for find in pattern.find:
+            for match in re.compile(find).finditer(paragraph, part.start(), part.end()):
+                value = re.sub("%+", "%", match["value"].translate(DIGITS))
+                subject = pattern.subject or match["subject"]
+                sign = "-" if pattern.falls else ""
+                yield match.span("value"), (subject, pattern.measure, sign + value)
+
+
+def _wrong(path: Path, code: str, found: str, expected: str, action: str) -> InputError:
+    return InputError(code=code, file=path.name, found=found, expected=expected, action=action)

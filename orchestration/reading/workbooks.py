@@ -1,0 +1,548 @@
+"""XLSX, XLS, ODS → tables of text, sheet by sheet; what a workbook must be to be opened at all."""
+
+import re
+import struct
+import subprocess
+import sys
+import zipfile
+import zlib
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, Any
+from xml.etree import ElementTree
+from xml.parsers.expat import ExpatError, ParserCreate
+
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
+from python_calamine import SheetVisibleEnum as Visible
+
+from orchestration.common import progress
+from orchestration.common.errors import InputError
+from orchestration.reading.biff import xls_marks
+from orchestration.reading.kinds import check_workbook
+from orchestration.reading.marks import (
+    Marks,
+    RowMarks,
+    column_letters,
+    column_number,
+    ods_marks,
+    plain_chunks,
+    row_pieces,
+    xlsx_marks,
+)
+from orchestration.reading.tables import (
+    BATCH,
+    BLANK_ROW,
+    HEADER_SEARCH,
+    MAX_COLUMNS,
+    MAX_RATIO,
+    MIN_BOMB,
+    NOT_A_RECORD,
+    SHEET_ROWS,
+    NumberedRow,
+    Part,
+    RowRules,
+    Table,
+    frames_of,
+    too_many_columns,
+    unreadable,
+    zip_bomb,
+)
+
+TRIAL = Path(__file__).with_name("trial.py")
+HEAD = 1 << 16
+MAX_UNZIPPED = 1 << 30
+MAX_MEMBERS = 2_000
+MAX_CELLS = 20_000_000
+"""Cells of a sheet's used rectangle, which the reader lays out in memory, filled or not."""
+# What zipfile and the XML parsers raise on damage: NotImplementedError of a compression method that
+# zipfile doesn't know, RuntimeError of a password, LookupError of an encoding or a missing member.
+DAMAGE = (
+    zipfile.BadZipFile, zlib.error, ExpatError, ElementTree.ParseError, LookupError, EOFError,
+    OSError, NotImplementedError, RuntimeError, ValueError, struct.error,
+)  # fmt: skip
+
+# A value or text element that isn't empty; the prefix is that of exporters who name namespaces.
+VALUE = re.compile(rb"<(?:\w+:)?[vt](?: [^>]*)?>[^<]")
+# A shared text that is empty or, as a text of several runs may be, can't be said not to be.
+UNSURE_TEXT = re.compile(rb"<(?:\w+:)?si(?:/>|(?: [^>]*)?>(?!<(?:\w+:)?t(?: [^>]*)?>[^<]))")
+SHARED = re.compile(rb'<(?:\w+:)?c [^>]*?t="s"[^>]*>\s*<(?:\w+:)?v>(\d+)<')
+CELL = re.compile(rb' r="([A-Z]{1,3})(\d{1,7})"')
+
+
+# The sheets of the workbook whose header was looked at last: reading them is most of the work.
+_opened: dict[tuple[Path, str, int, int], CalamineSheet] = {}
+
+
+@dataclass(frozen=True)
+class SheetHead:
+    """A sheet's first rows, from row 1 on, and where it stands in the workbook (0-based)."""
+
+    name: str
+    position: int
+    rows: list[list[str]]
+    filled_rows: int
+    """All rows with a value, counted in the sheet's XML (an XLS has none: by reading it twice)."""
+    is_hidden: bool = False
+
+
+def sheet_heads(path: Path) -> list[SheetHead]:
+    """The first rows of each sheet that has any.
+
+    Raises:
+        InputError: not a whole workbook, a hostile one, or one without any cell.
+    """
+    check_workbook(path)
+    counts = _filled_rows(path)  # bounds are checked before anything is laid out in memory
+    book = _open(path)
+    _opened.clear()
+    heads = []
+    hidden = {entry.name for entry in book.sheets_metadata if entry.visible != Visible.Visible}
+    for position, name in enumerate(book.sheet_names):
+        if counts is not None and not counts.get(name):
+            continue
+        sheet = _sheet(path, book, name)
+        if sheet.start is None:
+            continue
+        if sheet.total_width > MAX_COLUMNS:
+            raise too_many_columns(path)
+        rows = list(islice(_rows(sheet), HEADER_SEARCH))
+        filled = sum(map(any, _rows(sheet))) if counts is None else counts[name]
+        heads.append(SheetHead(name, position, rows, filled, name in hidden))
+        _opened[_key(path, name)] = sheet
+    if not heads:
+        raise unreadable(path, "empty_file", "工作簿里没有内容", "列名和各行")
+    return heads
+
+
+def sheet_table(path: Path, part: Part, rules: RowRules) -> Table:
+    """The rows below a sheet's header."""
+    sheet = _opened.pop(_key(path, part.sheet), None) or _sheet(path, _open(path), part.sheet)
+
+    def numbered() -> Iterator[NumberedRow]:
+        checks = _Checks(path, part, rules, sheet)
+        for number, cells in enumerate(_rows(sheet), start=1):
+            if not number % BATCH:
+                progress.step(number / max(sheet.total_height, 1))
+            if number <= part.header_row:
+                continue
+            mark = checks.mark_of(number)
+            for at, text in mark.shown.items() if mark else ():
+                cells += [""] * (at + 1 - len(cells))
+                cells[at] = text
+            if (defect := rules.defect(cells)) == BLANK_ROW:
+                continue
+            if defect != NOT_A_RECORD:
+                checks.check(number, cells, mark)
+            yield number + part.row_offset, defect, cells
+
+    encoding = path.suffix.lower().removeprefix(".")
+    return Table(frames_of(numbered(), rules.width), encoding, lambda: part.filled_rows)
+
+
+class _Checks:
+    """What of a sheet's records a reader of the page would see otherwise: each is refused."""
+
+    def __init__(self, path: Path, part: Part, rules: RowRules, sheet: CalamineSheet) -> None:
+        self._path, self._part, self._rules = path, part, rules
+        self._marks = _marks(path, part, rules.identity)
+        self._mark = RowMarks(0, 0)
+        self._hidden_columns: set[int] | None = None
+        self._merged = deque(sorted(sheet.merged_cell_ranges or ()))
+        self._merged_here: list[tuple[tuple[int, int], tuple[int, int]]] = []
+
+    def mark_of(self, number: int) -> RowMarks | None:
+        """The marks of a row, if it has any; rows are asked for in order."""
+        try:
+            while self._mark.last < number:
+                self._mark = next(self._marks.rows, RowMarks(SHEET_ROWS, SHEET_ROWS))
+        except DAMAGE as error:
+            raise _bad_workbook(self._path) from error
+        return self._mark if self._mark.first <= number else None
+
+    def check(self, number: int, cells: list[str], mark: RowMarks | None) -> None:
+        """Refuse a record that isn't certainly what it seems; give its numbers as they show.
+
+        Raises:
+            InputError: the row or a column is hidden, a cell is merged, or an identity is a number
+                of which not every digit is certain.
+        """
+        if self._hidden_columns is None:
+            self._hidden_columns = self._marks.hidden_columns
+            if hidden := sorted(self._hidden_columns & self._rules.kept):
+                raise self._refused(
+                    "hidden_column",
+                    f"有 {len(hidden)} 个隐藏的列",
+                    "看得见的列",
+                    "取消隐藏，核对后重新保存；不需要的列删去",
+                    column=hidden[0],
+                )
+        if covered := self._covered(number, mark) & self._rules.kept:
+            raise self._refused(
+                "merged_cells",
+                "数据行里有合并的单元格：看上去几行同值，文件里只有第一格有值",
+                "每行各有自己的值，没有合并单元格",
+                "取消合并，逐行填上各自的值后重新保存",
+                number,
+                min(covered),
+            )
+        if mark and mark.is_hidden:
+            rest = sum(row.is_hidden and row.is_filled for row in self._marks.rows)
+            raise self._refused(
+                "hidden_rows",
+                f"有 {rest + 1} 行被隐藏或筛选掉，这是第一行",
+                "看得见的行",
+                "取消筛选和隐藏，核对后重新保存；不要的行删去",
+                number,
+            )
+        for at, text in mark.identity.items() if mark else ():
+            if text is None:
+                raise self._refused(
+                    "number_as_identity",
+                    "编号是数字单元格，读不准：超过 15 位、科学计数法、小数、日期或带格式的数字",
+                    "文本单元格，或不超过 15 位、照原样显示的数字",
+                    "请来源系统按文本导出编号（在 Excel 里改成文本不能找回丢掉的数字）",
+                    number,
+                    at,
+                )
+            cells[at] = text
+
+    def _covered(self, number: int, mark: RowMarks | None) -> set[int]:
+        if not (mark or self._merged or self._merged_here):
+            return set()
+        while self._merged and self._merged[0][0][0] < number:
+            self._merged_here.append(self._merged.popleft())
+        self._merged_here = [found for found in self._merged_here if found[1][0] >= number - 1]
+        return (mark.covered if mark else set()).union(
+            *(range(first[1], last[1] + 1) for first, last in self._merged_here)
+        )
+
+    def _refused(
+        self,
+        code: str,
+        found: str,
+        expected: str,
+        action: str,
+        row: int | None = None,
+        column: int | None = None,
+    ) -> InputError:
+        header = self._part.header
+        return InputError(
+            code=code,
+            file=f"{self._path.name}，工作表「{self._part.sheet}」",
+            row=row,
+            column=header[column] if column is not None and column < len(header) else "",
+            found=found,
+            expected=expected,
+            action=action,
+        )
+
+
+@dataclass(frozen=True)
+class WholeSheet:
+    """A sheet's cells as text, from row 1 on, and its rows that are one cell."""
+
+    name: str
+    rows: list[list[str]]
+    banners: frozenset[int]
+    """Rows (0-based) of which a merged cell takes the whole width."""
+
+
+def whole_sheets(path: Path) -> list[WholeSheet]:
+    """All visible sheets of a workbook that is read as a document, empty ones left out.
+
+    Raises:
+        InputError: not a whole workbook, or a hostile one.
+    """
+    _filled_rows(path)  # bounds are checked before anything is laid out in memory
+    book = _open(path)
+    sheets = []
+    for name in (entry.name for entry in book.sheets_metadata if entry.visible == Visible.Visible):
+        sheet = _sheet(path, book, name)
+        if sheet.start is None:
+            continue
+        if sheet.total_width > MAX_COLUMNS:
+            raise too_many_columns(path)
+        left, right = sheet.start[1], (sheet.end or sheet.start)[1]
+        banners = {
+            first[0]
+            for first, last in sheet.merged_cell_ranges or ()
+            if first[0] == last[0] and first[1] <= left and last[1] >= right
+        }
+        sheets.append(WholeSheet(name, list(_rows(sheet)), frozenset(banners)))
+    return sheets
+
+
+def _marks(path: Path, part: Part, identity: Collection[int]) -> Marks:
+    """What a sheet's own file says of its rows; the file is open until the last is taken.
+
+    Raises:
+        InputError: it isn't whole.
+    """
+    try:
+        if _is_compound(path):
+            return xls_marks(path.read_bytes(), part.row_offset // SHEET_ROWS, identity)
+        archive = zipfile.ZipFile(path)
+        if "content.xml" in archive.namelist():
+            return ods_marks(archive.open("content.xml"), part.sheet, identity)
+        return xlsx_marks(archive, xlsx_sheets(archive)[part.sheet], identity)
+    except DAMAGE as error:
+        raise _bad_workbook(path) from error
+
+
+def _is_compound(path: Path) -> bool:
+    """Whether a workbook is a binary one."""
+    with path.open("rb") as file:
+        return file.read(4) == b"\xd0\xcf\x11\xe0"
+
+
+def _key(path: Path, sheet: str) -> tuple[Path, str, int, int]:
+    status = path.stat()
+    return path, sheet, status.st_size, status.st_mtime_ns
+
+
+def cell_text(cell: Any) -> str:
+    """A cell as text that staging can type again: ISO dates, integers without `.0`."""
+    if isinstance(cell, bool):
+        return str(cell).upper()
+    if isinstance(cell, datetime):
+        if cell.microsecond:
+            # A time is stored as a fraction of a day: 9:05:00 may come as 9:04:59.999.
+            cell = (cell + timedelta(milliseconds=500)).replace(microsecond=0)
+        return str(cell.isoformat(" "))
+    if isinstance(cell, date):
+        return cell.isoformat()
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e17:
+        return str(int(cell))
+    return str(cell)
+
+
+def _rows(sheet: CalamineSheet) -> Iterator[list[str]]:
+    """A sheet's rows from row 1 on, blank ones above the first cell included."""
+    for row in sheet.iter_rows():
+        yield [cell if type(cell) is str else cell_text(cell) for cell in row]
+
+
+def _open(path: Path) -> CalamineWorkbook:
+    # No shell; the one word from outside is a path, and it comes last.
+    tried = subprocess.run([sys.executable, "-I", TRIAL, path], capture_output=True, check=False)  # noqa: S603
+    if tried.returncode:
+        raise unreadable(
+            path,
+            "unsafe_workbook",
+            "打开它所需的内存或时间超出限度，或使读取程序崩溃",
+            "Excel 或 WPS 另存的工作簿，或 CSV（UTF-8）",
+        )
+    try:
+        return CalamineWorkbook.from_path(path)
+    except (CalamineError, OSError, ValueError) as error:
+        raise _bad_workbook(path) from error
+
+
+def _sheet(path: Path, book: CalamineWorkbook, name: str) -> CalamineSheet:
+    try:
+        return book.get_sheet_by_name(name)
+    except (CalamineError, OSError, ValueError) as error:
+        # An error that is newer than calamine is told for what it is.
+        part = Part("", (), 0, sheet=name, row_offset=book.sheet_names.index(name) * SHEET_ROWS)
+        for mark in _marks(path, part, ()).rows if "cell error" in str(error) else ():
+            for at, text in mark.shown.items():
+                raise InputError(
+                    code="error_cell",
+                    file=f"{path.name}，工作表「{name}」",
+                    row=mark.first,
+                    column=column_letters(at),
+                    found=f"单元格是错误值 {text}",
+                    expected="值，或真正的空白",
+                    action="在 Excel 或 WPS 里打开，改正公式，核对后重新保存",
+                ) from error
+        raise _bad_workbook(path) from error
+
+
+def _bad_workbook(path: Path) -> Exception:
+    return unreadable(
+        path, "bad_workbook", "不是完好的工作簿", "Excel 或 WPS 能打开的 .xlsx、.xls 或 .ods"
+    )
+
+
+def _filled_rows(path: Path) -> dict[str, int] | None:
+    """Rows with a value by sheet, straight from the XML; None for a binary workbook.
+
+    Raises:
+        InputError: the archive or its XML is broken, unfolds out of proportion, declares entities,
+            or a sheet's used rectangle is too large.
+    """
+    if _is_compound(path):
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            check_archive(path, archive)
+            if "content.xml" in archive.namelist():
+                return _ods_rows(path, archive)
+            return {
+                name: _xlsx_rows(path, archive, member)
+                for name, member in xlsx_sheets(archive).items()
+            }
+    except DAMAGE as error:
+        raise _bad_workbook(path) from error
+
+
+def check_archive(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse an office document before anything of it is unfolded.
+
+    Raises:
+        InputError: it unfolds out of proportion, or its XML declares entities.
+    """
+    infos = archive.infolist()
+    total = sum(info.file_size for info in infos)
+    if len(infos) > MAX_MEMBERS or total > MAX_UNZIPPED:
+        raise zip_bomb(path)
+    if total > max(path.stat().st_size * MAX_RATIO, MIN_BOMB):
+        raise zip_bomb(path)
+    for info in infos:
+        with archive.open(info) as member:  # a sheet may have any name
+            if _has_doctype(member):
+                found, expected = "文件的 XML 声明了实体", "不含实体声明的文件"
+                raise unreadable(path, "xml_entities", found, expected)
+
+
+class _DocumentType(Exception):  # noqa: N818 (no error: how the parser is left)
+    pass
+
+
+class _Element(Exception):  # noqa: N818 (as above)
+    pass
+
+
+def _has_doctype(file: IO[bytes]) -> bool:
+    """Whether an XML file has a document type, the only place where entities can be declared.
+
+    In any encoding and however far down. What isn't well-formed is for its own reader to refuse.
+    """
+
+    def leave(reason: type[Exception]) -> Callable[..., None]:
+        def handler(*_: object) -> None:
+            raise reason
+
+        return handler
+
+    parser = ParserCreate()
+    parser.StartDoctypeDeclHandler = leave(_DocumentType)
+    parser.StartElementHandler = leave(_Element)
+    try:
+        while chunk := file.read(HEAD):
+            parser.Parse(chunk)
+        # Some versions of expat defer a long token (CVE-2023-52425) until they know of the end.
+        parser.Parse(b"", True)
+    except _DocumentType:
+        return True
+    except (_Element, ExpatError, LookupError):
+        pass
+    return False
+
+
+def xlsx_sheets(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Each worksheet's member of the archive, by the sheet's name."""
+    relations = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))  # noqa: S314 (no entities)
+    targets = {relation.get("Id"): relation.get("Target", "") for relation in relations}
+    book = ElementTree.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314 (no entities)
+    sheets = {}
+    for sheet in book.iter():
+        if sheet.tag.endswith("}sheet"):
+            ids = [value for key, value in sheet.attrib.items() if key.endswith("}id")]
+            target = targets[ids[0] if ids else None].lstrip("/")
+            member = target if target.startswith("xl/") else f"xl/{target}"
+            if "worksheets/" in member:
+                sheets[sheet.get("name", "")] = member
+    return sheets
+
+
+def _xlsx_rows(path: Path, archive: zipfile.ZipFile, member: str) -> int:
+    empty_texts = _empty_shared_texts(archive)
+    count, height, width = 0, 0, 1
+    try:
+        pieces = row_pieces(plain_chunks(archive, member), MIN_BOMB)
+        for row in chain.from_iterable(rows for _, rows in pieces):
+            values = len(VALUE.findall(row)) if empty_texts else bool(VALUE.search(row))
+            if empty_texts:
+                values -= sum(int(at) in empty_texts for at in SHARED.findall(row))
+            count += values > 0
+            if last := CELL.search(row, max(row.rfind(b' r="'), 0)):
+                height = max(height, int(last[2]))
+                width = max(width, column_number(last[1]))
+    except OverflowError as error:
+        found, expected = "有一行超过 64 MB", "一件工单的一行文字"
+        raise unreadable(path, "cell_too_large", found, expected) from error
+    if width > MAX_COLUMNS:
+        raise too_many_columns(path)
+    _check_area(path, height, width)
+    return count
+
+
+def _check_area(path: Path, height: int, width: int) -> None:
+    if height * width > MAX_CELLS:
+        raise unreadable(
+            path,
+            "sheet_too_large",
+            f"工作表占用 {height} 行 × {width} 列",
+            f"至多 {MAX_CELLS} 格；更大的表另存为 CSV（UTF-8）",
+        )
+
+
+def _empty_shared_texts(archive: zipfile.ZipFile) -> set[int]:
+    if "xl/sharedStrings.xml" not in archive.namelist():
+        return set()
+    texts = archive.read("xl/sharedStrings.xml")
+    if not UNSURE_TEXT.search(texts):
+        return set()
+    items = re.split(rb"<(?:\w+:)?si(?=[ />])", texts)[1:]
+    return {at for at, item in enumerate(items) if not VALUE.search(item)}
+
+
+def _ods_rows(path: Path, archive: zipfile.ZipFile) -> dict[str, int]:
+    """Filled rows by sheet of an ODS, whose rows and cells may be said to repeat."""
+    counts: dict[str, int] = {}
+    name = ""
+    row = column = widest = cells = repeat = 0
+    filled = cell_filled = False
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal name, row, column, widest, repeat, filled, cell_filled, cells
+        if tag == "table:table":
+            name, row, widest = attributes.get("table:name", ""), 0, 0
+            counts[name] = 0
+        elif tag == "table:table-row":
+            repeat = int(attributes.get("table:number-rows-repeated", 1))
+            column, filled = 0, False
+        elif tag in ("table:table-cell", "table:covered-table-cell"):
+            cells = int(attributes.get("table:number-columns-repeated", 1))
+            cell_filled = attributes.get("office:value-type", "string") != "string"
+
+    def text(data: str) -> None:
+        nonlocal cell_filled
+        cell_filled = cell_filled or bool(cells and data)
+
+    def end(tag: str) -> None:
+        nonlocal row, column, widest, filled, cells
+        if tag in ("table:table-cell", "table:covered-table-cell"):
+            column += cells
+            cells = 0
+            if cell_filled:
+                filled, widest = True, max(widest, column)
+                if column > MAX_COLUMNS:
+                    raise too_many_columns(path)
+        elif tag == "table:table-row":
+            row += repeat
+            if filled:
+                counts[name] += repeat
+                _check_area(path, row, widest)
+
+    parser = ParserCreate()
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.CharacterDataHandler = text
+    with archive.open("content.xml") as file:
+        parser.ParseFile(file)
+    return counts

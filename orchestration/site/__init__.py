@@ -1,1 +1,0 @@
-"""The quarter's site: static pages for leaders, units and analysts, in Chinese and English."""

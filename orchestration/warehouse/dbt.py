@@ -1,0 +1,201 @@
+"""Running dbt in this process: one import and one parse serve Dagster's graph and the build."""
+
+import hashlib
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.artifacts.schemas.run import RunExecutionResult
+from dbt.cli.main import dbtRunner
+from dbt.contracts.graph.manifest import Manifest
+from dbt_common.events.base_types import EventMsg
+from filelock import FileLock
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+
+from orchestration.common.errors import InputError
+from orchestration.common.settings import DBT_PROJECT, Engine, Home, seeds_root, site_root
+from orchestration.warehouse.site_rules import check_rules
+
+# A parse target for each site, so that two sites don't undo each other's parse.
+TARGET = DBT_PROJECT / "target"
+if site := site_root():
+    TARGET /= f"site-{hashlib.sha256(str(site).encode()).hexdigest()[:12]}"
+    # A link below the project: of seeds at `../..` dbt writes what it compiled at `../..`, too.
+    os.environ["HOTLINE_SEEDS"] = str((TARGET / "seeds").relative_to(DBT_PROJECT))
+# Not even errors: they come back as results and are told in our words.
+QUIET = ["--quiet", "--log-level", "none", "--log-level-file", "none"]
+# The manifest is handed on in memory: writing it takes a third of a second, twice a run.
+IN_MEMORY = "--no-write-json"
+RESULT_EVENTS = {"LogSeedResult", "LogModelResult", "LogTestResult"}
+# What profiles.yml takes from the environment.
+DATABASE, MEMORY, SPILL = "HOTLINE_DATABASE", "HOTLINE_DUCKDB_MEMORY", "HOTLINE_DUCKDB_SPILL"
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What `dbt build` did: `run_results` as in dbt's artifact of that name."""
+
+    run_results: dict[str, Any]
+    exception: BaseException | None
+
+
+def parse_project(engine: Engine = "duckdb") -> Manifest:
+    """Parse the project for an engine (only what changed since the last time).
+
+    Raises:
+        InputError: the site's rules can't be used, or the engine isn't installed.
+        RuntimeError: dbt can't parse the project.
+    """
+    check_rules(seeds_root())
+    _check_adapter(engine)
+    # The same profile for every home, or dbt would take the last parse for outdated.
+    profile = (DATABASE, MEMORY, SPILL)
+    outside = {name: os.environ.pop(name) for name in profile if name in os.environ}
+    # A folder for each engine, so that two don't undo each other's parse.
+    target = TARGET if engine == "duckdb" else TARGET / engine
+    target.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(target / ".parse.lock"):
+            _link_seeds()
+            result = dbtRunner().invoke(["parse", IN_MEMORY, *_where(target, engine), *QUIET])
+    finally:
+        os.environ |= outside
+    if not isinstance(result.result, Manifest):
+        raise RuntimeError(f"dbt parse: {result.exception}")
+    return result.result
+
+
+def _link_seeds() -> None:
+    link = TARGET / "seeds"
+    if site_root() and not (link.is_symlink() and link.readlink() == seeds_root()):
+        link.unlink(missing_ok=True)
+        link.symlink_to(seeds_root())
+
+
+def _check_adapter(engine: Engine) -> None:
+    if importlib.util.find_spec(f"dbt.adapters.{engine}") is None:
+        raise InputError(
+            code="no_engine",
+            found=f"没有安装 dbt-{engine}",
+            expected=f"HOTLINE_ENGINE={engine} 时装有它；Spark 的会话方式还要 pyspark 和 Java 17",
+            action=f"安装 hotline-warehouse[{engine}]，或去掉 HOTLINE_ENGINE",
+        )
+
+
+def build(
+    home: Home,
+    manifest: Manifest,
+    on_event: Callable[[dict[str, Any]], None],
+    leave_out: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    engine: Engine = "duckdb",
+) -> BuildResult:
+    """Build seeds, models and data tests: against a home's working warehouse, or on Spark.
+
+    dbt keeps the warehouse open in this process, until `close_warehouse`.
+
+    Args:
+        home: whose warehouse is written.
+        manifest: from `parse_project`.
+        on_event: called with dbt's log event on each node's result, in its JSON form.
+        leave_out: kinds of resources that aren't built, such as `seed`; unit tests never are.
+        exclude: names of models that aren't built.
+        engine: which of the profile's targets; the manifest must be parsed for it.
+    """
+
+    def listen(message: EventMsg) -> None:
+        if message.info.name in RESULT_EVENTS:
+            on_event(_as_json(message))
+
+    _point_profile_at(home)
+    artifact = home.dbt_target / "run_results.json"
+    artifact.unlink(missing_ok=True)
+    kinds = [f"--exclude-resource-type={kind}" for kind in ("unit_test", *leave_out)]
+    without = ["--exclude", *exclude] if exclude else []
+    command = ["build", *kinds, *without, IN_MEMORY, *_where(home.dbt_target, engine), *QUIET]
+    # dbt copies the command line into its artifact: a command may be given people's numbers.
+    own, sys.argv = sys.argv, sys.argv[:1]
+    try:
+        result = dbtRunner(manifest=manifest, callbacks=[listen]).invoke(command)
+    finally:
+        sys.argv = own
+    if isinstance(result.result, RunExecutionResult):
+        result.result.write(str(artifact))
+    return BuildResult(
+        run_results=json.loads(artifact.read_text()) if artifact.exists() else {"results": []},
+        exception=result.exception,
+    )
+
+
+def close_warehouse() -> None:
+    """Let go of the working warehouse; what was written last goes from its log into the file."""
+    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call] # dbt's own
+
+
+def run_operation(
+    home: Home, manifest: Manifest, macro: str, arguments: dict[str, Any], engine: Engine
+) -> str:
+    """Run a macro on an engine; what it logged last.
+
+    Raises:
+        RuntimeError: the macro failed.
+    """
+    logged, errors = [""], [""]
+
+    def listen(message: EventMsg) -> None:
+        event = _as_json(message)
+        if event["info"]["name"] == "JinjaLogInfo":
+            logged.append(event["data"]["msg"])
+        elif event["info"]["level"] == "error":
+            errors.append(event["info"]["msg"])
+
+    command = ["run-operation", macro, "--args", json.dumps(arguments, ensure_ascii=False)]
+    # A folder of its own, or its artifact would stand for the build's.
+    where = _where(home.dbt_target / "operation", engine)
+    result = dbtRunner(manifest=manifest, callbacks=[listen]).invoke([*command, *where, *QUIET])
+    if not result.success:
+        raise RuntimeError(f"dbt run-operation {macro}: {result.exception or errors[-1]}")
+    return logged[-1]
+
+
+def static_docs(home: Home) -> Path:
+    """Make dbt's documentation of the models as one page that needs no network; its path.
+
+    Raises:
+        RuntimeError: dbt can't make it, for instance from a warehouse without the models.
+    """
+    _point_profile_at(home)
+    command = ["docs", "generate", "--static", *_where(home.dbt_target), *QUIET]
+    result = dbtRunner().invoke(command)
+    if not result.success:
+        raise RuntimeError(f"dbt docs generate: {result.exception}")
+    return home.dbt_target / "static_index.html"
+
+
+def _point_profile_at(home: Home) -> None:
+    config = home.duckdb_config
+    os.environ |= {
+        DATABASE: str(home.warehouse),
+        MEMORY: config["memory_limit"],
+        SPILL: config["temp_directory"],
+    }
+
+
+def _as_json(message: EventMsg) -> dict[str, Any]:
+    return MessageToDict(cast(Message, message), preserving_proto_field_name=True)
+
+
+def _where(target: Path, engine: Engine = "duckdb") -> list[str]:
+    project = str(DBT_PROJECT)
+    return [
+        *("--target", engine),
+        *("--project-dir", project, "--profiles-dir", project),
+        *("--target-path", str(target), "--log-path", str(target)),
+    ]

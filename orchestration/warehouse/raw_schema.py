@@ -1,0 +1,435 @@
+"""The working DuckDB file: the raw schema that dbt reads, and reading results back.
+
+Every connection is opened and closed in one `with`: while it is open no other process can read.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from orchestration.lint.comparisons import Rules, control_rows
+from orchestration.common.errors import InputError
+from orchestration.reading.columns import FILE_ORDER, LAKE_COLUMNS, canonical_columns
+from orchestration.reading.contracts import Contract
+from orchestration.ingest.lake import LakeFile, all_files, current_files
+from orchestration.reading.value_forms import written_rules
+from orchestration.warehouse.provenance import code_version
+from orchestration.common.quarters import Quarter
+from orchestration.common.settings import Engine, Home, seeds_root
+
+ROWS_A_STATEMENT = 1000
+SCOPE = (
+    "run_scope",
+    "source_file",
+    "contract_value",
+    "contract",
+    "contract_bound",
+    "bulletin_lint",
+    "last_version_figure",
+    "previous_open_item",
+    "published_due",
+)
+"""What `register_raw` writes as tables of schema `raw`, beside the views on the lake."""
+PATIENCE_SECONDS = 3.0
+"""How long to wait for whoever has the file open."""
+# What identifies an item of each source among those due, by fact.
+DUE_ITEMS = {
+    "fct_ticket": ("ticket", "work_order_id"),
+    "fct_letter": ("mailbox", "letter_id"),
+    "fct_suggestion_assignment": ("suggestion", "suggestion_id || '/' || unit_code"),
+}
+# What tells the rows of a mart apart within a quarter; a mart has one or two of these.
+KEY_COLUMNS = ("unit_code", "mailbox", "component", "channel", "request_type", "category")
+# Facts of which an item may stay open over the end of a quarter, with their channels.
+CHANNEL_FACTS = {
+    "fct_ticket": "hotline",
+    "fct_letter": "mailbox",
+    "fct_suggestion_assignment": "suggestion",
+}
+NUMBER_TYPES = ("BIGINT", "INTEGER", "DECIMAL")
+
+
+@contextmanager
+def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to the working warehouse, closed at the end of the block.
+
+    Raises:
+        InputError: another process still has the file open after `PATIENCE_SECONDS`.
+    """
+    home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            opened = duckdb.connect(str(home.warehouse), config=home.duckdb_config)
+            break
+        except duckdb.IOException as error:
+            if "lock" not in str(error):
+                raise
+            if time.monotonic() < deadline:  # a command that reads has it open for a moment
+                time.sleep(0.1)
+                continue
+            raise InputError(
+                code="home_busy",
+                file=home.warehouse.name,
+                found="工作库正被另一个程序打开",
+                expected="同一时间只有一个程序打开工作库；读者用 published/marts.duckdb",
+                action="关闭打开它的程序（如 DuckDB 客户端、BI 工具），或等那次运行结束后重试",
+            ) from error
+    with opened as connection:
+        yield connection
+
+
+@contextmanager
+def bare_connection(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to no database, for queries on files; it spills into the home's scratch."""
+    with duckdb.connect(config=home.duckdb_config) as connection:
+        yield connection
+
+
+def quoted(path: Path) -> str:
+    """A path as it stands between quotes in SQL."""
+    return str(path).replace("'", "''")
+
+
+def query(
+    home: Home, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+) -> list[dict[str, Any]]:
+    """Rows of a query on the working warehouse, as dictionaries by column name."""
+    with connect(home) as connection:
+        cursor = connection.execute(sql, parameters)
+        names = [column[0] for column in cursor.description or []]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def is_built(home: Home, table: str) -> bool:
+    """Whether the working warehouse has a table yet, such as `audit.reconciliation`."""
+    with connect(home) as connection:
+        return _has(connection, table)
+
+
+def tables_of(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
+    """The names of a schema's tables in the database in use, in order."""
+    rows = connection.execute(
+        "select table_name from information_schema.tables where table_schema = ? "
+        "and table_catalog = current_database() order by table_name",
+        [schema],
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
+def time_on_record(connection: duckdb.DuckDBPyConnection, run_id: str) -> datetime:
+    """Now, but later than all that other runs recorded, though the clock was set back meanwhile.
+
+    Which run was a quarter's last is told by this time.
+    """
+    moments = [datetime.now().replace(microsecond=0)]
+    for table in filter(partial(_has, connection), ("audit.reconciliation", "audit.check_result")):
+        row = connection.execute(
+            f"select max(checked_at) from {table} where run_id <> ?",  # noqa: S608 (our own names)
+            [run_id],
+        ).fetchone()
+        if row and row[0]:
+            moments.append(row[0] + timedelta(seconds=1))
+    return max(moments)
+
+
+def _has(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
+    found = connection.execute(
+        "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
+        table.split("."),
+    )
+    return found.fetchone() is not None
+
+
+def check_engine(home: Home, engine: Engine) -> None:
+    """Refuse to build a home with another engine than before: its facts stand elsewhere.
+
+    Raises:
+        InputError: the home's facts are tables of DuckDB, or views on Spark's, and not as meant.
+    """
+    kinds = query(
+        home, "select distinct table_type from information_schema.tables where table_schema='facts'"
+    )
+    before = {"VIEW": "spark", "BASE TABLE": "duckdb"}
+    if others := {before[row["table_type"]] for row in kinds} - {engine}:
+        raise InputError(
+            code="other_engine",
+            file=home.warehouse.name,
+            found=f"这个数据文件夹以前用 {'、'.join(others)} 建，这次要用 {engine}",
+            expected="一个数据文件夹只用一种引擎，各季度的事实表才在一处",
+            action="改正 HOTLINE_ENGINE，或用 --home 另建数据文件夹，把各季度重新装载",
+        )
+
+
+def register_raw(
+    home: Home,
+    quarter: Quarter,
+    run_id: str,
+    contracts: dict[str, Contract],
+    published: Sequence[Path] = (),
+    reason: str = "",
+    basis_sha256: str = "",
+    published_facts: Sequence[Path] = (),
+) -> dict[str, int]:
+    """Make schema `raw` for a run: its scope, the list of files, code values, views on the lake.
+
+    Also what the quarter's bulletin says of itself (`bulletin_lint`), what was published of it and
+    of the quarter before (`last_version_figure`, `previous_open_item`), and what was due in other
+    published quarters (`published_due`): comparisons read nothing else of other quarters, as the
+    working warehouse also holds what was refused.
+
+    dbt reads the quarter from `raw.run_scope`, not from a var, because a changed var makes dbt
+    parse the whole project again.
+
+    Args:
+        home: whose lake is read.
+        quarter: the run's quarter.
+        run_id: the run.
+        contracts: those in force.
+        published: Parquet files of the last versions of this quarter and the one before.
+        reason: why the run changes what was published, if it does.
+        basis_sha256: the hash of all that decides what is built.
+        published_facts: Parquet files of the facts of other published quarters.
+
+    Returns:
+        Current rows by source.
+    """
+    files, current = all_files(home), current_files(home, str(quarter))
+    with connect(home) as connection:
+        started_at = time_on_record(connection, run_id)
+        connection.execute("create schema if not exists raw")
+        _replace_table(
+            connection,
+            "run_scope",
+            "run_id varchar, quarter varchar, quarter_start date, quarter_end date, "
+            "previous_quarter varchar, has_bulletin boolean, started_at timestamp, "
+            "code_version varchar, reason varchar, basis_sha256 varchar",
+            [
+                (
+                    run_id,
+                    str(quarter),
+                    quarter.start,
+                    quarter.end,
+                    str(quarter.previous),
+                    any(file.source == "bulletin" for file in current),
+                    started_at,
+                    code_version(),
+                    reason or None,
+                    basis_sha256,
+                )
+            ],
+        )
+        _replace_table(
+            connection,
+            "source_file",
+            "file_sha256 varchar, quarter varchar, source varchar, file_name varchar, "
+            "byte_count bigint, encoding varchar, row_count bigint, counted_row_count bigint, "
+            "received_at timestamp, superseded_by varchar",
+            [
+                (
+                    file.file_sha256,
+                    file.quarter,
+                    file.source,
+                    file.file_name,
+                    file.byte_count,
+                    file.encoding,
+                    file.row_count,
+                    file.counted_row_count,
+                    file.received_at,
+                    file.superseded_by,
+                )
+                for file in files
+            ],
+        )
+        _replace_table(
+            connection,
+            "contract_value",
+            "source varchar, column_name varchar, written_value varchar, code varchar",
+            [
+                (contract.source, column.name, written, code)
+                for contract in contracts.values()
+                for column in contract.columns
+                for written, code in column.values.items()
+            ],
+        )
+        _replace_table(
+            connection,
+            "contract",
+            "source varchar, rejected_tolerance decimal(9, 6), conflict_rule varchar, "
+            "first_year integer, last_year integer, shortest_handling_minutes integer, "
+            "rules varchar",
+            [
+                (
+                    contract.source,
+                    contract.rejected_tolerance,
+                    contract.conflict,
+                    *(contract.plausible_years or (None, None)),
+                    contract.shortest_handling_minutes,
+                    json.dumps(written_rules(contract), ensure_ascii=False),
+                )
+                for contract in contracts.values()
+            ],
+        )
+        _replace_table(
+            connection,
+            "contract_bound",
+            "source varchar, measure varchar, tolerance decimal(18, 6), is_optional boolean",
+            [row for contract in contracts.values() for row in _bounds(contract)],
+        )
+        for source in canonical_columns():
+            files_of = sorted(
+                (file for file in current if file.source == source), key=lambda file: file.file_name
+            )
+            hashes = [file.file_sha256 for file in files_of]  # hexadecimal: no quote in them
+            connection.execute(
+                f"create or replace view raw.{source} as "  # noqa: S608 (our own names)
+                f"select *, list_position({hashes}::varchar[], file_sha256) as {FILE_ORDER} "
+                f"from ({raw_rows(home, source, contracts, files_of)})"
+            )
+        _replace_table(
+            connection,
+            "bulletin_lint",
+            "quarter varchar, control_id varchar, side varchar, subject varchar, measure varchar, "
+            "value decimal(18, 6)",
+            _bulletin_lint(connection, quarter, contracts),
+        )
+        _register_published(connection, quarter, published)
+        _register_published_due(connection, published_facts)
+    return {
+        source: sum(file.row_count for file in current if file.source == source)
+        for source in contracts
+    }
+
+
+def register_build(home: Home, run_id: str) -> None:
+    """Have a build from data that an earlier run registered stand under a run of its own."""
+    with connect(home) as connection:
+        started_at = time_on_record(connection, run_id)
+        connection.execute(
+            "update raw.run_scope set run_id = ?, started_at = ?", [run_id, started_at]
+        )
+
+
+def _register_published(
+    connection: duckdb.DuckDBPyConnection, quarter: Quarter, files: Sequence[Path]
+) -> None:
+    """The numbers of published marts in long form, named as by the macro `mart_rows`.
+
+    Also the items of the published facts of the quarter before that weren't finished by its end.
+    """
+    connection.execute(
+        "create or replace table raw.last_version_figure (mart varchar, quarter varchar, "
+        "subject varchar, measure varchar, value decimal(18, 6))"
+    )
+    connection.execute(
+        "create or replace table raw.previous_open_item (channel varchar, unit_code varchar, "
+        "dispatched_at timestamp, finished_at timestamp)"
+    )
+    for path in files:
+        relation = f"read_parquet('{quoted(path)}')"
+        if path.stem in CHANNEL_FACTS:
+            connection.execute(
+                f"insert into raw.previous_open_item select '{CHANNEL_FACTS[path.stem]}', "  # noqa: S608 (our own names)
+                f"unit_code, dispatched_at, finished_at from {relation} where quarter = ? "
+                "and (finished_at is null or finished_at >= ?)",
+                [str(quarter.previous), quarter.start],
+            )
+            continue
+        if path.stem.startswith("fct_"):
+            continue
+        described = connection.execute(f"describe from {relation}").fetchall()
+        types = {name: kind.split("(")[0] for name, kind, *_ in described}
+        numbers = [name for name, kind in types.items() if kind in NUMBER_TYPES]
+        prefix = "".join(f"{key} || '.' || " for key in types if key in KEY_COLUMNS[1:])
+        subject = "unit_code" if "unit_code" in types else "'district'"
+        cast = ", ".join(f"{name}::decimal(18, 6) as {name}" for name in numbers)
+        connection.execute(
+            f"insert into raw.last_version_figure select '{path.stem}', quarter, {subject}, "  # noqa: S608 (our own names)
+            f"{prefix}measure, value from (select * replace ({cast}) from {relation}) "
+            f"unpivot (value for measure in ({', '.join(numbers)}))"
+        )
+
+
+def _register_published_due(connection: duckdb.DuckDBPyConnection, facts: Sequence[Path]) -> None:
+    """A view, because the items of other quarters may be millions."""
+    selects = ["select null::varchar as quarter, null::varchar as source, null::varchar as item_id"]
+    selects[0] += " where false"
+    for path in facts:
+        source, item_id = DUE_ITEMS[path.stem]
+        selects.append(
+            f"select quarter, '{source}' as source, {item_id} as item_id "  # noqa: S608 (our own names)
+            f"from read_parquet('{quoted(path)}', hive_partitioning = false) where is_due"
+        )
+    connection.execute(f"create or replace view raw.published_due as {' union all '.join(selects)}")
+
+
+def _bounds(contract: Contract) -> Iterator[tuple[str, str, str, bool]]:
+    """How much of a source may give way or be empty, by the measures of `control_plausibility`."""
+    yield contract.source, "conflicting_count", contract.conflicting_tolerance, False
+    yield contract.source, "duplicate_count", contract.duplicate_tolerance, False
+    yield contract.source, "out_of_scope_count", contract.out_of_scope_tolerance, False
+    yield contract.source, "due_count", contract.change_tolerance, False
+    for column in contract.columns:
+        if column.personal is None:
+            yield contract.source, column.name, column.empty_tolerance, column.optional
+
+
+def _bulletin_lint(
+    connection: duckdb.DuckDBPyConnection, quarter: Quarter, contracts: Mapping[str, Contract]
+) -> list[tuple[Any, ...]]:
+    """The sides of the controls that compare the quarter's bulletin with itself."""
+    records = connection.execute(
+        "select document, table_name, table_row, printed_group, printed_name, printed_measure, "
+        "printed_value from raw.bulletin where row_defect is null order by file_sha256, row_number"
+    ).fetchall()
+    if not records:
+        return []
+    rules = Rules.load(seeds_root(), contracts["bulletin"], quarter)
+    return list(control_rows(records, rules, quarter))
+
+
+def raw_rows(
+    home: Home, source: str, contracts: Mapping[str, Contract], files: Sequence[LakeFile]
+) -> str:
+    """SQL for a source's rows in lake files, always with the canonical columns.
+
+    A column that the site's contract or the files lack is null, and a source without a contract or
+    without files has no rows.
+    """
+    columns = canonical_columns()[source]
+    paths = [f"'{quoted(file.parquet(home))}'" for file in files]
+    # Files that an older contract made may lack what the present one keeps.
+    written = {name for file in files for name in pl.read_parquet_schema(file.parquet(home))}
+    kept = written.intersection(contracts[source].kept_columns) if paths else written
+    names = [name if name in kept else f"null::varchar as {name}" for name in columns]
+    if paths:
+        body = f"from read_parquet([{', '.join(paths)}], union_by_name = true)"
+        return f"select {', '.join([*names, *LAKE_COLUMNS])} {body}"
+    names += [f"null::{kind} as {name}" for name, kind in LAKE_COLUMNS.items()]
+    return f"select {', '.join(names)} where false"
+
+
+def _replace_table(
+    connection: duckdb.DuckDBPyConnection, name: str, columns: str, rows: list[tuple[Any, ...]]
+) -> None:
+    connection.execute(f"create or replace table raw.{name} ({columns})")
+    insert_rows(connection, f"raw.{name}", rows)
+
+
+def insert_rows(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[Any]]
+) -> None:
+    """Insert rows in few statements: DuckDB takes a millisecond for each."""
+    for start in range(0, len(rows), ROWS_A_STATEMENT):
+        batch = rows[start : start + ROWS_A_STATEMENT]
+        marks = ", ".join(f"({', '.join('?' for _ in row)})" for row in batch)
+        values = [value for row in batch for value in row]
+        connection.execute(f"insert into {table} values {marks}", values)  # noqa: S608 (our own names)
