@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from orchestration.catalogue.tables import reader_tables
 from orchestration.common.settings import Home, expectation_suites
+from orchestration.warehouse.connection import connect, insert_rows, is_built, query, time_on_record
 from orchestration.warehouse.provenance import code_version
-from orchestration.warehouse.raw_schema import connect, insert_rows, is_built, query, time_on_record
 
 RECONCILIATION = "reconciliation"
 """The layer of the checks that are groups of controls."""

@@ -19,7 +19,7 @@ from orchestration.common.errors import InputError
 from orchestration.common.quarters import Quarter
 from orchestration.common.safe_text import csv_cell, one_line
 from orchestration.common.settings import Home, seeds_root
-from orchestration.warehouse.raw_schema import query
+from orchestration.warehouse.connection import query
 
 SEED = "known_discrepancy.csv"
 EXPIRES_AFTER = timedelta(days=365)

@@ -13,7 +13,8 @@ from orchestration.checks.recount import BATCH_VECTORS
 from orchestration.common.settings import Home, expectation_suites
 from orchestration.ingest.lake import current_files
 from orchestration.reading.contracts import Contract
-from orchestration.warehouse.raw_schema import bare_connection, quoted, raw_rows
+from orchestration.warehouse.connection import bare_connection, quoted
+from orchestration.warehouse.raw_schema import raw_rows
 
 RAW_SUITES = ("ticket", "mailbox", "suggestion")
 MART_SUITES = tuple(sorted(set(expectation_suites()) - set(RAW_SUITES)))

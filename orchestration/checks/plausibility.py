@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.common.settings import Home
-from orchestration.warehouse.raw_schema import DUE_ITEMS, is_built, query
+from orchestration.warehouse.connection import is_built, query
+from orchestration.warehouse.raw_schema import DUE_ITEMS
 
 # A workbook may hold several sources: one name for a hash.
 CURRENT = (

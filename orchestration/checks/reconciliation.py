@@ -8,7 +8,7 @@ from typing import Any
 from orchestration.common.errors import InputError
 from orchestration.common.quarters import Quarter
 from orchestration.common.settings import CONTROLS, Home
-from orchestration.warehouse.raw_schema import is_built, query
+from orchestration.warehouse.connection import is_built, query
 
 TABLE = "audit.reconciliation"
 HOLDING = ("match", "explained")

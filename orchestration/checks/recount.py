@@ -22,7 +22,7 @@ from orchestration.common.quarters import Quarter
 from orchestration.common.rounding import half_up
 from orchestration.common.settings import Home
 from orchestration.reading.canonical import clean_text
-from orchestration.warehouse.raw_schema import bare_connection, query, quoted
+from orchestration.warehouse.connection import bare_connection, query, quoted
 
 BATCH_VECTORS = 128  # of 2048 rows each
 CODES = ("unit_code", "callback_result")

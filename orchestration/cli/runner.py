@@ -145,9 +145,9 @@ def _history_open(instance: dg.DagsterInstance, home: Home, run_id: str) -> Iter
 
 def register_quarters(home: Home, exports: Path) -> None:
     """Make a partition of every quarter's folder, so that Dagster's pages show them."""
-    from orchestration.defs.automation import quarter_folders
     from orchestration.defs.partitions import quarters
     from orchestration.defs.resources import end_dead_runs
+    from orchestration.ingest.arrival import quarter_folders
 
     with dagster_instance(home) as instance:
         end_dead_runs(instance)

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import dagster as dg
 
-from orchestration.common.errors import InputError
 from orchestration.common.quarters import Quarter
 from orchestration.common.run_events import REASON_TAG
 from orchestration.common.settings import Home, exports_root
 from orchestration.defs.partitions import quarters
 from orchestration.defs.resources import end_dead_runs
-from orchestration.ingest.arrival import fingerprint
+from orchestration.ingest.arrival import fingerprint, quarter_folders
 from orchestration.publish.publication_log import Stale, read_log, stale
 
 QUARTERLY_JOB = "quarterly_load"
@@ -99,17 +98,6 @@ def _compared_again(one: Stale) -> dg.RunRequest:
         partition_key=one.quarter,
         tags={REASON_TAG: f"{one.previous} 已更正为第 {one.latest_version} 版，重算与它的比较"},
     )
-
-
-def quarter_folders(exports: Path) -> dict[str, Path]:
-    """The folders of exports that are a quarter's, by quarter in order of time."""
-    found = {}
-    for folder in sorted(path for path in exports.iterdir() if path.is_dir()):
-        try:
-            found[str(Quarter.parse(folder.name))] = folder
-        except InputError:
-            continue  # contracts/ and other folders that aren't a quarter's
-    return found
 
 
 def _fingerprints(exports: Path) -> dict[str, str]:

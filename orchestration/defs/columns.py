@@ -7,7 +7,7 @@ import yaml
 
 from orchestration.common.settings import DBT_PROJECT, Home
 from orchestration.reading.columns import LAKE_COLUMNS
-from orchestration.warehouse.raw_schema import query
+from orchestration.warehouse.connection import query
 
 COLUMN_SCHEMA = "dagster/column_schema"
 

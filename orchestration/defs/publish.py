@@ -18,7 +18,7 @@ from orchestration.ingest.lake import quarter_folder
 from orchestration.publish.headline import headline
 from orchestration.publish.pages.charts import SCHEMA
 from orchestration.publish.publication import UNREASONED, publish
-from orchestration.warehouse.raw_schema import query
+from orchestration.warehouse.connection import query
 
 _DATA = "data:image/png;base64,"
 

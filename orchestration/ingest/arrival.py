@@ -5,6 +5,7 @@ from pathlib import Path
 
 from orchestration.common.data_notice import NOTICE, NOTICE_ENGLISH
 from orchestration.common.errors import InputError
+from orchestration.common.quarters import Quarter
 from orchestration.reading.exports import is_export
 
 STILL_SECONDS = 2.0
@@ -12,6 +13,17 @@ STILL_SECONDS = 2.0
 NO_EXPORTS = (NOTICE, NOTICE_ENGLISH, "thumbs.db", "desktop.ini")
 PATIENCE_SECONDS = 120.0
 """How long a run waits for files that are still being written."""
+
+
+def quarter_folders(exports: Path) -> dict[str, Path]:
+    """The folders of exports that are a quarter's, by quarter in order of time."""
+    found = {}
+    for folder in sorted(path for path in exports.iterdir() if path.is_dir()):
+        try:
+            found[str(Quarter.parse(folder.name))] = folder
+        except InputError:
+            continue  # contracts/ and other folders that aren't a quarter's
+    return found
 
 
 def exports_in(folder: Path) -> list[Path]:

@@ -130,7 +130,7 @@ def _writer(home: Home) -> Finding:
 
 
 def _exports(exports: Path) -> Finding:
-    from orchestration.defs.automation import quarter_folders
+    from orchestration.ingest.arrival import quarter_folders
 
     if not exports.is_dir() or not os.access(exports, os.R_OK | os.X_OK):
         return Finding("导出文件夹", "fail", f"{exports} 读不到", "改正 --exports 或目录权限")

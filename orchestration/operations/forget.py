@@ -74,7 +74,7 @@ from orchestration.publish.published_tables import refresh_readers, refresh_tree
 from orchestration.publish.versions import digest_of, manifests, write_parquet
 from orchestration.reading.canonical import BLANKS, canonical_identity
 from orchestration.reading.contracts import Contract, hash_key
-from orchestration.warehouse.raw_schema import insert_rows, quoted
+from orchestration.warehouse.connection import insert_rows, quoted
 
 WAIT_SECONDS = 10.0
 """How long a person at the terminal waits for a run to end."""

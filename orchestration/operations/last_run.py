@@ -32,7 +32,7 @@ from orchestration.publish.findings import rejected_workbook
 from orchestration.publish.publication_log import read_log, stale
 from orchestration.publish.tables.postgres import postgres_url
 from orchestration.publish.versions import manifests
-from orchestration.warehouse.raw_schema import query
+from orchestration.warehouse.connection import query
 
 ENVIRONMENT = "HOTLINE_"
 # The first two are told as the folders that they mean; dbt is given the others by us.

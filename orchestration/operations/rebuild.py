@@ -18,8 +18,9 @@ from orchestration.common.settings import DBT_PROJECT, Home, engine, rule_files
 from orchestration.ingest.lake import all_files, current_files
 from orchestration.publish.publication import compared_files
 from orchestration.reading.contracts import Contract
+from orchestration.warehouse.connection import connect
 from orchestration.warehouse.history import restore
-from orchestration.warehouse.raw_schema import connect, register_raw
+from orchestration.warehouse.raw_schema import register_raw
 
 LAYOUT = 1
 """Raised when the tables that grow over quarters change in a way that their columns don't tell."""

@@ -26,8 +26,8 @@ from orchestration.publish.versions import (
     input_sha256,
     write_parquet,
 )
+from orchestration.warehouse.connection import connect, query, tables_of
 from orchestration.warehouse.provenance import program_sha256
-from orchestration.warehouse.raw_schema import connect, query, tables_of
 
 NOTE = "candidate.json"
 # The audit tables that describe a quarter's figures and rows; the others only grow.

@@ -19,7 +19,7 @@ from orchestration.common.settings import Home
 from orchestration.common.workbook import Sheet, write_workbook
 from orchestration.ingest.guards import WITHHELD
 from orchestration.publish.publication import UNREASONED, changed_figures, changed_files
-from orchestration.warehouse.raw_schema import is_built, query
+from orchestration.warehouse.connection import is_built, query
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from orchestration.common.settings import Home, engine, expectation_suites
 from orchestration.publish.candidate import Candidate, build_basis, has_bulletin, read_candidate
 from orchestration.publish.publication_log import last_publication
 from orchestration.publish.versions import digest_of, input_sha256, latest_manifest
-from orchestration.warehouse.raw_schema import query
+from orchestration.warehouse.connection import query
 
 # The result of a check, by its layer and name.
 Name = tuple[str, str]

@@ -3,7 +3,7 @@
 from decimal import ROUND_HALF_UP, Decimal
 
 from orchestration.common.settings import Home
-from orchestration.warehouse.raw_schema import is_built, query
+from orchestration.warehouse.connection import is_built, query
 
 DISTRICT = "marts.hotline_district_quarter"
 

@@ -14,7 +14,7 @@ from orchestration.common.privacy import load_privacy_settings
 from orchestration.common.settings import Home
 from orchestration.publish.disclosure import CHANNELS, HIDDEN, Row, mask
 from orchestration.publish.published_tables import readers_parquet
-from orchestration.warehouse.raw_schema import query
+from orchestration.warehouse.connection import query
 
 MARTS = (
     "hotline_district_quarter",

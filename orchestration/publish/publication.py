@@ -44,8 +44,9 @@ from orchestration.publish.versions import (
     manifests,
     rules_sha256,
 )
+from orchestration.warehouse.connection import quoted
 from orchestration.warehouse.provenance import code_version, lock_sha256
-from orchestration.warehouse.raw_schema import CHANNEL_FACTS, DUE_ITEMS, KEY_COLUMNS, quoted
+from orchestration.warehouse.raw_schema import CHANNEL_FACTS, DUE_ITEMS, KEY_COLUMNS
 
 # The check that a changed version comes with a reason.
 UNREASONED = "restated_without_reason"

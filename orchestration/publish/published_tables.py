@@ -35,8 +35,8 @@ from orchestration.publish.versions import (
     manifests,
     versions_of,
 )
+from orchestration.warehouse.connection import connect, insert_rows, is_built, quoted, tables_of
 from orchestration.warehouse.history import APPEND_ONLY, write_control_history
-from orchestration.warehouse.raw_schema import connect, insert_rows, is_built, quoted, tables_of
 
 # Names that stopped a run are for whoever keeps the aliases; what is published has none.
 UNMAPPED = "unmapped_unit"

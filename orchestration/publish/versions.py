@@ -17,7 +17,7 @@ from orchestration.common.quarters import Quarter
 from orchestration.common.settings import Home, rule_files
 from orchestration.ingest.lake import current_files, sha256_of
 from orchestration.publish.publication_log import Entry, last_entries, read_log
-from orchestration.warehouse.raw_schema import connect, quoted, tables_of
+from orchestration.warehouse.connection import connect, quoted, tables_of
 
 # Facts go along as Parquet, so that a published figure leads back to its source rows.
 EXPORTED_SCHEMAS = ("marts", "facts")

@@ -7,7 +7,7 @@ import duckdb
 from orchestration.catalogue.tables import reader_tables
 from orchestration.common.errors import InputError
 from orchestration.common.settings import Home
-from orchestration.warehouse.raw_schema import quoted
+from orchestration.warehouse.connection import quoted
 
 APPEND_ONLY = ("reconciliation", "check_result")
 

@@ -28,7 +28,8 @@ from orchestration.common.errors import InputError
 from orchestration.reading.columns import FILE_ORDER, LAKE_COLUMNS, canonical_columns
 from orchestration.ingest.lake import LakeFile, current_files
 from orchestration.common.settings import Home
-from orchestration.warehouse.raw_schema import SCOPE, connect
+from orchestration.warehouse.raw_schema import SCOPE
+from orchestration.warehouse.connection import connect
 
 STORE = "HOTLINE_SPARK_STORE"
 """Where Spark's tables stand: a folder or URL that driver and workers reach alike."""

@@ -19,8 +19,9 @@ from orchestration.common.settings import Home
 from orchestration.ingest.lake import ingest_source
 from orchestration.publish.findings import unmapped_units
 from orchestration.reading.contracts import load_contracts
+from orchestration.warehouse.connection import connect
 from orchestration.warehouse.dbt import build, close_warehouse, parse_project
-from orchestration.warehouse.raw_schema import connect, register_raw
+from orchestration.warehouse.raw_schema import register_raw
 
 QUARTER = Quarter(2022, 2)
 FIGURES = {

@@ -245,6 +245,6 @@ def test_the_sensor_asks_for_a_comparison_that_a_correction_has_overtaken(
 
 
 def test_only_quarters_folders_are_quarters():
-    from orchestration.defs.automation import quarter_folders
+    from orchestration.ingest.arrival import quarter_folders
 
     assert list(quarter_folders(EXPORTS)) == ["2022Q2"]

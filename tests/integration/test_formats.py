@@ -15,7 +15,8 @@ from orchestration.common.settings import Home
 from orchestration.ingest.lake import ingest_source
 from orchestration.publish.versions import export_outputs, published_manifest
 from orchestration.reading.contracts import load_contracts
-from orchestration.warehouse.raw_schema import query, register_raw
+from orchestration.warehouse.connection import query
+from orchestration.warehouse.raw_schema import register_raw
 
 CONTRACTS = load_contracts(EXPORTS / "contracts")
 ROWS = rows_of("ticket")

@@ -12,7 +12,7 @@ from python_calamine import CalamineWorkbook
 from rewrite import rows_of, xlsx
 
 from orchestration.common.settings import Home
-from orchestration.warehouse.raw_schema import query
+from orchestration.warehouse.connection import query
 
 SHEETS = {"工单": "ticket", "信件": "mailbox", "微建议": "suggestion"}
 NAME = "全部.xlsx"

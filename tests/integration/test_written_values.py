@@ -12,7 +12,8 @@ from orchestration.common.quarters import Quarter
 from orchestration.common.settings import Home
 from orchestration.ingest.lake import ingest_source
 from orchestration.reading.contracts import load_contracts
-from orchestration.warehouse.raw_schema import connect, register_raw
+from orchestration.warehouse.connection import connect
+from orchestration.warehouse.raw_schema import register_raw
 
 WAYS = (
     '="{}"',

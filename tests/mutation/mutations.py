@@ -25,8 +25,9 @@ from orchestration.ingest.lake import ingest_source
 from orchestration.publish import publication
 from orchestration.publish.candidate import export_candidate
 from orchestration.reading.contracts import load_contracts
+from orchestration.warehouse.connection import connect
 from orchestration.warehouse.dbt import build, parse_project
-from orchestration.warehouse.raw_schema import KEY_COLUMNS, connect, register_raw
+from orchestration.warehouse.raw_schema import KEY_COLUMNS, register_raw
 
 QUARTER = Quarter(2022, 2)
 RUN_ID = "mutation"

@@ -7,7 +7,7 @@ import pytest
 
 from orchestration.common.settings import Home
 from orchestration.operations.rebuild import prepare
-from orchestration.warehouse.raw_schema import is_built
+from orchestration.warehouse.connection import is_built
 
 # A run's process: it starts the one beside it, and then ends.
 ENDING = "from orchestration.audit import validator; validator.started(); import os, signal; "

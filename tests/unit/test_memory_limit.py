@@ -6,7 +6,7 @@ import pytest
 from conftest import hotline
 
 from orchestration.common.settings import Home, memory_limit
-from orchestration.warehouse.raw_schema import bare_connection, connect
+from orchestration.warehouse.connection import bare_connection, connect
 
 NAME = "HOTLINE_MEMORY_LIMIT"
 

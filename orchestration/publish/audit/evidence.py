@@ -26,7 +26,7 @@ from orchestration.publish.audit.published import DISTRICT
 from orchestration.publish.bulletin.content import group_labels
 from orchestration.publish.publication_log import last_publication
 from orchestration.publish.published_tables import readers_parquet, use_copy
-from orchestration.warehouse.raw_schema import connect, quoted
+from orchestration.warehouse.connection import connect, quoted
 
 Row = dict[str, Any]
 # A unit's page lists so many source rows a channel; `hotline trace --csv` gives all of them.

@@ -17,7 +17,8 @@ from orchestration.common.errors import InputError
 from orchestration.common.quarters import Quarter
 from orchestration.common.settings import Home, seeds_root
 from orchestration.publish.published_tables import readers_parquet, use_copy
-from orchestration.warehouse.raw_schema import KEY_COLUMNS, quoted
+from orchestration.warehouse.connection import quoted
+from orchestration.warehouse.raw_schema import KEY_COLUMNS
 
 DISTRICT = "全区"
 GROUPS = ("A", "other")

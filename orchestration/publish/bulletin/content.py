@@ -24,7 +24,7 @@ from orchestration.publish.disclosure import HIDDEN, Hidden, largest_first
 from orchestration.publish.headline import percent
 from orchestration.publish.public_marts import PublicMarts, unit_places
 from orchestration.publish.versions import published_manifest
-from orchestration.warehouse.raw_schema import query
+from orchestration.warehouse.connection import query
 
 Kind = Literal["count", "rate", "index"]
 Figure = int | Decimal | Hidden | None

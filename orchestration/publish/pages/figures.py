@@ -14,7 +14,7 @@ from orchestration.publish.pages.render import count, index
 from orchestration.publish.public_marts import PublicMarts, unit_places
 from orchestration.publish.publication_log import read_log
 from orchestration.publish.versions import manifests, published_manifest
-from orchestration.warehouse.raw_schema import query
+from orchestration.warehouse.connection import query
 
 SHOWN_QUARTERS = 12
 """Of a unit's history: three years, or each quarter's pages would be larger than the last's."""

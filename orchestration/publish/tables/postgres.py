@@ -23,7 +23,7 @@ import duckdb
 from orchestration.catalogue.tables import READER_FOLDERS, reader_tables
 from orchestration.common.errors import InputError
 from orchestration.common.settings import Home
-from orchestration.warehouse.raw_schema import quoted
+from orchestration.warehouse.connection import quoted
 
 if TYPE_CHECKING:
     import psycopg
