@@ -8,15 +8,8 @@ from pathlib import Path
 from orchestration.common.errors import InputError
 from orchestration.common.quarters import Quarter
 from orchestration.common.settings import CONTROLS, contracts_root, seeds_root
-from orchestration.lint.comparisons import (
-    INFERRED,
-    Bulletin,
-    Comparison,
-    Rules,
-    lint,
-    read_bulletin,
-    unknown_measures,
-)
+from orchestration.lint.bulletin import Bulletin, Rules, read_bulletin, unknown_measures
+from orchestration.lint.comparisons import INFERRED, Comparison, lint
 from orchestration.reading.contracts import load_contracts
 
 DISTRICT = "district"

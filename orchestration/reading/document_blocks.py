@@ -18,6 +18,7 @@ from docx.oxml.exceptions import InvalidXmlError
 from docx.oxml.ns import qn
 from lxml import etree
 
+from orchestration.reading.archives import check_archive, xlsx_sheets
 from orchestration.reading.canonical import BLANKS
 from orchestration.reading.document_visible import (
     SheetView,
@@ -26,9 +27,9 @@ from orchestration.reading.document_visible import (
     prune_word,
     sheet_view,
 )
+from orchestration.reading.encodings import whole_text
 from orchestration.reading.tables import MAX_COLUMNS, too_many_columns, unreadable
-from orchestration.reading.text import whole_text
-from orchestration.reading.workbooks import DAMAGE, check_archive, whole_sheets, xlsx_sheets
+from orchestration.reading.workbooks import DAMAGE, whole_sheets
 
 MAX_CELLS = 200_000
 """Cells of one table: no bulletin has as many, and a span may claim any number."""

@@ -10,8 +10,8 @@ from itertools import groupby
 from pathlib import Path
 
 from orchestration.reading.document_blocks import Block, Grid, Paragraph, clean, is_number
+from orchestration.reading.encodings import whole_text
 from orchestration.reading.layouts import TableLayout
-from orchestration.reading.text import whole_text
 
 MAX_WRAP = 4
 """Lines over which one bare header may be wrapped."""

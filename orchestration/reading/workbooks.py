@@ -1,36 +1,34 @@
 """XLSX, XLS, ODS → tables of text, sheet by sheet; what a workbook must be to be opened at all."""
 
-import re
 import struct
 import subprocess
 import sys
 import zipfile
 import zlib
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from xml.etree import ElementTree
-from xml.parsers.expat import ExpatError, ParserCreate
+from xml.parsers.expat import ExpatError
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
 from python_calamine import SheetVisibleEnum as Visible
 
 from orchestration.common import progress
 from orchestration.common.errors import InputError
+from orchestration.reading.archives import check_archive, xlsx_sheets
 from orchestration.reading.biff import xls_marks
+from orchestration.reading.filled_rows import ods_rows, xlsx_rows
 from orchestration.reading.kinds import check_workbook
 from orchestration.reading.marks import (
     Marks,
     RowMarks,
     column_letters,
-    column_number,
     ods_marks,
-    plain_chunks,
-    row_pieces,
     xlsx_marks,
 )
 from orchestration.reading.tables import (
@@ -38,8 +36,6 @@ from orchestration.reading.tables import (
     BLANK_ROW,
     HEADER_SEARCH,
     MAX_COLUMNS,
-    MAX_RATIO,
-    MIN_BOMB,
     NOT_A_RECORD,
     SHEET_ROWS,
     NumberedRow,
@@ -49,28 +45,15 @@ from orchestration.reading.tables import (
     frames_of,
     too_many_columns,
     unreadable,
-    zip_bomb,
 )
 
 TRIAL = Path(__file__).with_name("trial.py")
-HEAD = 1 << 16
-MAX_UNZIPPED = 1 << 30
-MAX_MEMBERS = 2_000
-MAX_CELLS = 20_000_000
-"""Cells of a sheet's used rectangle, which the reader lays out in memory, filled or not."""
 # What zipfile and the XML parsers raise on damage: NotImplementedError of a compression method that
 # zipfile doesn't know, RuntimeError of a password, LookupError of an encoding or a missing member.
 DAMAGE = (
     zipfile.BadZipFile, zlib.error, ExpatError, ElementTree.ParseError, LookupError, EOFError,
     OSError, NotImplementedError, RuntimeError, ValueError, struct.error,
 )  # fmt: skip
-
-# A value or text element that isn't empty; the prefix is that of exporters who name namespaces.
-VALUE = re.compile(rb"<(?:\w+:)?[vt](?: [^>]*)?>[^<]")
-# A shared text that is empty or, as a text of several runs may be, can't be said not to be.
-UNSURE_TEXT = re.compile(rb"<(?:\w+:)?si(?:/>|(?: [^>]*)?>(?!<(?:\w+:)?t(?: [^>]*)?>[^<]))")
-SHARED = re.compile(rb'<(?:\w+:)?c [^>]*?t="s"[^>]*>\s*<(?:\w+:)?v>(\d+)<')
-CELL = re.compile(rb' r="([A-Z]{1,3})(\d{1,7})"')
 
 
 # The sheets of the workbook whose header was looked at last: reading them is most of the work.
@@ -381,168 +364,10 @@ def _filled_rows(path: Path) -> dict[str, int] | None:
         with zipfile.ZipFile(path) as archive:
             check_archive(path, archive)
             if "content.xml" in archive.namelist():
-                return _ods_rows(path, archive)
+                return ods_rows(path, archive)
             return {
-                name: _xlsx_rows(path, archive, member)
+                name: xlsx_rows(path, archive, member)
                 for name, member in xlsx_sheets(archive).items()
             }
     except DAMAGE as error:
         raise _bad_workbook(path) from error
-
-
-def check_archive(path: Path, archive: zipfile.ZipFile) -> None:
-    """Refuse an office document before anything of it is unfolded.
-
-    Raises:
-        InputError: it unfolds out of proportion, or its XML declares entities.
-    """
-    infos = archive.infolist()
-    total = sum(info.file_size for info in infos)
-    if len(infos) > MAX_MEMBERS or total > MAX_UNZIPPED:
-        raise zip_bomb(path)
-    if total > max(path.stat().st_size * MAX_RATIO, MIN_BOMB):
-        raise zip_bomb(path)
-    for info in infos:
-        with archive.open(info) as member:  # a sheet may have any name
-            if _has_doctype(member):
-                found, expected = "文件的 XML 声明了实体", "不含实体声明的文件"
-                raise unreadable(path, "xml_entities", found, expected)
-
-
-class _DocumentType(Exception):  # noqa: N818 (no error: how the parser is left)
-    pass
-
-
-class _Element(Exception):  # noqa: N818 (as above)
-    pass
-
-
-def _has_doctype(file: IO[bytes]) -> bool:
-    """Whether an XML file has a document type, the only place where entities can be declared.
-
-    In any encoding and however far down. What isn't well-formed is for its own reader to refuse.
-    """
-
-    def leave(reason: type[Exception]) -> Callable[..., None]:
-        def handler(*_: object) -> None:
-            raise reason
-
-        return handler
-
-    parser = ParserCreate()
-    parser.StartDoctypeDeclHandler = leave(_DocumentType)
-    parser.StartElementHandler = leave(_Element)
-    try:
-        while chunk := file.read(HEAD):
-            parser.Parse(chunk)
-        # Some versions of expat defer a long token (CVE-2023-52425) until they know of the end.
-        parser.Parse(b"", True)
-    except _DocumentType:
-        return True
-    except (_Element, ExpatError, LookupError):
-        pass
-    return False
-
-
-def xlsx_sheets(archive: zipfile.ZipFile) -> dict[str, str]:
-    """Each worksheet's member of the archive, by the sheet's name."""
-    relations = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))  # noqa: S314 (no entities)
-    targets = {relation.get("Id"): relation.get("Target", "") for relation in relations}
-    book = ElementTree.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314 (no entities)
-    sheets = {}
-    for sheet in book.iter():
-        if sheet.tag.endswith("}sheet"):
-            ids = [value for key, value in sheet.attrib.items() if key.endswith("}id")]
-            target = targets[ids[0] if ids else None].lstrip("/")
-            member = target if target.startswith("xl/") else f"xl/{target}"
-            if "worksheets/" in member:
-                sheets[sheet.get("name", "")] = member
-    return sheets
-
-
-def _xlsx_rows(path: Path, archive: zipfile.ZipFile, member: str) -> int:
-    empty_texts = _empty_shared_texts(archive)
-    count, height, width = 0, 0, 1
-    try:
-        pieces = row_pieces(plain_chunks(archive, member), MIN_BOMB)
-        for row in chain.from_iterable(rows for _, rows in pieces):
-            values = len(VALUE.findall(row)) if empty_texts else bool(VALUE.search(row))
-            if empty_texts:
-                values -= sum(int(at) in empty_texts for at in SHARED.findall(row))
-            count += values > 0
-            if last := CELL.search(row, max(row.rfind(b' r="'), 0)):
-                height = max(height, int(last[2]))
-                width = max(width, column_number(last[1]))
-    except OverflowError as error:
-        found, expected = "有一行超过 64 MB", "一件工单的一行文字"
-        raise unreadable(path, "cell_too_large", found, expected) from error
-    if width > MAX_COLUMNS:
-        raise too_many_columns(path)
-    _check_area(path, height, width)
-    return count
-
-
-def _check_area(path: Path, height: int, width: int) -> None:
-    if height * width > MAX_CELLS:
-        raise unreadable(
-            path,
-            "sheet_too_large",
-            f"工作表占用 {height} 行 × {width} 列",
-            f"至多 {MAX_CELLS} 格；更大的表另存为 CSV（UTF-8）",
-        )
-
-
-def _empty_shared_texts(archive: zipfile.ZipFile) -> set[int]:
-    if "xl/sharedStrings.xml" not in archive.namelist():
-        return set()
-    texts = archive.read("xl/sharedStrings.xml")
-    if not UNSURE_TEXT.search(texts):
-        return set()
-    items = re.split(rb"<(?:\w+:)?si(?=[ />])", texts)[1:]
-    return {at for at, item in enumerate(items) if not VALUE.search(item)}
-
-
-def _ods_rows(path: Path, archive: zipfile.ZipFile) -> dict[str, int]:
-    """Filled rows by sheet of an ODS, whose rows and cells may be said to repeat."""
-    counts: dict[str, int] = {}
-    name = ""
-    row = column = widest = cells = repeat = 0
-    filled = cell_filled = False
-
-    def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal name, row, column, widest, repeat, filled, cell_filled, cells
-        if tag == "table:table":
-            name, row, widest = attributes.get("table:name", ""), 0, 0
-            counts[name] = 0
-        elif tag == "table:table-row":
-            repeat = int(attributes.get("table:number-rows-repeated", 1))
-            column, filled = 0, False
-        elif tag in ("table:table-cell", "table:covered-table-cell"):
-            cells = int(attributes.get("table:number-columns-repeated", 1))
-            cell_filled = attributes.get("office:value-type", "string") != "string"
-
-    def text(data: str) -> None:
-        nonlocal cell_filled
-        cell_filled = cell_filled or bool(cells and data)
-
-    def end(tag: str) -> None:
-        nonlocal row, column, widest, filled, cells
-        if tag in ("table:table-cell", "table:covered-table-cell"):
-            column += cells
-            cells = 0
-            if cell_filled:
-                filled, widest = True, max(widest, column)
-                if column > MAX_COLUMNS:
-                    raise too_many_columns(path)
-        elif tag == "table:table-row":
-            row += repeat
-            if filled:
-                counts[name] += repeat
-                _check_area(path, row, widest)
-
-    parser = ParserCreate()
-    parser.StartElementHandler, parser.EndElementHandler = start, end
-    parser.CharacterDataHandler = text
-    with archive.open("content.xml") as file:
-        parser.ParseFile(file)
-    return counts

@@ -1,27 +1,24 @@
 """The raw schema that dbt reads: what a run registers of its scope, files, rules and lake."""
 
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from orchestration.lint.comparisons import Rules, control_rows
 from orchestration.common.errors import InputError
+from orchestration.common.quarters import Quarter
+from orchestration.common.settings import Engine, Home, seeds_root
+from orchestration.ingest.lake import LakeFile, all_files, current_files
+from orchestration.lint.bulletin import Rules
+from orchestration.lint.comparisons import control_rows
 from orchestration.reading.columns import FILE_ORDER, LAKE_COLUMNS, canonical_columns
 from orchestration.reading.contracts import Contract
-from orchestration.ingest.lake import LakeFile, all_files, current_files
 from orchestration.reading.value_forms import written_rules
 from orchestration.warehouse.connection import connect, insert_rows, query, quoted, time_on_record
 from orchestration.warehouse.provenance import code_version
-from orchestration.common.quarters import Quarter
-from orchestration.common.settings import Engine, Home, seeds_root
 
 SCOPE = (
     "run_scope",
@@ -50,22 +47,6 @@ CHANNEL_FACTS = {
     "fct_suggestion_assignment": "suggestion",
 }
 NUMBER_TYPES = ("BIGINT", "INTEGER", "DECIMAL")
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 
 
 def check_engine(home: Home, engine: Engine) -> None:
@@ -341,5 +322,3 @@ def _replace_table(
 ) -> None:
     connection.execute(f"create or replace table raw.{name} ({columns})")
     insert_rows(connection, f"raw.{name}", rows)
-
-

@@ -19,8 +19,8 @@ from typing import Any, NoReturn
 import yaml
 
 from orchestration.common.errors import InputError
-from orchestration.common.safe_text import one_line
 from orchestration.common.quarters import Quarter
+from orchestration.common.safe_text import one_line
 from orchestration.common.settings import CONTROLS, DBT_PROJECT
 
 DECLARED = DBT_PROJECT / "models" / "_seeds.yml"

@@ -20,16 +20,16 @@ import fsspec
 import polars as pl
 from dbt.contracts.graph.manifest import Manifest
 
-from orchestration.warehouse.history import APPEND_ONLY
-from orchestration.warehouse.dbt import BuildResult, run_operation
-from orchestration.warehouse.dbt import build as dbt_build
 from orchestration.catalogue.tables import TableEntry, reader_tables
 from orchestration.common.errors import InputError
-from orchestration.reading.columns import FILE_ORDER, LAKE_COLUMNS, canonical_columns
-from orchestration.ingest.lake import LakeFile, current_files
 from orchestration.common.settings import Home
-from orchestration.warehouse.raw_schema import SCOPE
+from orchestration.ingest.lake import LakeFile, current_files
+from orchestration.reading.columns import FILE_ORDER, LAKE_COLUMNS, canonical_columns
 from orchestration.warehouse.connection import connect
+from orchestration.warehouse.dbt import BuildResult, run_operation
+from orchestration.warehouse.dbt import build as dbt_build
+from orchestration.warehouse.history import APPEND_ONLY
+from orchestration.warehouse.raw_schema import SCOPE
 
 STORE = "HOTLINE_SPARK_STORE"
 """Where Spark's tables stand: a folder or URL that driver and workers reach alike."""

@@ -21,7 +21,7 @@ from quarters import QUARTER
 from orchestration.catalogue.composite_index import COUNTS, RATES, composite_index
 from orchestration.common.rounding import half_up
 from orchestration.common.settings import Home, contracts_root, seeds_root
-from orchestration.lint.comparisons import Rules
+from orchestration.lint.bulletin import Rules
 from orchestration.reading.contracts import load_contracts
 
 START, END = str(QUARTER.start), str(QUARTER.end)

@@ -19,7 +19,7 @@ from orchestration.catalogue.composite_index import COUNTS, RATES, composite_ind
 from orchestration.common.quarters import Quarter
 from orchestration.common.rounding import half_up
 from orchestration.common.settings import PROJECT_ROOT, contracts_root, seeds_root
-from orchestration.lint.comparisons import Rules
+from orchestration.lint.bulletin import Rules
 from orchestration.reading.contracts import load_contracts
 from orchestration.sample import EXCEL_UTF8, SHORT_TIMES, plan, rows
 from orchestration.sample.files import write_csv

@@ -7,7 +7,8 @@ from conftest import EXPORTS, hotline
 
 from orchestration.common.quarters import Quarter
 from orchestration.common.settings import DBT_PROJECT
-from orchestration.lint.comparisons import Bulletin, Rules, lint, read_bulletin
+from orchestration.lint.bulletin import Bulletin, Rules, read_bulletin
+from orchestration.lint.comparisons import lint
 from orchestration.reading.contracts import load_contracts
 
 

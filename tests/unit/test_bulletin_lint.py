@@ -6,8 +6,9 @@ from conftest import EXPORTS
 
 from orchestration.common.quarters import Quarter
 from orchestration.common.settings import DBT_PROJECT
+from orchestration.lint.bulletin import Bulletin, Rules, read_bulletin
 from orchestration.lint.command import lint_file
-from orchestration.lint.comparisons import Bulletin, Rules, lint, read_bulletin
+from orchestration.lint.comparisons import lint
 from orchestration.reading.contracts import load_contracts
 from orchestration.reading.documents import Figure
 

@@ -1,0 +1,93 @@
+"""Workbooks as archives: their size, their members, and that no part declares a document type."""
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+from xml.etree import ElementTree
+from xml.parsers.expat import ExpatError, ParserCreate
+
+from orchestration.reading.tables import (
+    MAX_RATIO,
+    MIN_BOMB,
+    unreadable,
+    zip_bomb,
+)
+
+HEAD = 1 << 16
+
+
+MAX_UNZIPPED = 1 << 30
+
+
+MAX_MEMBERS = 2_000
+
+
+def check_archive(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse an office document before anything of it is unfolded.
+
+    Raises:
+        InputError: it unfolds out of proportion, or its XML declares entities.
+    """
+    infos = archive.infolist()
+    total = sum(info.file_size for info in infos)
+    if len(infos) > MAX_MEMBERS or total > MAX_UNZIPPED:
+        raise zip_bomb(path)
+    if total > max(path.stat().st_size * MAX_RATIO, MIN_BOMB):
+        raise zip_bomb(path)
+    for info in infos:
+        with archive.open(info) as member:  # a sheet may have any name
+            if _has_doctype(member):
+                found, expected = "文件的 XML 声明了实体", "不含实体声明的文件"
+                raise unreadable(path, "xml_entities", found, expected)
+
+
+class _DocumentType(Exception):  # noqa: N818 (no error: how the parser is left)
+    pass
+
+
+class _Element(Exception):  # noqa: N818 (as above)
+    pass
+
+
+def _has_doctype(file: IO[bytes]) -> bool:
+    """Whether an XML file has a document type, the only place where entities can be declared.
+
+    In any encoding and however far down. What isn't well-formed is for its own reader to refuse.
+    """
+
+    def leave(reason: type[Exception]) -> Callable[..., None]:
+        def handler(*_: object) -> None:
+            raise reason
+
+        return handler
+
+    parser = ParserCreate()
+    parser.StartDoctypeDeclHandler = leave(_DocumentType)
+    parser.StartElementHandler = leave(_Element)
+    try:
+        while chunk := file.read(HEAD):
+            parser.Parse(chunk)
+        # Some versions of expat defer a long token (CVE-2023-52425) until they know of the end.
+        parser.Parse(b"", True)
+    except _DocumentType:
+        return True
+    except (_Element, ExpatError, LookupError):
+        pass
+    return False
+
+
+def xlsx_sheets(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Each worksheet's member of the archive, by the sheet's name."""
+    relations = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))  # noqa: S314 (no entities)
+    targets = {relation.get("Id"): relation.get("Target", "") for relation in relations}
+    book = ElementTree.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314 (no entities)
+    sheets = {}
+    for sheet in book.iter():
+        if sheet.tag.endswith("}sheet"):
+            ids = [value for key, value in sheet.attrib.items() if key.endswith("}id")]
+            target = targets[ids[0] if ids else None].lstrip("/")
+            member = target if target.startswith("xl/") else f"xl/{target}"
+            if "worksheets/" in member:
+                sheets[sheet.get("name", "")] = member
+    return sheets
