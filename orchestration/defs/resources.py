@@ -13,7 +13,7 @@ from orchestration.common.lock import writer
 from orchestration.common.run_events import PROCESS
 from orchestration.common.settings import Home, contracts_root, exports_root, seeds_root
 from orchestration.operations import last_run
-from orchestration.operations.forget import settle
+from orchestration.operations.erase import complete_erasures
 from orchestration.operations.retention import forget_old_runs
 from orchestration.publish.published_tables import finish
 from orchestration.reading.contracts import Contract, load_contracts
@@ -43,7 +43,7 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
             if instance:
                 end_dead_runs(instance, died)
             empty_scratch(self.home)
-            settle(self.home, self.contracts)
+            complete_erasures(self.home, self.contracts)
             finish(self.home)
             if context.instance and context.run:
                 quarter = context.run.tags["dagster/partition"]

@@ -25,6 +25,7 @@ from polars.io.plugins import register_io_source
 
 from orchestration.common import progress
 from orchestration.common.errors import InputError
+from orchestration.common.files import sha256_of, write_atomically
 from orchestration.common.quarters import Quarter
 from orchestration.common.settings import Home, seeds_root
 from orchestration.ingest.arrival import exports_in
@@ -188,30 +189,6 @@ def all_files(home: Home, quarter: str = "*") -> list[LakeFile]:
 def current_files(home: Home, quarter: str) -> list[LakeFile]:
     """The files that a quarter's figures come from, in a fixed order."""
     return [file for file in all_files(home, quarter) if not file.superseded_by]
-
-
-def sha256_of(path: Path) -> str:
-    """A file's SHA-256 in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a small text file in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    settle_on_disk(temporary)
-    temporary.replace(path)
-
-
-def settle_on_disk(path: Path) -> None:
-    """Have the disk take a file or folder before another name promises it: power may be cut."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _parts_of(path: Path, contracts: dict[str, Contract]) -> list[Part]:

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from orchestration.common.errors import InputError
+from orchestration.common.files import sha256_of
 from orchestration.common.lock import writer
 from orchestration.common.settings import Home
-from orchestration.ingest.lake import sha256_of
 from orchestration.publish.published_tables import refresh_tree
 
 LISTING = "backup.json"

@@ -18,6 +18,7 @@ from typing import Any
 
 from orchestration.common.data_notice import NOTICE, NOTICE_ENGLISH
 from orchestration.common.errors import InputError
+from orchestration.common.files import sha256_of, write_atomically
 from orchestration.common.settings import (
     Home,
     engine,
@@ -27,7 +28,7 @@ from orchestration.common.settings import (
     rule_files,
 )
 from orchestration.ingest.arrival import exports_in
-from orchestration.ingest.lake import current_files, sha256_of, write_atomically
+from orchestration.ingest.lake import current_files
 from orchestration.publish.findings import rejected_workbook
 from orchestration.publish.publication_log import read_log, stale
 from orchestration.publish.tables.postgres import postgres_url

@@ -14,15 +14,10 @@ from typing import Any
 import polars as pl
 
 from orchestration.common.errors import InputError
+from orchestration.common.files import sha256_of, write_atomically
 from orchestration.common.quarters import Quarter
 from orchestration.common.settings import Home, contracts_root
-from orchestration.ingest.lake import (
-    LakeFile,
-    all_files,
-    ingest_source,
-    sha256_of,
-    write_atomically,
-)
+from orchestration.ingest.lake import LakeFile, all_files, ingest_source
 from orchestration.publish.published_tables import export_readers_marts, readers_parquet
 from orchestration.publish.versions import (
     FACT_PREFIX,

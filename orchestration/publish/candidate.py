@@ -15,9 +15,10 @@ from typing import Any
 
 from orchestration.checks.discrepancies import ids_in_force
 from orchestration.common.errors import InputError
+from orchestration.common.files import sha256_of
 from orchestration.common.quarters import Quarter
 from orchestration.common.settings import Home
-from orchestration.ingest.lake import current_files, sha256_of
+from orchestration.ingest.lake import current_files
 from orchestration.publish.publication_log import last_publication
 from orchestration.publish.versions import (
     digest_of,

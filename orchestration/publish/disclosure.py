@@ -22,21 +22,20 @@ it away:
 What isn't looked at: the quarters' differences, and what a reader knows from elsewhere.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
-
-import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import coo_array
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from orchestration.catalogue.composite_index import COUNTS as INDEX_COUNTS
 from orchestration.catalogue.composite_index import RATES
-
-Row = dict[str, Any]
-Cell = tuple[str, ...]
-"""A count: its mart, the key of its row, its measure."""
+from orchestration.publish.small_counts import (
+    COUNTS,
+    TOPICS,
+    Row,
+    channel,
+    hidden_counts,
+    is_total,
+    placed,
+)
 
 
 class Hidden:
@@ -64,49 +63,6 @@ class Hidden:
 
 HIDDEN: Final = Hidden()
 
-# Of each mart of counts: the columns that tell its rows apart, and what its counts part into. The
-# last part may be no column; it then is what the others leave.
-LETTERS = (
-    ("due_count", "handled_count", "unfinished"),
-    ("handled_count", "on_time_count", "late"),
-    ("due_count", "on_time_count", "not_on_time"),
-    ("due_count", "on_time_count", "overdue_count", "running"),
-    ("overdue_count", "late", "past_deadline"),
-)
-COUNTS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]] = {
-    "hotline_unit_quarter": (
-        ("unit_code",),
-        (
-            ("due_count", "handled_count", "unfinished"),
-            ("handled_count", "on_time_count", "late"),
-            ("due_count", "on_time_count", "not_on_time"),
-            ("due_count", "rework_count", "not_reworked"),
-            ("callback_count", "dissatisfied_count", "satisfied"),
-        ),
-    ),
-    "mailbox_unit_quarter": (("unit_code",), LETTERS),
-    "mailbox_unit_mailbox_quarter": (("unit_code", "mailbox"), LETTERS),
-    "suggestion_unit_quarter": (("unit_code",), LETTERS[2:4]),
-    "hotline_category_quarter": (("category",), ()),
-    "hotline_request_type_quarter": (("request_type",), ()),
-}
-HOTLINE = "hotline_unit_quarter"
-# Topics are the hotline's tickets, parted in other ways.
-TOPICS = (
-    ("hotline_category_quarter", "ticket_count"),
-    ("hotline_request_type_quarter", "ticket_count"),
-)
-CHANNELS = {
-    HOTLINE: "hotline",
-    "hotline_category_quarter": "hotline",
-    "hotline_request_type_quarter": "hotline",
-    "mailbox_unit_quarter": "mailbox",
-    "mailbox_unit_mailbox_quarter": "mailbox",
-    "suggestion_unit_quarter": "suggestion",
-}
-# Rows that add up to a row of another mart, by the first column of their key; others add up to the
-# district's total.
-ADD_UP_TO = {"mailbox_unit_mailbox_quarter": "mailbox_unit_quarter"}
 
 MADE_OF: dict[str, dict[str, tuple[str, ...]]] = {
     "hotline_unit_quarter": RATES | {"composite_index": INDEX_COUNTS},
@@ -140,7 +96,7 @@ def mask(marts: Mapping[str, Sequence[Row]], threshold: int) -> dict[str, list[R
     hidden = hidden_counts(marts, threshold)
     shown = {mart: [dict(row) for row in rows] for mart, rows in marts.items()}
     for mart in COUNTS:
-        for place, row in _placed(shown, mart):
+        for place, row in placed(shown, mart):
             gone = {name for name in row if (*place, name) in hidden}
             gone |= {
                 name
@@ -150,7 +106,7 @@ def mask(marts: Mapping[str, Sequence[Row]], threshold: int) -> dict[str, list[R
             row.update(dict.fromkeys(gone, HIDDEN))
     _hide_indexes(shown)
     _hide_repeated(shown)
-    _hide_totals(shown, {_channel(cell) for cell in hidden if _is_total(cell)})
+    _hide_totals(shown, {channel(cell) for cell in hidden if is_total(cell)})
     return shown
 
 
@@ -166,12 +122,6 @@ def _hide_totals(shown: Mapping[str, list[Row]], channels: set[str]) -> None:
         for mart, _ in TOPICS:  # a share and its count give the total
             for row in shown.get(mart, ()):
                 row["share"] = HIDDEN
-
-
-def _placed(marts: Mapping[str, Sequence[Row]], mart: str) -> Iterator[tuple[Cell, Row]]:
-    key, _ = COUNTS[mart]
-    for row in marts.get(mart, ()):
-        yield (mart, *(row[name] for name in key)), row
 
 
 def largest_first(value: int | Hidden) -> tuple[bool, int]:
@@ -206,264 +156,3 @@ def _hide_repeated(shown: Mapping[str, list[Row]]) -> None:
         row.update({name: HIDDEN for name in REPEATED if (name, row["unit_code"]) in gone})
         if any(row[name] is HIDDEN for name in ADDENDS):
             row["total_due_count"] = HIDDEN
-
-
-def hidden_counts(marts: Mapping[str, Sequence[Row]], threshold: int) -> set[Cell]:
-    """The counts that may not be shown, by mart, key and measure; also those that nobody prints."""
-    sums = _Sums.of(marts)
-    hidden = {cell for cell, count in sums.counts.items() if 0 < count < threshold}
-    reader = _Reader(sums, hidden)
-    while True:
-        if more := _unsafe(sums, hidden, threshold):
-            hidden.add(more)
-        elif not (known := reader.known(hidden)):
-            return hidden
-        elif more := _given_away(sums, hidden, known):
-            hidden.add(more)
-        elif not sums.hide_totals(hidden, known):
-            raise AssertionError(f"{len(known)} small counts are known though all is hidden")
-
-
-@dataclass
-class _Sums:
-    """Counts, and which of them add up to which; a whole that is no count is a district's total."""
-
-    counts: dict[Cell, int] = field(default_factory=dict)
-    wholes: list[tuple[Cell, tuple[Cell, ...]]] = field(default_factory=list)
-    """Each whole and its parts: first those of a row, then those of a column that is printed."""
-    unsplit: set[Cell] = field(default_factory=set)
-    """Columns (mart, measure) that are no part of another of their row, such as what is due."""
-    certain: set[Cell] = field(default_factory=set)
-    """Zeros that anybody knows: of a unit without items, or where the whole is zero."""
-
-    @classmethod
-    def of(cls, marts: Mapping[str, Sequence[Row]]) -> "_Sums":
-        """Those of a quarter's marts."""
-        sums = cls()
-        for mart, (_, splits) in COUNTS.items():
-            for place, row in _placed(marts, mart):
-                sums._add_row(place, row, splits)
-        split = {_column(cell) for _, parts in sums.wholes for cell in parts}
-        sums.unsplit = {_column(cell) for cell in sums.counts} - split
-        sums._add_columns()
-        sums._tell_zeros()
-        return sums
-
-    def _add_row(self, place: Cell, row: Row, splits: Iterable[tuple[str, ...]]) -> None:
-        counts = {name: row[name] for name in row if name.endswith("_count")}
-        for whole, *parts in splits:
-            *others, last = parts
-            counts.setdefault(last, counts[whole] - sum(counts[name] for name in others))
-            self.wholes.append(((*place, whole), tuple((*place, name) for name in parts)))
-        self.counts |= {
-            (*place, name): count for name, count in counts.items() if count is not None
-        }
-
-    def _add_columns(self) -> None:
-        columns: defaultdict[Cell, list[Cell]] = defaultdict(list)
-        for cell in self.counts:
-            mart, first, measure = cell[0], cell[1], cell[-1]
-            above = (ADD_UP_TO[mart], first) if mart in ADD_UP_TO else (mart,)
-            columns[(*above, measure)].append(cell)
-        due = (HOTLINE, "due_count")
-        tickets = sum(self.counts[cell] for cell in columns.get(due, ()))
-        self.wholes += sorted(
-            (
-                # Topics add up to the same total as units do, unless a topic isn't listed.
-                due
-                if whole in TOPICS and sum(self.counts[cell] for cell in parts) == tickets
-                else whole,
-                tuple(parts),
-            )
-            for whole, parts in columns.items()
-        )
-        self.wholes.sort(key=lambda item: (len(item[0]) < 3, not _is_printed(item[0])))
-
-    def _tell_zeros(self) -> None:
-        zeros = {cell for cell, count in self.counts.items() if not count}
-        found = {cell for cell in zeros if _column(cell) in self.unsplit}
-        while True:
-            self.certain |= found
-            found = {
-                cell
-                for whole, parts in self.wholes
-                if whole not in self.counts or whole in self.certain
-                if zeros.issuperset(parts)
-                for cell in parts
-            }
-            if found <= self.certain:
-                return
-
-    def hide_totals(self, hidden: set[Cell], known: Iterable[Cell]) -> bool:
-        """Hide the totals of the channels of counts that are known in spite of all; False: no more.
-
-        A total whose parts are all shown is known whether it is printed or not.
-        """
-        channels = {_channel(cell) for cell in known}
-        found = {
-            whole
-            for whole, parts in self.wholes
-            if _is_total(whole) and whole not in hidden and _channel(whole) in channels
-            if not hidden.isdisjoint(parts)
-        }
-        kept = []
-        for whole, parts in self.wholes:
-            if whole in found and _is_printed(whole):
-                self.counts[whole] = sum(self.counts[cell] for cell in parts)
-                hidden.add(whole)
-            if whole not in found or _is_printed(whole):
-                kept.append((whole, parts))
-        self.wholes = kept
-        return bool(found)
-
-    def total(self, whole: Cell, parts: Iterable[Cell]) -> int:
-        """How many a whole is."""
-        return self.counts.get(whole, sum(self.counts[cell] for cell in parts))
-
-    def next_of(self, cells: Iterable[Cell], hidden: set[Cell]) -> Cell | None:
-        """Which of some cells to hide next: one that nobody prints, else the smallest."""
-        free = (
-            cell
-            for cell in cells
-            if cell in self.counts and cell not in hidden and cell not in self.certain
-        )
-
-        def cost(cell: Cell) -> tuple[bool, bool, int, Cell]:
-            return _is_printed(cell), not self.counts[cell], self.counts[cell], cell
-
-        return min(free, key=cost, default=None)
-
-    def floors(self, hidden: set[Cell]) -> dict[Cell, int]:
-        """How small a reader has to think each hidden count.
-
-        Zeros are shown, so one that is printed is at least one; but where zeros had to be hidden,
-        or would have been: in a column of which nothing else is left to be hidden.
-        """
-        zeros = {_column(cell) for cell in hidden if not self.counts[cell]}
-        left = {
-            _column(cell) for cell, count in self.counts.items() if count and cell not in hidden
-        }
-        least_one = self.unsplit | (left - zeros)
-        # Never above the count itself, or narrowing bounds in books that don't close had no end.
-        return {
-            cell: min(int(_is_printed(cell) and _column(cell) in least_one), self.counts[cell])
-            for cell in hidden
-        }
-
-
-def _is_printed(cell: Cell) -> bool:
-    return cell[-1].endswith("_count")
-
-
-def _is_total(cell: Cell) -> bool:
-    """Whether a whole is a total of the district: it has no row's key."""
-    return len(cell) == 2
-
-
-def _channel(cell: Cell) -> str:
-    """Which totals a count adds up to; those of the quarter before are no channel's."""
-    if cell[-1] == "previous_count":
-        return cell[-1]
-    return CHANNELS[cell[0]]
-
-
-def _column(cell: Cell) -> Cell:
-    return cell[0], cell[-1]
-
-
-def _unsafe(sums: _Sums, hidden: set[Cell], threshold: int) -> Cell | None:
-    """What to hide next because of one sum by itself; None if none gives anything away."""
-    floors = sums.floors(hidden)
-    for whole, parts in sums.wholes:
-        missing = [cell for cell in parts if cell in hidden]
-        if whole in hidden:
-            if not missing and (more := sums.next_of(parts, hidden)):
-                return more
-            continue
-        if not missing:
-            continue
-        room = sum(sums.counts[cell] - floors[cell] for cell in missing)
-        if len(missing) > 1 and room >= threshold - 1:
-            continue
-        more = sums.next_of((whole, *parts) if len(missing) == 1 else parts, hidden)
-        if more and (len(missing) == 1 or room == 0 or sums.counts[more]):
-            return more
-    return None
-
-
-def _given_away(sums: _Sums, hidden: set[Cell], known: Iterable[Cell]) -> Cell | None:
-    """What to hide beside small counts that all sums together give away; None if nothing is left.
-
-    Searched are the sums that a known count is in, then those that share a hidden count with them,
-    and so on.
-    """
-    unprinted = _unprinted(sums)
-    terms = [{whole, *parts} for whole, parts in sums.wholes]
-    for cell in sorted(known):
-        around, further = {cell}, _beside(terms, {cell})
-        while further != around:
-            around, further = further, further | _beside(terms, further & hidden)
-            for cells in (further & unprinted, around, further):
-                if more := sums.next_of(cells, hidden):
-                    return more
-    return None
-
-
-def _beside(terms: Iterable[set[Cell]], cells: set[Cell]) -> set[Cell]:
-    return set().union(*(others for others in terms if not cells.isdisjoint(others)))
-
-
-def _unprinted(sums: _Sums) -> set[Cell]:
-    return {cell for cell in sums.counts if not _is_printed(cell)} - sums.certain
-
-
-class _Reader:
-    """What somebody can work out who solves for everything that isn't shown, in whole numbers."""
-
-    def __init__(self, sums: _Sums, small: Iterable[Cell]):
-        self.sums = sums
-        self.doubtful = set(small)
-        """Counts of which no second value is known yet; hiding more never takes one away."""
-
-    def known(self, hidden: set[Cell]) -> set[Cell]:
-        """The small counts that have one value in all tables that fit what is shown."""
-        if not self.doubtful:
-            return set()
-        unknown = sorted(hidden | _unprinted(self.sums))
-        place = {cell: n for n, cell in enumerate(unknown)}
-        floors = self.sums.floors(set(unknown))
-        truth = np.array([self.sums.counts[cell] for cell in unknown], dtype=np.int64)
-        equations = self._equations(place)
-        limits = LinearConstraint(equations, *(equations @ truth,) * 2)
-        most = int(truth.sum()) + len(truth) + 1  # no bound, but solvers want one
-        bounds = Bounds([floors[cell] for cell in unknown], np.full(len(unknown), most))
-
-        def try_for(cells: Iterable[Cell], direction: int) -> None:
-            goal = np.zeros(len(unknown))
-            goal[[place[cell] for cell in cells]] = direction
-            found = milp(goal, constraints=limits, bounds=bounds, integrality=np.ones(len(goal)))
-            if found.x is None:
-                return
-            table = np.rint(found.x).astype(np.int64)
-            if (equations @ table == equations @ truth).all():
-                self.doubtful -= {c for c in self.doubtful if table[place[c]] != truth[place[c]]}
-
-        for direction in (1, -1):  # most have another value in one of these two tables
-            try_for(self.doubtful, direction)
-        for cell in sorted(self.doubtful):
-            for direction in (1, -1):
-                if cell in self.doubtful:
-                    try_for((cell,), direction)
-        return set(self.doubtful)
-
-    def _equations(self, place: Mapping[Cell, int]) -> Any:
-        """A row for each sum with something unknown: 1 for its parts, -1 for its whole."""
-        entries: list[tuple[int, int, int]] = []
-        lines = 0
-        for whole, parts in self.sums.wholes:
-            terms = [(place[cell], 1) for cell in parts if cell in place]
-            terms += [(place[whole], -1)] if whole in place else []
-            entries += [(lines, column, factor) for column, factor in terms]
-            lines += bool(terms)
-        row, column, factor = np.array(entries, dtype=np.int64).reshape(-1, 3).T
-        return coo_array((factor, (row, column)), shape=(lines, len(place))).tocsr()

@@ -12,8 +12,9 @@ import duckdb
 
 from orchestration.common.privacy import load_privacy_settings
 from orchestration.common.settings import Home
-from orchestration.publish.disclosure import CHANNELS, HIDDEN, Row, mask
+from orchestration.publish.disclosure import HIDDEN, mask
 from orchestration.publish.published_tables import readers_parquet
+from orchestration.publish.small_counts import CHANNELS, Row
 from orchestration.warehouse.connection import query
 
 MARTS = (

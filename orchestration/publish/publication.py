@@ -23,9 +23,10 @@ import duckdb
 from orchestration.checks import reconciliation
 from orchestration.checks.check_results import CheckResult
 from orchestration.common.errors import InputError
+from orchestration.common.files import sha256_of
 from orchestration.common.quarters import Quarter
 from orchestration.common.settings import Home
-from orchestration.ingest.lake import LakeFile, current_files, sha256_of
+from orchestration.ingest.lake import LakeFile, current_files
 from orchestration.publish import gate, publication_log
 from orchestration.publish.candidate import Candidate, read_candidate
 from orchestration.publish.publication_log import Entry

@@ -15,9 +15,9 @@ from datetime import datetime
 from typing import Any
 
 from orchestration.common.errors import InputError
+from orchestration.common.files import sha256_of, write_atomically
 from orchestration.common.quarters import Quarter
 from orchestration.common.settings import Home
-from orchestration.ingest.lake import sha256_of, write_atomically
 
 RESTORE = "由备份（hotline backup）恢复 published/ 后重新运行"
 

@@ -16,8 +16,8 @@ import duckdb
 
 from orchestration.catalogue.tables import reader_tables
 from orchestration.common.errors import InputError
+from orchestration.common.files import flush_to_disk
 from orchestration.common.settings import Home
-from orchestration.ingest.lake import settle_on_disk
 from orchestration.publish.candidate import DESCRIPTIVE, of_quarters
 from orchestration.publish.publication_log import (
     RESTORE,
@@ -116,7 +116,7 @@ def refresh_readers(
     tree = _build_tree(home, latest)
     if new and place:
         for path in (*new.iterdir(), new):
-            settle_on_disk(path)
+            flush_to_disk(path)
         new.rename(place)
     _switch_tree(home, tree)
     database.replace(home.published / "marts.duckdb")

@@ -13,9 +13,10 @@ from typing import Any
 import duckdb
 
 from orchestration.common.errors import InputError
+from orchestration.common.files import sha256_of
 from orchestration.common.quarters import Quarter
 from orchestration.common.settings import Home, rule_files
-from orchestration.ingest.lake import current_files, sha256_of
+from orchestration.ingest.lake import current_files
 from orchestration.publish.publication_log import Entry, last_entries, read_log
 from orchestration.warehouse.connection import connect, quoted, tables_of
 

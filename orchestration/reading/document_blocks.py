@@ -20,14 +20,9 @@ from lxml import etree
 
 from orchestration.reading.archives import check_archive, xlsx_sheets
 from orchestration.reading.canonical import BLANKS
-from orchestration.reading.document_visible import (
-    SheetView,
-    WordStyles,
-    prune_html,
-    prune_word,
-    sheet_view,
-)
+from orchestration.reading.document_visible import WordStyles, prune_html, prune_word
 from orchestration.reading.encodings import whole_text
+from orchestration.reading.sheet_view import SheetView, sheet_view
 from orchestration.reading.tables import MAX_COLUMNS, too_many_columns, unreadable
 from orchestration.reading.workbooks import DAMAGE, whole_sheets
 

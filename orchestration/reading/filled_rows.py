@@ -9,11 +9,7 @@ from itertools import chain
 from pathlib import Path
 from xml.parsers.expat import ParserCreate
 
-from orchestration.reading.marks import (
-    column_number,
-    plain_chunks,
-    row_pieces,
-)
+from orchestration.reading.marks import column_number, plain_chunks, row_pieces
 from orchestration.reading.tables import (
     MAX_COLUMNS,
     MIN_BOMB,

@@ -24,13 +24,8 @@ from orchestration.reading.archives import check_archive, xlsx_sheets
 from orchestration.reading.biff import xls_marks
 from orchestration.reading.filled_rows import ods_rows, xlsx_rows
 from orchestration.reading.kinds import check_workbook
-from orchestration.reading.marks import (
-    Marks,
-    RowMarks,
-    column_letters,
-    ods_marks,
-    xlsx_marks,
-)
+from orchestration.reading.marks import Marks, RowMarks, column_letters, xlsx_marks
+from orchestration.reading.ods_marks import ods_marks
 from orchestration.reading.tables import (
     BATCH,
     BLANK_ROW,

@@ -5,8 +5,8 @@ import subprocess
 from functools import cache
 
 from orchestration import __version__
+from orchestration.common.files import sha256_of
 from orchestration.common.settings import PROJECT_ROOT, program_files
-from orchestration.ingest.lake import sha256_of
 
 
 @cache

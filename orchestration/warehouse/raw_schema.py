@@ -46,6 +46,16 @@ CHANNEL_FACTS = {
     "fct_letter": "mailbox",
     "fct_suggestion_assignment": "suggestion",
 }
+SCOPE_COLUMNS = (
+    "run_id varchar, quarter varchar, quarter_start date, quarter_end date, "
+    "previous_quarter varchar, has_bulletin boolean, started_at timestamp, "
+    "code_version varchar, reason varchar, basis_sha256 varchar"
+)
+FILE_COLUMNS = (
+    "file_sha256 varchar, quarter varchar, source varchar, file_name varchar, byte_count bigint, "
+    "encoding varchar, row_count bigint, counted_row_count bigint, received_at timestamp, "
+    "superseded_by varchar"
+)
 NUMBER_TYPES = ("BIGINT", "INTEGER", "DECIMAL")
 
 
@@ -104,86 +114,22 @@ def register_raw(
     """
     files, current = all_files(home), current_files(home, str(quarter))
     with connect(home) as connection:
-        started_at = time_on_record(connection, run_id)
         connection.execute("create schema if not exists raw")
-        _replace_table(
-            connection,
-            "run_scope",
-            "run_id varchar, quarter varchar, quarter_start date, quarter_end date, "
-            "previous_quarter varchar, has_bulletin boolean, started_at timestamp, "
-            "code_version varchar, reason varchar, basis_sha256 varchar",
-            [
-                (
-                    run_id,
-                    str(quarter),
-                    quarter.start,
-                    quarter.end,
-                    str(quarter.previous),
-                    any(file.source == "bulletin" for file in current),
-                    started_at,
-                    code_version(),
-                    reason or None,
-                    basis_sha256,
-                )
-            ],
+        scope = (
+            run_id,
+            str(quarter),
+            quarter.start,
+            quarter.end,
+            str(quarter.previous),
+            any(file.source == "bulletin" for file in current),
+            time_on_record(connection, run_id),
+            code_version(),
+            reason or None,
+            basis_sha256,
         )
-        _replace_table(
-            connection,
-            "source_file",
-            "file_sha256 varchar, quarter varchar, source varchar, file_name varchar, "
-            "byte_count bigint, encoding varchar, row_count bigint, counted_row_count bigint, "
-            "received_at timestamp, superseded_by varchar",
-            [
-                (
-                    file.file_sha256,
-                    file.quarter,
-                    file.source,
-                    file.file_name,
-                    file.byte_count,
-                    file.encoding,
-                    file.row_count,
-                    file.counted_row_count,
-                    file.received_at,
-                    file.superseded_by,
-                )
-                for file in files
-            ],
-        )
-        _replace_table(
-            connection,
-            "contract_value",
-            "source varchar, column_name varchar, written_value varchar, code varchar",
-            [
-                (contract.source, column.name, written, code)
-                for contract in contracts.values()
-                for column in contract.columns
-                for written, code in column.values.items()
-            ],
-        )
-        _replace_table(
-            connection,
-            "contract",
-            "source varchar, rejected_tolerance decimal(9, 6), conflict_rule varchar, "
-            "first_year integer, last_year integer, shortest_handling_minutes integer, "
-            "rules varchar",
-            [
-                (
-                    contract.source,
-                    contract.rejected_tolerance,
-                    contract.conflict,
-                    *(contract.plausible_years or (None, None)),
-                    contract.shortest_handling_minutes,
-                    json.dumps(written_rules(contract), ensure_ascii=False),
-                )
-                for contract in contracts.values()
-            ],
-        )
-        _replace_table(
-            connection,
-            "contract_bound",
-            "source varchar, measure varchar, tolerance decimal(18, 6), is_optional boolean",
-            [row for contract in contracts.values() for row in _bounds(contract)],
-        )
+        _replace_table(connection, "run_scope", SCOPE_COLUMNS, [scope])
+        _replace_table(connection, "source_file", FILE_COLUMNS, [_file_row(file) for file in files])
+        _register_contracts(connection, list(contracts.values()))
         for source in canonical_columns():
             files_of = sorted(
                 (file for file in current if file.source == source), key=lambda file: file.file_name
@@ -207,6 +153,61 @@ def register_raw(
         source: sum(file.row_count for file in current if file.source == source)
         for source in contracts
     }
+
+
+def _file_row(file: LakeFile) -> tuple[Any, ...]:
+    return (
+        file.file_sha256,
+        file.quarter,
+        file.source,
+        file.file_name,
+        file.byte_count,
+        file.encoding,
+        file.row_count,
+        file.counted_row_count,
+        file.received_at,
+        file.superseded_by,
+    )
+
+
+def _register_contracts(
+    connection: duckdb.DuckDBPyConnection, contracts: Sequence[Contract]
+) -> None:
+    """What dbt needs of the contracts: the codes of values, the rules of a source, its bounds."""
+    _replace_table(
+        connection,
+        "contract_value",
+        "source varchar, column_name varchar, written_value varchar, code varchar",
+        [
+            (contract.source, column.name, written, code)
+            for contract in contracts
+            for column in contract.columns
+            for written, code in column.values.items()
+        ],
+    )
+    _replace_table(
+        connection,
+        "contract",
+        "source varchar, rejected_tolerance decimal(9, 6), conflict_rule varchar, "
+        "first_year integer, last_year integer, shortest_handling_minutes integer, rules varchar",
+        [
+            (
+                contract.source,
+                contract.rejected_tolerance,
+                contract.conflict,
+                *(contract.plausible_years or (None, None)),
+                contract.shortest_handling_minutes,
+                json.dumps(written_rules(contract), ensure_ascii=False),
+            )
+            for contract in contracts
+        ],
+    )
+    _replace_table(
+        connection,
+        "contract_bound",
+        "source varchar, measure varchar, tolerance decimal(18, 6), is_optional boolean",
+        [row for contract in contracts for row in _bounds(contract)],
+    )
 
 
 def register_build(home: Home, run_id: str) -> None:

@@ -448,6 +448,6 @@ def test_no_reader_of_all_that_is_published_works_a_small_count_out(request):
 
 def test_the_reader_does_find_what_is_given_away(monkeypatch):
     """The same attack on what only hides what is small: most districts give something away."""
-    monkeypatch.setattr("orchestration.publish.disclosure._unsafe", lambda *_: None)
-    monkeypatch.setattr("orchestration.publish.disclosure._Reader.known", lambda *_: set())
+    monkeypatch.setattr("orchestration.publish.small_counts._unsafe", lambda *_: None)
+    monkeypatch.setattr("orchestration.publish.small_counts._Reader.known", lambda *_: set())
     assert sum(bool(attack(seed)[0]) for seed in range(6)) >= 4

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from orchestration.common.errors import InputError
+from orchestration.common.files import sha256_of
 from orchestration.common.settings import Home
-from orchestration.ingest.lake import sha256_of
 from orchestration.publish.publication_log import (
     Entry,
     begin,

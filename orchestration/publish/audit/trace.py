@@ -10,9 +10,9 @@ import duckdb
 
 from orchestration.catalogue.measures import BUSINESS_ID, COUNTS, INDEX, Mart, marts
 from orchestration.common.errors import InputError
+from orchestration.common.files import sha256_of
 from orchestration.common.quarters import Quarter
 from orchestration.common.settings import Home
-from orchestration.ingest.lake import sha256_of
 from orchestration.publish.audit.published import (
     DISTRICT,
     find_unit,

@@ -3,9 +3,10 @@
 from decimal import Decimal
 from typing import NamedTuple
 
-from orchestration.publish.disclosure import HIDDEN, Row
+from orchestration.publish.disclosure import HIDDEN
 from orchestration.publish.pages.figures import Figures, Group, Unit
 from orchestration.publish.pages.words import SiteSettings
+from orchestration.publish.small_counts import Row
 
 
 class Standing(NamedTuple):

@@ -8,11 +8,12 @@ from orchestration.checks.reconciliation import GroupSummary
 from orchestration.common.quarters import Quarter
 from orchestration.common.settings import Home
 from orchestration.publish.bulletin.content import group_labels
-from orchestration.publish.disclosure import HIDDEN, Row, largest_first
+from orchestration.publish.disclosure import HIDDEN, largest_first
 from orchestration.publish.headline import percent
 from orchestration.publish.pages.render import count, index
 from orchestration.publish.public_marts import PublicMarts, unit_places
 from orchestration.publish.publication_log import read_log
+from orchestration.publish.small_counts import Row
 from orchestration.publish.versions import manifests, published_manifest
 from orchestration.warehouse.connection import query
 

@@ -10,7 +10,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from orchestration.publish.bulletin.content import withheld
-from orchestration.publish.disclosure import HIDDEN, Row, largest_first
+from orchestration.publish.disclosure import HIDDEN, largest_first
 from orchestration.publish.headline import percent
 from orchestration.publish.pages import charts
 from orchestration.publish.pages.comparison import WITHHELD, lost, ranked, standing
@@ -25,6 +25,7 @@ from orchestration.publish.pages.render import (
     render,
 )
 from orchestration.publish.pages.words import Language, SiteSettings, Words
+from orchestration.publish.small_counts import Row
 
 TEMPLATES = Path(__file__).with_name("templates")
 STYLES = ("style.css", "site.css")
