@@ -42,7 +42,7 @@ from orchestration.reading.tables import (
     unreadable,
 )
 
-TRIAL = Path(__file__).with_name("trial.py")
+PROBE = Path(__file__).with_name("workbook_probe.py")
 # What zipfile and the XML parsers raise on damage: NotImplementedError of a compression method that
 # zipfile doesn't know, RuntimeError of a password, LookupError of an encoding or a missing member.
 DAMAGE = (
@@ -306,7 +306,7 @@ def _rows(sheet: CalamineSheet) -> Iterator[list[str]]:
 
 def _open(path: Path) -> CalamineWorkbook:
     # No shell; the one word from outside is a path, and it comes last.
-    tried = subprocess.run([sys.executable, "-I", TRIAL, path], capture_output=True, check=False)  # noqa: S603
+    tried = subprocess.run([sys.executable, "-I", PROBE, path], capture_output=True, check=False)  # noqa: S603
     if tried.returncode:
         raise unreadable(
             path,
