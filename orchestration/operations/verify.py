@@ -118,29 +118,35 @@ def verify(home: Home, exports: Path, quarter: str) -> Verification:
         readable = export_readers_marts(home, quarter, scratch.scratch / "readers")
         version = home.version_manifest(quarter, manifest["version"]).parent
         upgrades = [
-            told
+            found
             for table, sha256 in sorted(manifest["outputs"].items())
             if table in rebuilt and is_sound(version / f"{table}.parquet", sha256)
-            if (told := _upgrade(version, scratch.scratch / "outputs", f"{table}.parquet"))
+            if (found := _upgrade(version, scratch.scratch / "outputs", f"{table}.parquet"))
         ]
-    recorded = manifest["outputs"]
     return Verification(
         version=manifest["version"],
-        comparisons=[
-            Comparison(
-                table,
-                recorded.get(table, ""),
-                rebuilt.get(table, ""),
-                _published_hash(home, manifest, table),
-                None if table.startswith(FACT_PREFIX) else readable.get(table, ""),
-            )
-            for table in sorted(recorded.keys() | rebuilt.keys() | readable.keys())
-        ],
+        comparisons=_comparisons(home, manifest, rebuilt, readable),
         rules_changed=manifest["rules_sha256"] != rules_sha256(),
         broken=broken,
         erasures=manifest.get("erasures", []),
         upgrades=upgrades,
     )
+
+
+def _comparisons(
+    home: Home, manifest: Mapping[str, Any], rebuilt: Mapping[str, str], readable: Mapping[str, str]
+) -> list[Comparison]:
+    recorded = manifest["outputs"]
+    return [
+        Comparison(
+            table,
+            recorded.get(table, ""),
+            rebuilt.get(table, ""),
+            _published_hash(home, manifest, table),
+            None if table.startswith(FACT_PREFIX) else readable.get(table, ""),
+        )
+        for table in sorted(recorded.keys() | rebuilt.keys() | readable.keys())
+    ]
 
 
 def compared_version_files(home: Home, manifest: Mapping[str, Any]) -> list[Path]:

@@ -106,6 +106,24 @@ def _aliases(seeds: Path, quarter: Quarter) -> list[Row]:
     ]
 
 
+def _hotline_unit(
+    name: str, group: str, cells: Mapping[str, str], callbacks: int, other_names: tuple[str, ...]
+) -> Unit:
+    handled = int(cells["办理数"])
+    return Unit(
+        name=name,
+        group=group,
+        due=int(cells["应办理数"]),
+        handled=handled,
+        on_time=int(cells["按期办理数"]),
+        reworked=int(cells["返工数"]),
+        callbacks=callbacks,
+        dissatisfied=int(cells["回访不满意数"]),
+        carried=max(0, callbacks - handled),
+        other_names=other_names,
+    )
+
+
 def _other_names(aliases: list[Row], name: str, group: str) -> tuple[str, ...]:
     """Further names that, written with this group, can only mean the same unit."""
     fitting = [row for row in aliases if row["evaluation_group"] in ("", group)]
@@ -166,25 +184,14 @@ def from_bulletin(bulletin: Path, seeds: Path, contracts: Mapping[str, Contract]
     aliases = _aliases(seeds, quarter)
     groups = _values(contracts["bulletin"], "printed_group")
 
-    tickets = []
-    for (printed_group, name, cells), callbacks in zip(
-        hotline, _callback_counts(hotline, total), strict=True
-    ):
-        handled = int(cells["办理数"])
-        tickets.append(
-            Unit(
-                name=name,
-                group=groups[printed_group],
-                due=int(cells["应办理数"]),
-                handled=handled,
-                on_time=int(cells["按期办理数"]),
-                reworked=int(cells["返工数"]),
-                callbacks=callbacks,
-                dissatisfied=int(cells["回访不满意数"]),
-                carried=max(0, callbacks - handled),
-                other_names=_other_names(aliases, name, groups[printed_group]),
-            )
+    tickets = [
+        _hotline_unit(
+            name, groups[group], cells, callbacks, _other_names(aliases, name, groups[group])
         )
+        for (group, name, cells), callbacks in zip(
+            hotline, _callback_counts(hotline, total), strict=True
+        )
+    ]
 
     def counts(seed_name: str) -> dict[str, int]:
         codes = _codes(seeds, seed_name, contracts["ticket"])

@@ -10,6 +10,38 @@ from orchestration.publish.pages.render import STATUS_LABELS
 SIGNATORIES = ("编制", "复核", "审计")
 
 
+BALANCE = {
+    "source": "来源",
+    "file_name": "文件",
+    "file_sha256": "SHA-256",
+    "read_count": "读到",
+    "accepted_count": "接收",
+    "rejected_count": "拒收",
+    "duplicate_count": "重复",
+    "out_of_scope_count": "期外",
+}
+RESTATEMENT = {
+    "version": "版本",
+    "previous_version": "上一版本",
+    "table_name": "表",
+    "unit_code": "单位代码",
+    "measure": "指标",
+    "old_value": "原值",
+    "new_value": "新值",
+    "reason": "原因",
+}
+FILE = {
+    "source": "来源",
+    "file_name": "文件",
+    "file_sha256": "SHA-256",
+    "byte_count": "字节",
+    "encoding": "编码",
+    "row_count": "行数",
+    "received_at": "收到时间",
+    "superseded_by": "被何文件取代",
+}
+
+
 def sheets(evidence: Evidence, labels: Mapping[str, str]) -> dict[str, Sheet]:
     """The workbook's sheets by title.
 
@@ -32,46 +64,10 @@ def sheets(evidence: Evidence, labels: Mapping[str, str]) -> dict[str, Sheet]:
         "控制项": _controls(evidence),
         "差异": _comparison(differences, labels),
         "核对明细": _comparison(evidence.rows, labels),
-        "行数平衡": _table(
-            evidence.balances,
-            {
-                "source": "来源",
-                "file_name": "文件",
-                "file_sha256": "SHA-256",
-                "read_count": "读到",
-                "accepted_count": "接收",
-                "rejected_count": "拒收",
-                "duplicate_count": "重复",
-                "out_of_scope_count": "期外",
-            },
-        ),
+        "行数平衡": _table(evidence.balances, BALANCE),
         "已知差异": _discrepancies(evidence),
-        "重述": _table(
-            evidence.restatements,
-            {
-                "version": "版本",
-                "previous_version": "上一版本",
-                "table_name": "表",
-                "unit_code": "单位代码",
-                "measure": "指标",
-                "old_value": "原值",
-                "new_value": "新值",
-                "reason": "原因",
-            },
-        ),
-        "源文件": _table(
-            evidence.files,
-            {
-                "source": "来源",
-                "file_name": "文件",
-                "file_sha256": "SHA-256",
-                "byte_count": "字节",
-                "encoding": "编码",
-                "row_count": "行数",
-                "received_at": "收到时间",
-                "superseded_by": "被何文件取代",
-            },
-        ),
+        "重述": _table(evidence.restatements, RESTATEMENT),
+        "源文件": _table(evidence.files, FILE),
         "签字页": _sign_off(evidence),
     }
 

@@ -46,6 +46,27 @@ def draw(bars: Sequence[Bar], colours: Mapping[str, str]) -> str:
     """
     import vl_convert  # only a run that writes pages pays for its import
 
+    chart = {
+        "$schema": SCHEMA,
+        "layer": _layers(bars, colours),
+        "width": PLOT_WIDTH,
+        "height": ROW_HEIGHT * len(bars),
+        "autosize": {"type": "none"},
+        "padding": {"left": NAME_WIDTH, "right": FIGURE_WIDTH, "top": 2, "bottom": AXIS_HEIGHT},
+        "config": {
+            "aria": False,
+            "font": "sans-serif",
+            "background": "transparent",
+            "axis": {"labelFontSize": 13, "labelColor": SOFT},
+            "axisY": {"labelColor": INK},
+            "view": {"stroke": None},
+        },
+    }
+    return str(vl_convert.vegalite_to_svg(chart))
+
+
+def _layers(bars: Sequence[Bar], colours: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The bars, the figure at the end of each, and a mark on those that have one."""
     rows = [
         {"bar": bar.code, "part": part, "order": order, "length": float(bar.parts.get(part, 0))}
         for bar in bars
@@ -98,23 +119,7 @@ def draw(bars: Sequence[Bar], colours: Mapping[str, str]) -> str:
                 "encoding": {"y": y, "x": {"field": "mark", "type": "quantitative"}},
             }
         )
-    chart = {
-        "$schema": SCHEMA,
-        "layer": layers,
-        "width": PLOT_WIDTH,
-        "height": ROW_HEIGHT * len(bars),
-        "autosize": {"type": "none"},
-        "padding": {"left": NAME_WIDTH, "right": FIGURE_WIDTH, "top": 2, "bottom": AXIS_HEIGHT},
-        "config": {
-            "aria": False,
-            "font": "sans-serif",
-            "background": "transparent",
-            "axis": {"labelFontSize": 13, "labelColor": SOFT},
-            "axisY": {"labelColor": INK},
-            "view": {"stroke": None},
-        },
-    }
-    return str(vl_convert.vegalite_to_svg(chart))
+    return layers
 
 
 def worded(
