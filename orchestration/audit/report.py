@@ -107,10 +107,10 @@ def _status(evidence: Evidence) -> Status:
     status = reconciliation_status(evidence.summaries)
     failed = sum(row["severity"] == "error" for row in evidence.failed_checks)
     if failed and status.tone == "good":
-        status = Status("bad", f"{failed} 项检查未过（{status.text}）")
+        status = status._replace(tone="bad", text=f"{failed} 项检查未过（{status.text}）")
     if evidence.is_published:
         return status
-    return Status("bad", f"停在关口，没有发布。{status.text}")
+    return status._replace(tone="bad", text=f"停在关口，没有发布。{status.text}")
 
 
 def _write_pages(reader: Reader, evidence: Evidence, folder: Path, common: dict[str, Any]) -> None:
@@ -141,7 +141,7 @@ def _write_unit_pages(
     sources = {prefix: reader.source_rows(prefix) for prefix in CHANNELS}
     components = reader.mart_rows("index_component_unit_quarter")
     files = {row["file_sha256"]: row for row in evidence.files}
-    status = reconciliation_status(evidence.summaries, "../index.html")
+    status = _status(evidence)._replace(href="../index.html")
     for unit in evidence.units:
         code = unit["unit_code"]
         page = {

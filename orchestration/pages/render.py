@@ -33,11 +33,15 @@ STATUS_LABELS = {
 
 
 class Status(NamedTuple):
-    """The line at the top of a page: `tone` is `good` or `bad`; no `href`, no link."""
+    """The line at the top of a page: `tone` is `good` or `bad`; no `href`, no link.
+
+    `note` is shown beside it in a neutral tone.
+    """
 
     tone: str
     text: str
     href: str = ""
+    note: str = ""
 
 
 def environment(*folders: Path) -> Environment:
@@ -115,15 +119,17 @@ def _depth(path: Path) -> tuple[int, str]:
 
 
 def reconciliation_status(summaries: Sequence[GroupSummary], href: str = "") -> Status:
-    """The reconciliation in one line, for the top of a page."""
-    total, match, explained, broken = (
+    """The reconciliation in one line, for the top of a page; what only warns is its note."""
+    total, match, explained, broken, blocking = (
         sum(getattr(group, name) for group in summaries)
-        for name in ("total", "match", "explained", "broken")
+        for name in ("total", "match", "explained", "broken", "blocking")
     )
-    held = f"共 {total} 项，{match} 项相符，{explained} 项已说明"
-    if broken:
-        return Status("bad", f"对账未通过：{broken} 项不符（{held}）", href)
-    return Status("good", f"对账通过：{held}，没有不符", href)
+    counts = f"共 {total} 项，{match} 项相符，{explained} 项已说明"
+    warned = broken - blocking
+    note = f"{warned} 项变化较大或不寻常" if warned else ""
+    if blocking:
+        return Status("bad", f"对账未通过：{blocking} 项不符（{counts}）", href, note)
+    return Status("good", f"对账通过：{counts}{'' if warned else '，没有不符'}", href, note)
 
 
 def count(value: int | None) -> str:

@@ -176,7 +176,7 @@ def _reconciled(home: Home) -> dict[str, GroupSummary]:
             match=row["matches"],
             explained=row["explained"],
             broken=row["total"] - row["matches"] - row["explained"],
-            blocking=0,
+            blocking=0,  # or the gate would have stopped it
         )
         for row in rows
     }

@@ -6,6 +6,7 @@ import shutil
 import polars as pl
 import pytest
 from conftest import hashes, hotline, read
+from lxml import html
 from python_calamine import CalamineWorkbook
 from rewrite import rows_of
 
@@ -160,3 +161,38 @@ def test_odd_times_are_counted_and_shown(next_quarter):
         ["ticket.csv", rows["early"], "called_back_before_finished", "回访早于办结"],
         ["ticket.csv", rows["far"], "implausible_year", "年份不合常理"],
     ]
+
+
+def test_a_published_quarter_is_green_with_its_open_warnings_beside_it(next_quarter):
+    """A large change is for people to look at; it is no failure, and nothing stopped for it."""
+    home = next_quarter[0]
+    ((warned, blocking),) = read(
+        home,
+        "select count(*) filter (severity = 'warn'), count(*) filter (severity = 'error') "
+        "from audit.reconciliation where quarter = '2022Q3' "
+        "and status not in ('match', 'explained')",
+    )
+    assert warned > 0 and blocking == 0
+    folder = home / "published"
+    paths = [
+        *folder.glob("bulletin/*.html"),
+        *folder.glob("bulletin/2022Q3/**/*.html"),
+        *folder.glob("audit/2022Q3/**/*.html"),
+    ]
+    assert len(paths) > 100
+    for path in paths:
+        page = html.document_fromstring(path.read_text(encoding="utf-8"))
+        (status,) = page.xpath("//*[@role='status']")
+        text = status.text_content()
+        is_english = path.name.endswith(".en.html")
+        passed, failed, noted = (
+            ("Reconciled", "failed", f"{warned} large or unusual change")
+            if is_english
+            else ("对账通过", "未通过", f"{warned} 项变化较大")
+        )
+        assert status.get("class") == "status good", path
+        assert passed in text and failed not in text
+        (note,) = status.xpath(".//*[@class='badge']")
+        assert note.text.startswith(noted)
+        assert page.xpath("//*[contains(@class, 'bad') and not(contains(@class, 'badge'))]") == []
+        assert page.xpath("//*[@class='badge bad' or @class='badge unexplained']") == []
