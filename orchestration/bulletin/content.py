@@ -231,6 +231,7 @@ def describe(home: Home, exports: Path, quarter: str, office: Office) -> Bulleti
         footnote=withheld(marts.threshold) if marts.threshold else "",
         texts=_texts(when, district, channels, appendices)
         | {"hotline.units": _leading_units(units, office)}
+        | {"hotline.rated_unit_count": str(sum(unit["is_rated"] for unit in units))}
         | {"hotline.request_types": _request_types(home, marts, quarter)}
         | {"hotline.categories": _categories(home, marts, quarter, office.listed)},
         paragraphs={
