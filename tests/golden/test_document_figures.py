@@ -177,6 +177,18 @@ def test_pdf_has_every_figure_of_the_marts(pdf, marts, word, word_tables):
     assert [s for s in sentences if s not in pageless] == []
 
 
+def test_the_pdf_breaks_no_figure_over_two_lines(pdf, marts):
+    """Whatever typeface stands in for Times New Roman on this machine."""
+    pages = "\n".join(page.extract_text() for page in PdfReader(pdf).pages)
+    lines = {line.replace(" ", "") for line in pages.splitlines()}
+    spaced = [re.sub(r"\s+", " ", line) for line in pages.splitlines()]
+    for table in marts:
+        for (_, name), figures in table.items():
+            cells = " ".join(figures)
+            assert any(line.endswith(cells) for line in spaced), (name, cells)
+    assert "%" not in lines
+
+
 def test_the_pdf_of_the_same_document_is_not_made_again(pdf):
     before = pdf.stat().st_mtime_ns
     assert "沿用已有的" in hotline("pdf", "2022Q2", home=pdf.parents[3]).out

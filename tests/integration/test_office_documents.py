@@ -13,6 +13,7 @@ import pytest
 from conftest import EXPORTS, PROJECT, hashes, hotline
 from docx.oxml.ns import qn
 from docx.shared import Mm
+from pypdf import PdfReader
 from python_calamine import CalamineWorkbook
 
 from orchestration.bulletin.content import Bulletin, Row, describe, load_office, printed
@@ -360,6 +361,24 @@ def test_each_column_prints_its_own_measure(home):
 )
 def test_figures_are_printed_as_the_office_prints_them(value, kind, text):
     assert printed(value, kind) == text
+
+
+@pytest.mark.parametrize("count", ["12345", "123456"])
+def test_counts_of_a_large_city_are_whole_in_the_pdf(home, count):
+    if not (shutil.which("soffice") or shutil.which("libreoffice")):
+        pytest.skip("LibreOffice isn't installed, and nothing else makes the PDF")
+    names = ("due", "handled", "on_time", "rework", "dissatisfied")
+    changes = ", ".join(f"{name}_count = {count}" for name in names)
+    edit_mart(home, "hotline_unit_quarter", f"{changes}, rework_rate = 0.1234")
+    edit_mart(home, "hotline_district_quarter", changes)
+    publish_bulletin(Home(home), EXPORTS, "2022Q2")
+    ran = hotline("pdf", "2022Q2", home=home)
+    assert ran.status == 0, ran.err
+    pages = PdfReader(folder(home) / "bulletin.pdf").pages
+    text = "\n".join(page.extract_text() for page in pages)
+    # 55 units and the total have five counts each; the text has the totals once more.
+    assert len(re.findall(rf"(?<!\S){count}(?!\S)", text)) == 56 * 5
+    assert len(re.findall(r"(?<!\S)12\.34%(?!\S)", text)) == 55
 
 
 def path_with(tmp_path: Path, **scripts: str) -> str:
