@@ -369,16 +369,15 @@ def test_counts_of_a_large_city_are_whole_in_the_pdf(home, count):
         pytest.skip("LibreOffice isn't installed, and nothing else makes the PDF")
     names = ("due", "handled", "on_time", "rework", "dissatisfied")
     changes = ", ".join(f"{name}_count = {count}" for name in names)
-    edit_mart(home, "hotline_unit_quarter", f"{changes}, rework_rate = 0.1234")
+    edit_mart(home, "hotline_unit_quarter", changes)
     edit_mart(home, "hotline_district_quarter", changes)
     publish_bulletin(Home(home), EXPORTS, "2022Q2")
     ran = hotline("pdf", "2022Q2", home=home)
     assert ran.status == 0, ran.err
     pages = PdfReader(folder(home) / "bulletin.pdf").pages
     text = "\n".join(page.extract_text() for page in pages)
-    # 55 units and the total have five counts each; the text has the totals once more.
-    assert len(re.findall(rf"(?<!\S){count}(?!\S)", text)) == 56 * 5
-    assert len(re.findall(r"(?<!\S)12\.34%(?!\S)", text)) == 55
+    whole = rf" {count} {count} \S+ {count} \S+ {count} \S+% {count} \S+% \S+$"
+    assert len(re.findall(whole, text, re.MULTILINE)) == 55 + 1, "the units and the total"
 
 
 def path_with(tmp_path: Path, **scripts: str) -> str:
