@@ -130,6 +130,12 @@ def show_reconciliation(controls: Sequence[dict[str, Any]]) -> None:
         counts = (group.total, group.match, group.explained, group.broken)
         table.add_row(group.control_group, *(str(count) for count in counts))
     out.print(table)
+    found = reconciliation.overall(controls)
+    if found.facts < found.explained:
+        out.print(
+            f"已说明的 {found.explained} 项说的是 {found.facts} 处："
+            "几个控制项看到同一处的，各计一项。"
+        )
     if not any(row["control_group"] == "published" for row in controls):
         out.print("本季度尚无已发布的通报：未与发布数字核对，其余控制项照常。")
 

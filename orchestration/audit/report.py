@@ -22,6 +22,7 @@ from orchestration.audit.evidence import (
     opened,
 )
 from orchestration.audit.measures import INDEX
+from orchestration.audit.reconciliation import overall
 from orchestration.audit.report_workbook import sheets
 from orchestration.notice import data_notice
 from orchestration.pages.render import (
@@ -104,7 +105,7 @@ def _documents(home: Home, folder: Path) -> list[tuple[str, str]]:
 
 def _status(evidence: Evidence) -> Status:
     """The reconciliation's line, and that nothing was published if the run was stopped."""
-    status = reconciliation_status(evidence.summaries)
+    status = reconciliation_status(overall(evidence.rows))
     failed = sum(row["severity"] == "error" for row in evidence.failed_checks)
     if failed and status.tone == "good":
         status = status._replace(tone="bad", text=f"{failed} 项检查未过（{status.text}）")

@@ -38,6 +38,7 @@ INFERRED = "bulletin_inferred_callback"
 TOTAL = re.compile("合计|总计")
 CHANGE, RANK, INDEX = "quarter_on_quarter_change", "rank_in_group", "composite_index"
 DISSATISFIED, CALLBACKS, DUE = "dissatisfied_count", "callback_count", "due_count"
+CALLBACK_EXCESS = "callback_excess_count"
 ANSWERED = "handled_count"
 """Everybody whose letter or suggestion was handled is asked; of tickets only those called back."""
 # A rate with the counts that it is made of; None: not printed, so that it has to be inferred.
@@ -474,7 +475,7 @@ def _callbacks(bulletin: Bulletin, _: Rules) -> Iterator[Comparison]:
                 continue
             least, most = least + candidates[0], most + candidates[-1]
             above = max(Fraction(0), candidates[0] - due)
-            yield _compare("bulletin_callback", printed, Fraction(0), above, CALLBACKS)
+            yield _compare("bulletin_callback", printed, Fraction(0), above, CALLBACK_EXCESS)
             if len(candidates) == 1:
                 yield _compare(INFERRED, printed, Fraction(candidates[0]), None, CALLBACKS)
         for total in totals[-1:]:

@@ -118,17 +118,14 @@ def _depth(path: Path) -> tuple[int, str]:
     return len(path.parts), path.as_posix()
 
 
-def reconciliation_status(summaries: Sequence[GroupSummary], href: str = "") -> Status:
+def reconciliation_status(found: GroupSummary, href: str = "") -> Status:
     """The reconciliation in one line, for the top of a page; what only warns is its note."""
-    total, match, explained, broken, blocking = (
-        sum(getattr(group, name) for group in summaries)
-        for name in ("total", "match", "explained", "broken", "blocking")
-    )
-    counts = f"共 {total} 项，{match} 项相符，{explained} 项已说明"
-    warned = broken - blocking
+    facts = f"（共 {found.facts} 处）" if found.facts < found.explained else ""
+    counts = f"共 {found.total} 项，{found.match} 项相符，{found.explained} 项已说明{facts}"
+    warned = found.broken - found.blocking
     note = f"{warned} 项变化较大或不寻常" if warned else ""
-    if blocking:
-        return Status("bad", f"对账未通过：{blocking} 项不符（{counts}）", href, note)
+    if found.blocking:
+        return Status("bad", f"对账未通过：{found.blocking} 项不符（{counts}）", href, note)
     return Status("good", f"对账通过：{counts}{'' if warned else '，没有不符'}", href, note)
 
 

@@ -165,7 +165,8 @@ def _reconciled(home: Home) -> dict[str, GroupSummary]:
     rows = query(
         home,
         "select quarter, count(*) as total, count(*) filter (where status = 'match') as matches, "
-        "count(*) filter (where status = 'explained') as explained "
+        "count(*) filter (where status = 'explained') as explained, "
+        "count(distinct (subject, measure)) filter (where status = 'explained') as facts "
         "from audit.reconciliation where list_contains(?::varchar[], run_id) group by quarter",
         [list(last.values())],
     )
@@ -177,6 +178,7 @@ def _reconciled(home: Home) -> dict[str, GroupSummary]:
             explained=row["explained"],
             broken=row["total"] - row["matches"] - row["explained"],
             blocking=0,  # or the gate would have stopped it
+            facts=row["facts"],
         )
         for row in rows
     }

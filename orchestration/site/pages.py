@@ -189,9 +189,10 @@ class _Builder:
         held = publication.reconciliation
         is_open = self.site.figures.threshold is None
         href = f"{up}../audit/{publication.quarter}/index.html" if is_open else ""
-        status = reconciliation_status([held], href)
+        status = reconciliation_status(held, href)
         if self.words.language == "en":
-            counts = f"{held.total} controls, {held.match} match, {held.explained} explained"
+            facts = f" ({held.facts} facts)" if held.facts < held.explained else ""
+            counts = f"{held.total} controls, {held.match} match, {held.explained} explained{facts}"
             note = f"{held.broken} large or unusual changes" if held.broken else ""
             status = status._replace(
                 text=f"Reconciled ({counts}{'' if note else ', 0 unexplained'})", note=note

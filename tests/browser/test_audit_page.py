@@ -45,7 +45,7 @@ def test_filters_show_exactly_the_rows_asked_for(page, published_home):
 
 def test_a_row_opens_by_the_keyboard_and_leads_to_its_source_rows(page, published_home):
     page.goto(url(published_home))
-    row = page.locator("[id='bulletin_callback.highway_maintenance.callback_count']")
+    row = page.locator("[id='bulletin_callback.highway_maintenance.callback_excess_count']")
     opener = row.get_by_role("button")
     opener.focus()
     page.keyboard.press("Enter")

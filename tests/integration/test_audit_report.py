@@ -97,6 +97,30 @@ def test_callbacks_above_the_due_tickets_are_explained_by_counting_them(publishe
         assert words == "本季度回访了更早交办的工单" and int(count) >= actual
 
 
+@pytest.mark.parametrize("control", ["bulletin_callback", "bound_callback"])
+def test_an_excess_is_named_as_one(page, control):
+    """松杨湖街道办事处 had 68 callbacks and 66 tickets due: 2 is no number of callbacks."""
+    (row,) = page.xpath(
+        f"//tr[@data-control='{control}' and @data-subject='songyanghu_subdistrict']"
+    )
+    cells = [cell.text_content() for cell in row.iterchildren()]
+    assert cells[3:6] == ["回访数超出应办理数", "0", "2"]
+    assert row.get("data-trace").endswith("--unit songyanghu_subdistrict --measure callback_count")
+
+
+def test_the_explained_rows_are_counted_as_facts_too(page, first_run):
+    """Thirteen contradictions and three figures of last year; ten of them two controls see."""
+    home, ran = first_run
+    assert "已说明的 26 项说的是 16 处" in ran.out
+    pages = home / "published" / "bulletin" / "2022Q2"
+    for root, words in (
+        (page, "26 项已说明（共 16 处）"),
+        (html.parse(str(pages / "index.html")).getroot(), "26 项已说明（共 16 处）"),
+        (html.parse(str(pages / "index.en.html")).getroot(), "26 explained (16 facts)"),
+    ):
+        assert words in root.xpath("string(//*[@role='status'])")
+
+
 def test_every_unit_has_its_page_and_every_link_leads_somewhere(published_home):
     units = read(published_home, "select unit_code from marts.unit_quarter")
     assert {path.stem for path in (folder(published_home) / "unit").iterdir()} == {
