@@ -197,9 +197,9 @@ def explain(
     quarter: QuarterArgument,
     control: Annotated[str, typer.Argument(metavar="CONTROL", help="控制项代码")],
     subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="对象：单位代码或名称等")],
-    measure: Annotated[str, typer.Argument(metavar="MEASURE", help="指标")],
-    reason: Annotated[str, typer.Option(help="为什么不符")],
-    evidence: Annotated[str, typer.Option(help="依据：哪份文件、哪一处")],
+    measure: Annotated[str, typer.Argument(metavar="MEASURE", help="指标：代码或印出的名称")],
+    reason: Annotated[str | None, typer.Option(help="为什么不符；写入时必给")] = None,
+    evidence: Annotated[str | None, typer.Option(help="依据：哪份文件、哪一处；写入时必给")] = None,
     expires: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="最后有效的一天；默认一年")
     ] = None,
@@ -210,12 +210,13 @@ def explain(
     from orchestration.audit import discrepancies
 
     place = _settle(None, home)
+    absent = ("", "") if write else discrepancies.TO_WRITE
     row = discrepancies.explain(
         place,
         quarter,
         (control, subject, measure),
-        reason,
-        evidence,
+        absent[0] if reason is None else reason,
+        absent[1] if evidence is None else evidence,
         expires.date() if expires else None,
     )
     print(one_line(discrepancies.as_csv(row)))
@@ -233,7 +234,7 @@ def trace(
     quarter: QuarterArgument,
     unit: Annotated[str, typer.Option(help="单位：任何登记过的名称、单位代码，或全区")] = "",
     measure: Annotated[
-        str, typer.Option(help="指标，如 rework_count、rework_rate、mailbox.due_count")
+        str, typer.Option(help="指标：代码或印出的名称，如 rework_count、返工数、mailbox.due_count")
     ] = "",
     group: Annotated[
         str | None, typer.Option(help="单位类别，A 或 other：一个名称对应两个单位时用")
@@ -323,14 +324,22 @@ def lint_bulletin(
 
 
 @app.command()
-def pdf(quarter: QuarterArgument, home: HomeOption = None) -> None:
+def pdf(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOption = None) -> None:
     """用 LibreOffice 把已发布的通报印成 PDF；通报没有变化则不重印。"""
-    place = _settle(None, home)
+    place = _settle(exports, home)
     Quarter.parse(quarter)
+    from orchestration.audit.report import write_report
     from orchestration.bulletin.publish import print_bulletin
+    from orchestration.lock import writer
+    from orchestration.site.publish import write_site
 
     with err.status("正在由 LibreOffice 生成 PDF……"):
         path, is_new = print_bulletin(place, quarter)
+        if is_new and place.warehouse.is_file():  # the pages that link to it
+            with writer(place, "pdf"):
+                write_report(place, quarter, exports_root())
+                with suppress(LookupError):  # the warehouse is at another quarter
+                    write_site(place, exports_root(), quarter)
     out.print(
         f"{plain(str(path))}（{'已生成' if is_new else '通报没有变化，沿用已有的'}）",
         soft_wrap=True,

@@ -85,22 +85,27 @@ def _common(
         "groups": GROUP_LABELS,
         "severities": SEVERITY_LABELS,
         "notice": data_notice(exports, evidence.quarter),
-        "documents": _documents(home, target.parent),
+        "documents": _documents(home, evidence, target.parent),
     }
 
 
-def _documents(home: Home, folder: Path) -> list[tuple[str, str]]:
-    """(label, link) of the documents that `hotline docs` has built, as seen from a folder."""
+def _documents(home: Home, evidence: Evidence, folder: Path) -> list[tuple[str, str]]:
+    """(label, link) of what else there is to read, as seen from a folder.
+
+    A run writes a publication's pages after its report, and takes away a PDF that is out of date.
+    """
+    pages = home.bulletin(evidence.quarter) / "index.html"
     known = {
+        "本季度的通报 PDF": pages.with_name("bulletin.pdf"),
+        "数据字典": home.docs / "dictionary" / "index.html",
         "Great Expectations 数据文档": home.docs / "expectations" / "index.html",
         "dbt 模型文档": home.docs / "dbt" / "index.html",
     }
     up = "../" * len(folder.relative_to(home.root).parts)
-    return [
-        (label, up + path.relative_to(home.root).as_posix())
-        for label, path in known.items()
-        if path.is_file()
-    ]
+    found = [(label, path) for label, path in known.items() if path.is_file()]
+    if evidence.is_published:
+        found.insert(0, ("本季度的网页", pages))
+    return [(label, up + path.relative_to(home.root).as_posix()) for label, path in found]
 
 
 def _status(evidence: Evidence) -> Status:

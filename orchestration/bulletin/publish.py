@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from orchestration.audit.report import write_report
 from orchestration.bulletin.content import describe, load_office
 from orchestration.bulletin.document import TEMPLATES, to_docx, to_pdf
 from orchestration.bulletin.spreadsheet import to_xlsx
@@ -35,8 +36,9 @@ def publish_bulletin(home: Home, exports: Path, quarter: str) -> list[Path]:
         made.mkdir(parents=True, exist_ok=True)
     for path, data in changed.items():
         (home.scratch / path.name).write_bytes(data)
-    if document in changed:
-        document.with_suffix(".pdf").unlink(missing_ok=True)
+    if document in changed and (pdf := document.with_suffix(".pdf")).exists():
+        pdf.unlink()
+        write_report(home, quarter, exports)  # which has a link to it
     for path in changed:
         (home.scratch / path.name).replace(path)
     return list(files)

@@ -11,7 +11,7 @@ from orchestration.site.figures import read_figures
 from orchestration.site.pages import Site, build_pages
 from orchestration.site.words import Language, load_settings
 
-DOCUMENTS = ("bulletin.docx", "bulletin.xlsx")
+DOCUMENTS = ("bulletin.docx", "bulletin.pdf", "bulletin.xlsx")
 UNITS = "unit"
 
 

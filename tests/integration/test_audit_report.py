@@ -6,9 +6,12 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, hashes, read
+from conftest import PROJECT, hashes, hotline, read
 from lxml import html
 from python_calamine import CalamineWorkbook
+
+from orchestration.bulletin.publish import publish_bulletin
+from orchestration.settings import Home
 
 # DOMAIN of the published document: where it disagrees with itself, as read there by people.
 CONTRADICTIONS = [
@@ -119,6 +122,35 @@ def test_the_explained_rows_are_counted_as_facts_too(page, first_run):
         (html.parse(str(pages / "index.en.html")).getroot(), "26 explained (16 facts)"),
     ):
         assert words in root.xpath("string(//*[@role='status'])")
+
+
+def test_the_report_leads_to_the_pages(page, published_home):
+    (link,) = page.xpath("//a[text()='本季度的网页']/@href")
+    found = (folder(published_home) / link).resolve()
+    assert found == published_home / "published" / "bulletin" / "2022Q2" / "index.html"
+    assert page.xpath("//a[contains(@href, '.pdf')]") == []
+
+
+def test_the_pdf_is_linked_while_it_is_there(home, exports, tmp_path, monkeypatch):
+    (tmp_path / "tools").mkdir()
+    for name, body in (
+        ("fc-list", "echo SimHei"),
+        ("soffice", 'while [ "$1" != --outdir ]; do shift; done; echo PDF > "$2/bulletin.pdf"'),
+    ):
+        script = tmp_path / "tools" / name
+        script.write_text(f"#!/bin/sh\n{body}\n")
+        script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "tools"))
+    report = folder(home) / "index.html"
+    site = home / "published" / "bulletin" / "2022Q2"
+    assert hotline("pdf", "2022Q2", home=home).status == 0
+    for path in (report, site / "index.html", site / "index.en.html"):
+        (link,) = html.parse(str(path)).xpath("//a[contains(@href, '.pdf')]/@href")
+        assert (path.parent / link).resolve() == site / "bulletin.pdf"
+    (exports / "2022Q2" / "notice.md").unlink()
+    publish_bulletin(Home(home), exports, "2022Q2")
+    assert not (site / "bulletin.pdf").exists()
+    assert html.parse(str(report)).xpath("//a[contains(@href, '.pdf')]") == []
 
 
 def test_every_unit_has_its_page_and_every_link_leads_somewhere(published_home):
