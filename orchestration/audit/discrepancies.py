@@ -23,6 +23,8 @@ from orchestration.warehouse import query
 
 SEED = "known_discrepancy.csv"
 EXPIRES_AFTER = timedelta(days=365)
+# What a printed row says where its reason and evidence are still to be written.
+TO_WRITE = ("【请写明为什么不符】", "【请写明依据】")
 
 
 def check_seed() -> None:
@@ -167,7 +169,17 @@ def _difference(
     if not named:
         names = [name for row in rows for name in (row["subject"], row["unit_name"]) if name]
         _refuse_unknown("subject", f"{control_id} 的对象", subject, names, "SUBJECT")
-    found = [row for row in named if row["measure"] == measure]
+    from orchestration.audit.labels import meant  # it imports the marts, which import this module
+
+    asked = meant(measure, (row["measure"] for row in named))
+    if len(asked) > 1:
+        _refuse(
+            "ambiguous_measure",
+            f"「{measure}」对应 {len(asked)} 个指标",
+            "、".join(asked),
+            "用其中一个",
+        )
+    found = [row for row in named if row["measure"] in asked]
     if not found:
         measures = [row["measure"] for row in named]
         _refuse_unknown("measure", f"{control_id} 的指标", measure, measures, "MEASURE")
@@ -179,7 +191,8 @@ def _difference(
         status = "相符" if row["status"] == "match" else f"已说明（{row['explanation']}）"
         _refuse(
             "nothing_to_explain",
-            f"{quarter} {control_id} · {row['subject']} · {measure} {status}，没有差异可说明",
+            f"{quarter} {control_id} · {row['subject']} · {row['measure']} {status}，"
+            "没有差异可说明",
             "最近一次运行中不符的控制项",
             f"看 hotline reconcile {quarter}；实际情况变了就先重新运行",
         )

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
+from orchestration.audit.labels import MORE_LABELS
 from orchestration.audit.measures import (
     BUSINESS_ID,
     COUNTS,
@@ -81,21 +82,6 @@ PLACES = {
     "fct_callback": "回访事实表",
     "fct_letter": "信件事实表",
     "fct_suggestion_assignment": "微建议交办事实表",
-}
-
-
-# Measures that are no column of a mart.
-MORE_LABELS = {
-    "rejected_count": "拒收行数",
-    "changed_figure_count": "改变的数字个数",
-    "handled_excess_count": "办理数超出应办理数",
-    "on_time_excess_count": "按期办理数超出办理数",
-    "rework_excess_count": "返工数超出应办理数",
-    "dissatisfied_excess_count": "回访不满意数超出回访数",
-    "callback_excess_count": "回访数超出应办理数",
-    "appendix_1_row_count": "附件1印出次数",
-    "appendix_2_row_count": "附件2印出次数",
-    "appendix_3_row_count": "附件3印出次数",
 }
 
 
