@@ -156,10 +156,11 @@ def test_odd_times_are_counted_and_shown(next_quarter):
     for words in ("办结过快，1 行", "回访早于办结，1 行", "年份不合常理，1 行"):
         assert words in ran.out
     book = CalamineWorkbook.from_path(str(home / "rejected" / "2022Q3" / "rejected.xlsx"))
-    assert [row[1:] for row in book.get_sheet_by_name("异常").to_python()[1:]] == [
-        ["ticket.csv", rows["soon"], "finished_too_soon", "办结过快"],
-        ["ticket.csv", rows["early"], "called_back_before_finished", "回访早于办结"],
-        ["ticket.csv", rows["far"], "implausible_year", "年份不合常理"],
+    assert [row[1:] for row in book.get_sheet_by_name("异常").to_python()] == [
+        ["文件", "行号", "工单编号", "异常代码", "异常"],
+        ["ticket.csv", rows["soon"], "X1", "finished_too_soon", "办结过快"],
+        ["ticket.csv", rows["early"], "X2", "called_back_before_finished", "回访早于办结"],
+        ["ticket.csv", rows["far"], "X3", "implausible_year", "年份不合常理"],
     ]
 
 
