@@ -24,6 +24,13 @@ GROUP = "plausibility"
 # What became of rows that are in no figure, by `row_status`.
 NOT_COUNTED = {"duplicate": "与另一行完全相同", "out_of_scope": "本季没有动静"}
 STAGED = {"ticket": "stg_ticket", "mailbox": "stg_letter", "suggestion": "stg_suggestion"}
+NUMBERS = {"ticket": "work_order_id", "mailbox": "letter_id", "suggestion": "suggestion_id"}
+# Every row of the run's quarter, with its item's number where that can be read.
+STAGED_ROWS = " union all ".join(
+    f"select '{source}' as source, file_sha256, row_number, {NUMBERS[source]} as item_number, "  # noqa: S608 (our own names)
+    f"dispatched_at, row_status, row_defect from staging.{model}"
+    for source, model in STAGED.items()
+)
 
 
 @dataclass(frozen=True)
@@ -191,16 +198,11 @@ def uncounted_rows(home: Home, quarter: str) -> list[dict[str, Any]]:
     """The rows of the run's quarter that repeat another one or have no activity in it."""
     if not is_built(home, "staging.stg_ticket"):
         return []
-    staged = " union all ".join(
-        f"select '{source}' as source, file_sha256, row_number, dispatched_at, row_status, "  # noqa: S608 (our own names)
-        f"row_defect from staging.{model}"
-        for source, model in STAGED.items()
-    )
     rows = query(
         home,
-        f"with name as ({CURRENT}) select source, file_name, row_number, "  # noqa: S608 (our own names)
+        f"with name as ({CURRENT}) select source, file_sha256, file_name, row_number, item_number, "  # noqa: S608 (our own names)
         "strftime(dispatched_at, '%Y-%m-%d') as dispatched_on, row_status "
-        f"from ({staged}) join name using (file_sha256) where row_status in ('duplicate', "
+        f"from ({STAGED_ROWS}) join name using (file_sha256) where row_status in ('duplicate', "
         "'out_of_scope') and row_defect is null "
         f"order by source, file_name, row_number limit {LISTED}",
         [quarter],

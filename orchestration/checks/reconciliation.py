@@ -25,7 +25,10 @@ STATED = (
 
 @dataclass(frozen=True)
 class GroupSummary:
-    """One control group in one run: how many controls, and how many by status."""
+    """One control group in one run, or all: how many controls, and how many by status.
+
+    `facts` is how many figures the explained ones are about: two controls may see the same one.
+    """
 
     control_group: str
     total: int
@@ -33,6 +36,7 @@ class GroupSummary:
     explained: int
     broken: int
     blocking: int
+    facts: int
 
 
 def load_controls() -> list[dict[str, str]]:
@@ -135,17 +139,21 @@ def summarise(rows: Sequence[dict[str, Any]]) -> list[GroupSummary]:
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault(row["control_group"], []).append(row)
-    return [
-        GroupSummary(
-            control_group=group,
-            total=len(members),
-            match=sum(row["status"] == "match" for row in members),
-            explained=sum(row["status"] == "explained" for row in members),
-            broken=sum(row["status"] not in HOLDING for row in members),
-            blocking=len(blocking(members)),
-        )
-        for group, members in sorted(groups.items())
-    ]
+    return [overall(members, group) for group, members in sorted(groups.items())]
+
+
+def overall(rows: Sequence[dict[str, Any]], group: str = "") -> GroupSummary:
+    """Count controls together, as those of one group or of the whole run."""
+    explained = [row for row in rows if row["status"] == "explained"]
+    return GroupSummary(
+        control_group=group,
+        total=len(rows),
+        match=sum(row["status"] == "match" for row in rows),
+        explained=len(explained),
+        broken=sum(row["status"] not in HOLDING for row in rows),
+        blocking=len(blocking(rows)),
+        facts=len({(row["subject"], row["measure"]) for row in explained}),
+    )
 
 
 def blocking(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

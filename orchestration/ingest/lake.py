@@ -13,7 +13,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -63,6 +63,8 @@ class LakeFile:
     parquet_sha256: str = ""
     line_break_count: int = 0
     """Line breaks inside the cells of a text file."""
+    headers: dict[str, str] = field(default_factory=dict, compare=False)
+    """The export's own header of each column that is kept (of a version before 0.2: none)."""
 
     def parquet(self, home: Home) -> Path:
         """Where the rows are."""
@@ -219,7 +221,13 @@ def _store(
     if old and old.contract_sha256 == made_by:
         if old.is_sound(home):
             proof = old.parquet_sha256 or sha256_of(old.parquet(home))
-            return replace(old, file_name=path.name, superseded_by=None, parquet_sha256=proof)
+            return replace(
+                old,
+                file_name=path.name,
+                superseded_by=None,
+                parquet_sha256=proof,
+                headers=_headers(parts, contract),
+            )
         _log.warning("原始湖里 %s 的行损坏或丢失，已由导出文件重新生成", path.name)
     tables = [open_table(path, part, contract) for part in parts]
     frames = (
@@ -259,7 +267,19 @@ def _store(
         contract_sha256=made_by,
         parquet_sha256=sha256_of(target),
         line_break_count=sum(table.line_breaks() for table in tables),
+        headers=_headers(parts, contract),
     )
+
+
+def _headers(parts: Sequence[Part], contract: Contract) -> dict[str, str]:
+    """The header that an export has for each column that is kept."""
+    return {
+        column.name: text
+        for part in parts
+        for column in contract.columns
+        for text in part.header
+        if column.name in contract.kept_columns and text in column.headers
+    }
 
 
 def _prove_unchanged(path: Path, before: os.stat_result) -> None:

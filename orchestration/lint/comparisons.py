@@ -32,6 +32,7 @@ from orchestration.reading.documents import (
 INFERRED = "bulletin_inferred_callback"
 """Not a check of its own: what the marts' callbacks have to be."""
 CHANGE, RANK, INDEX = "quarter_on_quarter_change", "rank_in_group", "composite_index"
+CALLBACK_EXCESS = "callback_excess_count"
 ANSWERED = "handled_count"
 """Everybody whose letter or suggestion was handled is asked; of tickets only those called back."""
 # A rate with the counts that it is made of; None: not printed, so that it has to be inferred.
@@ -230,7 +231,7 @@ def _callbacks(bulletin: Bulletin, _: Rules) -> Iterator[Comparison]:
                 continue
             least, most = least + candidates[0], most + candidates[-1]
             above = max(Fraction(0), candidates[0] - due)
-            yield _compare("bulletin_callback", printed, Fraction(0), above, CALLBACKS)
+            yield _compare("bulletin_callback", printed, Fraction(0), above, CALLBACK_EXCESS)
             if len(candidates) == 1:
                 yield _compare(INFERRED, printed, Fraction(candidates[0]), None, CALLBACKS)
         for total in totals[-1:]:

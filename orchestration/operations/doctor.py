@@ -19,6 +19,7 @@ from packaging.specifiers import SpecifierSet
 
 from orchestration.common.lock import holder
 from orchestration.common.settings import PROJECT_ROOT, Home
+from orchestration.publish.bulletin.document import TIMES
 
 LOCK_FILE = PROJECT_ROOT / "requirements.lock"
 MIN_FREE_BYTES = 2 << 30
@@ -148,12 +149,29 @@ def _programs() -> Iterator[Finding]:
     state: Literal["ok", "warn"] = "ok" if fonts else "warn"
     family = fonts.splitlines()[0].split(",")[0] if fonts else "没有中文字体"
     yield Finding("中文字体", state, family, "" if fonts else "安装 fonts-noto-cjk")
+    yield _latin_font()
     for item, program, use in (
         ("LibreOffice", "soffice", "没有它就不生成 PDF"),
         ("Java", "java", "只有在 Spark 上运行才需要"),
     ):
         path = shutil.which(program)
         yield Finding(item, "ok" if path else "warn", path or "未安装", "" if path else use)
+
+
+def _latin_font() -> Finding:
+    """Whether figures are as wide in the PDF as the office's template means them to be."""
+    listed = {
+        name.strip() for name in _answer("fc-list", ":", "family").replace("\n", ",").split(",")
+    }
+    found = [name for name in TIMES if name in listed]
+    if found:
+        return Finding("西文字体", "ok", found[0])
+    return Finding(
+        "西文字体",
+        "warn",
+        f"没有与 {TIMES[0]} 等宽的字体，PDF 的数字用别的字体，可能较宽",
+        "安装 fonts-liberation",
+    )
 
 
 def _answer(program: str, *arguments: str) -> str:

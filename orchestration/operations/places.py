@@ -49,7 +49,7 @@ PLACES = (
     Place("published/bulletin/**", "", "none"),
     Place("published/docs/**", "what Great Expectations and dbt say of rows", "removed"),
     Place("audit/**", "numbers, in reports on stopped runs", "removed"),
-    Place("rejected/**", "unit names that no alias knows", "removed"),
+    Place("rejected/**", "numbers, unit names that no alias knows", "removed"),
     Place(
         "dagster/**", "numbers, in what versions before 0.7 told of corrected files", "rewritten"
     ),

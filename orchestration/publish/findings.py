@@ -3,7 +3,7 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import date
 from decimal import Decimal
@@ -13,12 +13,14 @@ from typing import Any
 from rapidfuzz import process
 
 from orchestration.checks.discrepancies import SEED, unused
-from orchestration.checks.plausibility import CURRENT, uncounted_rows
+from orchestration.checks.plausibility import CURRENT, NUMBERS, STAGED_ROWS, uncounted_rows
 from orchestration.checks.reconciliation import LAST_VERSION, LAST_VERSION_GROUP
-from orchestration.common.settings import Home
+from orchestration.common.settings import Home, contracts_root
 from orchestration.common.workbook import Sheet, write_workbook
 from orchestration.ingest.guards import WITHHELD
+from orchestration.ingest.lake import current_files
 from orchestration.publish.publication import UNREASONED, changed_figures, changed_files
+from orchestration.reading.contracts import load_contracts
 from orchestration.warehouse.connection import is_built, query
 
 
@@ -201,9 +203,11 @@ def rejected_rows(home: Home, quarter: str) -> list[dict[str, Any]]:
         return []
     return query(
         home,
-        f"with name as ({CURRENT}) select name.file_name, row_number, column_name, reason_code, "  # noqa: S608 (our own text)
-        "byte_number, severity, standing.file_name as standing_file_name, standing_row_number "
+        f"with name as ({CURRENT}) select source, file_sha256, name.file_name, row_number, "  # noqa: S608 (our own text)
+        "item_number, column_name, reason_code, byte_number, severity, "
+        "standing.file_name as standing_file_name, standing_row_number "
         "from audit.rejected_row join name using (file_sha256) "
+        f"left join ({STAGED_ROWS}) as staged using (file_sha256, row_number) "
         "left join name as standing on standing_file_sha256 = standing.file_sha256 "
         "order by name.file_name, row_number, column_name, reason_code",
         [quarter],
@@ -216,8 +220,10 @@ def anomalies(home: Home, quarter: str) -> list[dict[str, Any]]:
         return []
     rows = query(
         home,
-        f"with name as ({CURRENT}) select source, file_name, row_number, anomaly_code "  # noqa: S608 (our own text)
-        "from audit.anomaly join name using (file_sha256) where anomaly.quarter = ? "
+        f"with name as ({CURRENT}) select source, file_sha256, file_name, row_number, item_number, "  # noqa: S608 (our own text)
+        "anomaly_code from audit.anomaly join name using (file_sha256) "
+        f"left join ({STAGED_ROWS}) as staged using (source, file_sha256, row_number) "
+        "where anomaly.quarter = ? "
         "order by file_name, row_number, anomaly_code",
         [quarter, quarter],
     )
@@ -280,6 +286,7 @@ def write_rejected_workbook(home: Home, quarter: str) -> None:
         [quarter],
     )
     counts = Counter(row["reason_code"] for row in rows)
+    headers = _headers(home, quarter)
     sheets = {
         "汇总": Sheet(
             ["来源", "文件", "读入", "接收", "拒收", "重复", "不在本季"],
@@ -290,10 +297,14 @@ def write_rejected_workbook(home: Home, quarter: str) -> None:
             [[code, *astuple(REASONS[code]), count] for code, count in sorted(counts.items())],
         ),
         "逐行": Sheet(
-            ["文件", "行号", "列", "原因代码", "发现", "应为", "处理", "严重程度"],
+            [
+                *("文件", "行号", _number_header(rows, headers), "列"),
+                *("原因代码", "发现", "应为", "处理", "严重程度"),
+            ],
             [
                 [
-                    *(row[key] for key in ("file_name", "row_number", "column_name")),
+                    *(row[key] for key in ("file_name", "row_number", "item_number")),
+                    _header(row, row["column_name"], headers),
                     *(row["reason_code"], *_texts(row), row["severity"]),
                 ]
                 for row in rows
@@ -311,13 +322,42 @@ def write_rejected_workbook(home: Home, quarter: str) -> None:
         ),
     }
     if odd:
-        header = ["来源", "文件", "行号", "异常代码", "异常"]
-        keys = ("source", "file_name", "row_number", "anomaly_code", "label")
+        header = ["来源", "文件", "行号", _number_header(odd, headers), "异常代码", "异常"]
+        keys = ("source", "file_name", "row_number", "item_number", "anomaly_code", "label")
         sheets["异常"] = Sheet(header, [[row[key] for key in keys] for row in odd])
     if uncounted:
-        header = ["来源", "文件", "行号", "交办", "为什么没有计入"]
-        sheets["未计入"] = Sheet(header, [list(row.values()) for row in uncounted])
+        number = _number_header(uncounted, headers)
+        header = ["来源", "文件", "行号", number, "交办", "为什么没有计入"]
+        keys = ("source", "file_name", "row_number", "item_number", "dispatched_on", "row_status")
+        sheets["未计入"] = Sheet(header, [[row[key] for key in keys] for row in uncounted])
     write_workbook(path, sheets)
+
+
+def _headers(home: Home, quarter: str) -> dict[tuple[str, str, str], str]:
+    """By source, file and column what the export calls the column, else its contract's label."""
+    contracts = load_contracts(contracts_root())
+    return {
+        (file.source, file.file_sha256, column.name): file.headers.get(column.name, column.label)
+        for file in current_files(home, quarter)
+        if file.source in contracts
+        for column in contracts[file.source].columns
+    }
+
+
+def _header(
+    row: Mapping[str, Any], column: str | None, headers: Mapping[tuple[str, str, str], str]
+) -> str | None:
+    """What the row's export calls a column."""
+    return headers.get((row["source"], row["file_sha256"], column or ""), column)
+
+
+def _number_header(
+    rows: Sequence[Mapping[str, Any]], headers: Mapping[tuple[str, str, str], str]
+) -> str:
+    """What the exports of these rows call the number of a work order, letter or suggestion."""
+    sourced = [row for row in rows if row["source"]]
+    found = {_header(row, NUMBERS[row["source"]], headers) or "" for row in sourced}
+    return "、".join(sorted(found)) or "编号"
 
 
 def _csv_row(*cells: str) -> str:

@@ -45,7 +45,7 @@ def test_filters_show_exactly_the_rows_asked_for(page, published_home):
 
 def test_a_row_opens_by_the_keyboard_and_leads_to_its_source_rows(page, published_home):
     page.goto(url(published_home))
-    row = page.locator("[id='bulletin_callback.highway_maintenance.callback_count']")
+    row = page.locator("[id='bulletin_callback.highway_maintenance.callback_excess_count']")
     opener = row.get_by_role("button")
     opener.focus()
     page.keyboard.press("Enter")
@@ -122,6 +122,9 @@ def test_the_documents_are_linked_and_need_no_network(page, home):
     ran = hotline("docs", "2022Q2", home=home)
     assert ran.status == 0, ran.out + ran.err
     page.goto(url(home))
+    page.get_by_role("link", name="数据字典").click()
+    assert "hotline_unit_quarter" in page.locator("body").inner_text()
+    page.go_back()
     page.get_by_role("link", name="Great Expectations").click()
     assert page.locator("tbody tr").count() == 8
     page.get_by_role("link", name="hotline_unit_quarter").first.click()

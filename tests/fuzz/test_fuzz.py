@@ -17,7 +17,7 @@ from personal import is_personal
 from rewrite import ods, rows_of, text, xls, xlsx
 
 from orchestration.common.errors import InputError
-from orchestration.publish.bulletin.content import load_office
+from orchestration.publish.bulletin.model import load_office
 from orchestration.publish.pages.words import load_settings
 from orchestration.reading.contracts import load_contracts
 from orchestration.reading.documents import read_document

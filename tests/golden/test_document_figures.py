@@ -116,6 +116,20 @@ def test_word_has_every_figure_of_the_marts(word_tables, marts):
     assert word_tables == marts
 
 
+def test_the_evaluated_units_are_those_with_something_due(word):
+    """Appendix 1 of the published document lists 55 units; 11 of them had no ticket due."""
+    with (EXPORTS / "2022Q2" / "bulletin.csv").open(encoding="utf-8-sig", newline="") as file:
+        due = [
+            row["printed_value"]
+            for row in csv.DictReader(file)
+            if (row["table"], row["measure"]) == ("appendix_1", "应办理数")
+            and not row["printed_name"].startswith("合计")
+        ]
+    assert (len(due), due.count("0")) == (55, 11)
+    text = "".join(paragraph.text for paragraph in word.paragraphs)
+    assert "参加综合评价的单位44个，" in text
+
+
 def test_excel_has_every_figure_of_the_marts_as_a_number(published_home, marts):
     book = CalamineWorkbook.from_path(str(bulletin(published_home, "xlsx")))
     assert book.sheet_names == ["附件1", "附件2", "附件3"]
@@ -163,6 +177,18 @@ def test_pdf_has_every_figure_of_the_marts(pdf, marts, word, word_tables):
     assert [s for s in sentences if s not in pageless] == []
 
 
+def test_the_pdf_breaks_no_figure_over_two_lines(pdf, marts):
+    """Whatever typeface stands in for Times New Roman on this machine."""
+    pages = "\n".join(page.extract_text() for page in PdfReader(pdf).pages)
+    lines = {line.replace(" ", "") for line in pages.splitlines()}
+    spaced = [re.sub(r"\s+", " ", line) for line in pages.splitlines()]
+    for table in marts:
+        for (_, name), figures in table.items():
+            cells = " ".join(figures)
+            assert any(line.endswith(cells) for line in spaced), (name, cells)
+    assert "%" not in lines
+
+
 def test_the_pdf_of_the_same_document_is_not_made_again(pdf):
     before = pdf.stat().st_mtime_ns
     assert "沿用已有的" in hotline("pdf", "2022Q2", home=pdf.parents[3]).out
@@ -181,7 +207,8 @@ def test_the_overview_says_what_the_marts_say(word, published_home):
         published_home,
         "select due_count, handled_count, completion_rate, on_time_count, on_time_rate, "
         "rework_count, rework_rate, callback_count, dissatisfied_count, dissatisfaction_rate, "
-        "satisfaction_rate, unit_count, composite_index from marts.hotline_district_quarter",
+        "satisfaction_rate, (select count(*) from marts.hotline_unit_quarter where is_rated), "
+        "composite_index from marts.hotline_district_quarter",
     )
     types = read(
         published_home,

@@ -6,9 +6,12 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, hashes, read
+from conftest import PROJECT, hashes, hotline, read
 from lxml import html
 from python_calamine import CalamineWorkbook
+
+from orchestration.common.settings import Home
+from orchestration.publish.bulletin.publish import publish_bulletin
 
 # DOMAIN of the published document: where it disagrees with itself, as read there by people.
 CONTRADICTIONS = [
@@ -95,6 +98,59 @@ def test_callbacks_above_the_due_tickets_are_explained_by_counting_them(publishe
     for _, actual, explanation in found:
         words, _, count = explanation.removesuffix(" 件").rpartition(" ")
         assert words == "本季度回访了更早交办的工单" and int(count) >= actual
+
+
+@pytest.mark.parametrize("control", ["bulletin_callback", "bound_callback"])
+def test_an_excess_is_named_as_one(page, control):
+    """松杨湖街道办事处 had 68 callbacks and 66 tickets due: 2 is no number of callbacks."""
+    (row,) = page.xpath(
+        f"//tr[@data-control='{control}' and @data-subject='songyanghu_subdistrict']"
+    )
+    cells = [cell.text_content() for cell in row.iterchildren()]
+    assert cells[3:6] == ["回访数超出应办理数", "0", "2"]
+    assert row.get("data-trace").endswith("--unit songyanghu_subdistrict --measure callback_count")
+
+
+def test_the_explained_rows_are_counted_as_facts_too(page, first_run):
+    """Thirteen contradictions and three figures of last year; ten of them two controls see."""
+    home, ran = first_run
+    assert "已说明的 26 项说的是 16 处" in ran.out
+    pages = home / "published" / "bulletin" / "2022Q2"
+    for root, words in (
+        (page, "26 项已说明（共 16 处）"),
+        (html.parse(str(pages / "index.html")).getroot(), "26 项已说明（共 16 处）"),
+        (html.parse(str(pages / "index.en.html")).getroot(), "26 explained (16 facts)"),
+    ):
+        assert words in root.xpath("string(//*[@role='status'])")
+
+
+def test_the_report_leads_to_the_pages(page, published_home):
+    (link,) = page.xpath("//a[text()='本季度的网页']/@href")
+    found = (folder(published_home) / link).resolve()
+    assert found == published_home / "published" / "bulletin" / "2022Q2" / "index.html"
+    assert page.xpath("//a[contains(@href, '.pdf')]") == []
+
+
+def test_the_pdf_is_linked_while_it_is_there(home, exports, tmp_path, monkeypatch):
+    (tmp_path / "tools").mkdir()
+    for name, body in (
+        ("fc-list", "echo SimHei"),
+        ("soffice", 'while [ "$1" != --outdir ]; do shift; done; echo PDF > "$2/bulletin.pdf"'),
+    ):
+        script = tmp_path / "tools" / name
+        script.write_text(f"#!/bin/sh\n{body}\n")
+        script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "tools"))
+    report = folder(home) / "index.html"
+    site = home / "published" / "bulletin" / "2022Q2"
+    assert hotline("pdf", "2022Q2", home=home).status == 0
+    for path in (report, site / "index.html", site / "index.en.html"):
+        (link,) = html.parse(str(path)).xpath("//a[contains(@href, '.pdf')]/@href")
+        assert (path.parent / link).resolve() == site / "bulletin.pdf"
+    (exports / "2022Q2" / "notice.md").unlink()
+    publish_bulletin(Home(home), exports, "2022Q2")
+    assert not (site / "bulletin.pdf").exists()
+    assert html.parse(str(report)).xpath("//a[contains(@href, '.pdf')]") == []
 
 
 def test_every_unit_has_its_page_and_every_link_leads_somewhere(published_home):

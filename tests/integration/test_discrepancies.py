@@ -5,13 +5,14 @@ import hashlib
 import shutil
 from datetime import date, timedelta
 
+import duckdb
 import pytest
 from conftest import EXPORTS, PROJECT, hashes, hotline, read
 
 from orchestration.checks import discrepancies, reconciliation
-from orchestration.checks.discrepancies import explain
 from orchestration.common.errors import InputError
 from orchestration.common.settings import Home
+from orchestration.publish.audit.explanation import explain
 
 PRINTED = "云溪街道办事处,办件量,287"
 
@@ -124,6 +125,27 @@ def test_a_record_without_a_reason_or_a_future_is_refused(reason, expires, code,
     with pytest.raises(InputError) as refused:
         explain(Home(published_home), "2022Q2", place, reason, "依据", expires)
     assert refused.value.code == code
+
+
+def test_the_command_of_the_readme_prints_a_row(published_home, tmp_path):
+    """With no more than a place, by the label that the bulletin prints; to write it takes why."""
+    home = Home(shutil.copytree(published_home, tmp_path / "home", symlinks=True))
+    with duckdb.connect(str(home.warehouse)) as connection:
+        connection.execute(
+            "update audit.reconciliation set actual = 2, difference = 2, status = 'unexplained' "
+            "where control_id = 'published_appendix_1' and subject = 'forestry' "
+            "and measure = 'rework_count'"
+        )
+    place = ("explain", "2022Q2", "published_appendix_1", "区林业局", "返工数")
+    ran = hotline(*place, home=home.root)
+    assert ran.status == 0, ran.err
+    (row,) = csv.reader(ran.out.splitlines())
+    assert row[1:9] == [
+        *("published_appendix_1", "2022Q2", "forestry", "rework_count", "0", "2"),
+        *("【请写明为什么不符】", "【请写明依据】"),
+    ]
+    ran = hotline(*place, "--write", home=home.root)
+    assert ran.status == 2 and "missing_reason" in ran.err
 
 
 def test_the_command_refuses_with_status_2(published_home):

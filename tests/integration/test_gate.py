@@ -63,8 +63,15 @@ def test_a_planted_fault_stops_at_the_gate(
 
 
 def test_an_unknown_unit_is_never_guessed(home, edit_tickets):
+    """The office's workbook names columns as its export does, and the work order."""
+    numbers = []
+
     def rename(rows: Rows) -> None:
-        due_row(rows, "区人社局")[column(rows, "承办单位")] = "区人社居"
+        row = due_row(rows, "区人社局")
+        numbers.append(row[column(rows, "工单编号")])
+        row[column(rows, "承办单位")] = "区人社居"
+        rows[0][column(rows, "工单编号")] = "工单号"
+        rows[0][column(rows, "承办单位")] = "主办单位"
 
     before = hashes(home / "published")
     ran = hotline("run", "2022Q2", home=home, exports=edit_tickets(rename))
@@ -74,8 +81,9 @@ def test_an_unknown_unit_is_never_guessed(home, edit_tickets):
     assert hashes(home / "published") == before
     book = CalamineWorkbook.from_path(str(home / "rejected" / "2022Q2" / "rejected.xlsx"))
     assert book.sheet_names == ["汇总", "按原因", "逐行", "未知单位"]
-    (row,) = book.get_sheet_by_name("逐行").to_python()[1:]
-    assert row[0] == "ticket.csv" and row[2:4] == ["unit_name", "unknown_unit"]
+    header, row = book.get_sheet_by_name("逐行").to_python()
+    assert header[:4] == ["文件", "行号", "工单号", "列"]
+    assert row[0] == "ticket.csv" and row[2:5] == [*numbers, "主办单位", "unknown_unit"]
     (name,) = book.get_sheet_by_name("未知单位").to_python()[1:]
     assert name[:3] == ["ticket", "区人社居", 1] and "区人社局" in name[3]
 

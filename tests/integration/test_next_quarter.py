@@ -6,6 +6,7 @@ import shutil
 import polars as pl
 import pytest
 from conftest import hashes, hotline, read
+from lxml import html
 from python_calamine import CalamineWorkbook
 from rewrite import rows_of
 
@@ -155,8 +156,44 @@ def test_odd_times_are_counted_and_shown(next_quarter):
     for words in ("办结过快，1 行", "回访早于办结，1 行", "年份不合常理，1 行"):
         assert words in ran.out
     book = CalamineWorkbook.from_path(str(home / "rejected" / "2022Q3" / "rejected.xlsx"))
-    assert [row[1:] for row in book.get_sheet_by_name("异常").to_python()[1:]] == [
-        ["ticket.csv", rows["soon"], "finished_too_soon", "办结过快"],
-        ["ticket.csv", rows["early"], "called_back_before_finished", "回访早于办结"],
-        ["ticket.csv", rows["far"], "implausible_year", "年份不合常理"],
+    assert [row[1:] for row in book.get_sheet_by_name("异常").to_python()] == [
+        ["文件", "行号", "工单编号", "异常代码", "异常"],
+        ["ticket.csv", rows["soon"], "X1", "finished_too_soon", "办结过快"],
+        ["ticket.csv", rows["early"], "X2", "called_back_before_finished", "回访早于办结"],
+        ["ticket.csv", rows["far"], "X3", "implausible_year", "年份不合常理"],
     ]
+
+
+def test_a_published_quarter_is_green_with_its_open_warnings_beside_it(next_quarter):
+    """A large change is for people to look at; it is no failure, and nothing stopped for it."""
+    home = next_quarter[0]
+    ((warned, blocking),) = read(
+        home,
+        "select count(*) filter (severity = 'warn'), count(*) filter (severity = 'error') "
+        "from audit.reconciliation where quarter = '2022Q3' "
+        "and status not in ('match', 'explained')",
+    )
+    assert warned > 0 and blocking == 0
+    folder = home / "published"
+    paths = [
+        *folder.glob("bulletin/*.html"),
+        *folder.glob("bulletin/2022Q3/**/*.html"),
+        *folder.glob("audit/2022Q3/**/*.html"),
+    ]
+    assert len(paths) > 100
+    for path in paths:
+        page = html.document_fromstring(path.read_text(encoding="utf-8"))
+        (status,) = page.xpath("//*[@role='status']")
+        text = status.text_content()
+        is_english = path.name.endswith(".en.html")
+        passed, failed, noted = (
+            ("Reconciled", "failed", f"{warned} large or unusual change")
+            if is_english
+            else ("对账通过", "未通过", f"{warned} 项变化较大")
+        )
+        assert status.get("class") == "status good", path
+        assert passed in text and failed not in text
+        (note,) = status.xpath(".//*[@class='badge']")
+        assert note.text.startswith(noted)
+        assert page.xpath("//*[contains(@class, 'bad') and not(contains(@class, 'badge'))]") == []
+        assert page.xpath("//*[@class='badge bad' or @class='badge unexplained']") == []

@@ -13,13 +13,15 @@ import pytest
 from conftest import EXPORTS, PROJECT, hashes, hotline
 from docx.oxml.ns import qn
 from docx.shared import Mm
+from pypdf import PdfReader
 from python_calamine import CalamineWorkbook
 
 from orchestration.cli.runner import RunOutcome
 from orchestration.common.errors import InputError
 from orchestration.common.settings import Home
-from orchestration.publish.bulletin.content import Bulletin, Row, describe, load_office, printed
+from orchestration.publish.bulletin.content import describe
 from orchestration.publish.bulletin.document import TEMPLATES, to_docx
+from orchestration.publish.bulletin.model import Bulletin, Row, load_office, printed
 from orchestration.publish.bulletin.publish import publish_bulletin
 from orchestration.publish.bulletin.spreadsheet import to_xlsx
 
@@ -360,6 +362,23 @@ def test_each_column_prints_its_own_measure(home):
 )
 def test_figures_are_printed_as_the_office_prints_them(value, kind, text):
     assert printed(value, kind) == text
+
+
+@pytest.mark.parametrize("count", ["12345", "123456"])
+def test_counts_of_a_large_city_are_whole_in_the_pdf(home, count):
+    if not (shutil.which("soffice") or shutil.which("libreoffice")):
+        pytest.skip("LibreOffice isn't installed, and nothing else makes the PDF")
+    names = ("due", "handled", "on_time", "rework", "dissatisfied")
+    changes = ", ".join(f"{name}_count = {count}" for name in names)
+    edit_mart(home, "hotline_unit_quarter", changes)
+    edit_mart(home, "hotline_district_quarter", changes)
+    publish_bulletin(Home(home), EXPORTS, "2022Q2")
+    ran = hotline("pdf", "2022Q2", home=home)
+    assert ran.status == 0, ran.err
+    pages = PdfReader(folder(home) / "bulletin.pdf").pages
+    text = "\n".join(page.extract_text() for page in pages)
+    whole = rf" {count} {count} \S+ {count} \S+ {count} \S+% {count} \S+% \S+$"
+    assert len(re.findall(whole, text, re.MULTILINE)) == 55 + 1, "the units and the total"
 
 
 def path_with(tmp_path: Path, **scripts: str) -> str:

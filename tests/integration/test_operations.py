@@ -4,6 +4,7 @@ import io
 import json
 import os
 import tarfile
+from pathlib import Path
 
 import pytest
 from conftest import EXPORTS, hashes, hotline
@@ -126,6 +127,33 @@ def test_the_doctor_names_what_is_missing(published_home, tmp_path, monkeypatch)
     for text in ("读不到", "没有中文字体", "没有它就不生成 PDF", "连不上"):
         assert text in ran.out
     assert "secret" not in ran.out + ran.err
+
+
+def fonts(tmp_path: Path, *families: str) -> str:
+    """A PATH on which fontconfig lists these families and no other program is there."""
+    lister = tmp_path / "fc-list"
+    lister.write_text("#!/bin/sh\n" + "".join(f"echo '{family}'\n" for family in families))
+    lister.chmod(0o755)
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize("family", ["Times New Roman", "Liberation Serif", "Tinos,Tinos Regular"])
+def test_the_doctor_is_content_with_a_typeface_as_wide_as_times(
+    published_home, tmp_path, monkeypatch, family
+):
+    monkeypatch.setenv("PATH", fonts(tmp_path, "Noto Serif CJK SC", family))
+    ran = hotline("doctor", home=published_home)
+    assert "fonts-liberation" not in ran.out
+
+
+def test_the_doctor_warns_where_no_typeface_is_as_wide_as_times(
+    published_home, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PATH", fonts(tmp_path, "Noto Serif CJK SC", "DejaVu Serif"))
+    ran = hotline("doctor", home=published_home)
+    assert ran.status == 0, "a limit, not an obstacle"
+    (line,) = [line for line in ran.out.splitlines() if "西文字体" in line]
+    assert "!" in line and "Times New Roman" in line and "fonts-liberation" in ran.out
 
 
 def test_the_doctor_sees_an_open_home(home):

@@ -213,7 +213,7 @@ def test_what_gave_way_is_listed(stopped):
     book = CalamineWorkbook.from_path(str(home / "rejected" / "2022Q2" / "rejected.xlsx"))
     listed = book.get_sheet_by_name("未计入").to_python()[1:]
     assert [row[0] for row in listed].count("ticket") == 700
-    assert [row[4] for row in listed].count("与另一行完全相同") == 31
+    assert [row[5] for row in listed].count("与另一行完全相同") == 31
 
 
 def test_causes_are_named_and_consequences_counted(stopped):

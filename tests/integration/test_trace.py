@@ -15,6 +15,8 @@ from conftest import EXPORTS, hotline, published
 from python_calamine import CalamineWorkbook
 
 from orchestration.catalogue.measures import COUNTS, marts
+from orchestration.common.settings import Home
+from orchestration.publish.audit.trace import trace_figure
 
 FOLDER = EXPORTS / "2022Q2"
 
@@ -37,6 +39,45 @@ def is_on_time(row):
 
 def is_rework(row):
     return is_due(row) and row["是否返工"] == "是"
+
+
+# Labels as the bulletin, the pages and the audit report print them, and what is meant.
+LABELS = {
+    "返工数": "rework_count",
+    "返工率": "rework_rate",
+    "回访不满意数": "dissatisfied_count",
+    "综合指标值": "composite_index",
+    "应办理数": "due_count",
+    "热线应办理数": "due_count",
+    "已办结数": "mailbox.handled_count",
+    "信箱应办理数": "mailbox.due_count",
+    "mailbox.应办理数": "mailbox.due_count",
+    "超期未办数": "suggestion.overdue_count",
+    "Sent back": "rework_count",
+    "Dissatisfied rate": "dissatisfaction_rate",
+    "on time": "on_time_count",
+}
+
+
+@pytest.mark.parametrize(("label", "measure"), LABELS.items())
+def test_a_printed_label_is_as_good_as_its_code(published_home, label, measure):
+    home = Home(published_home)
+    by_code, by_label = (
+        trace_figure(home, "2022Q2", "区人社局", text, None) for text in (measure, label)
+    )
+    assert by_label == by_code
+
+
+def test_the_command_takes_a_label_and_refuses_one_of_two_measures(published_home):
+    about = ("trace", "2022Q2", "--unit", "区人社局", "--measure")
+    by_code, by_label = (
+        hotline(*about, text, "--csv", home=published_home) for text in ("rework_count", "返工数")
+    )
+    assert by_label.status == 0 and by_label.out == by_code.out != ""
+    ran = hotline(*about, "Overdue", home=published_home)
+    assert ran.status == 2
+    for words in ("ambiguous_measure", "mailbox.overdue_count", "suggestion.overdue_count"):
+        assert words in ran.err
 
 
 def is_callback(row):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from orchestration.cli.commands import app
+from orchestration.cli.main import app
 from orchestration.common.errors import InputError
 from orchestration.common.home import claim, empty_scratch, remove_scratch
 from orchestration.common.lock import writer

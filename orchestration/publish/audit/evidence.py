@@ -22,8 +22,9 @@ from orchestration.catalogue.measures import (
 )
 from orchestration.checks.reconciliation import GroupSummary, summarise
 from orchestration.common.settings import Home
+from orchestration.publish.audit.labels import MORE_LABELS
 from orchestration.publish.audit.published import DISTRICT
-from orchestration.publish.bulletin.content import group_labels
+from orchestration.publish.bulletin.model import group_labels
 from orchestration.publish.publication_log import last_publication
 from orchestration.publish.published_tables import readers_parquet, use_copy
 from orchestration.warehouse.connection import connect, quoted
@@ -81,16 +82,6 @@ PLACES = {
     "fct_callback": "回访事实表",
     "fct_letter": "信件事实表",
     "fct_suggestion_assignment": "微建议交办事实表",
-}
-
-
-# Measures that are no column of a mart.
-MORE_LABELS = {
-    "rejected_count": "拒收行数",
-    "changed_figure_count": "改变的数字个数",
-    "appendix_1_row_count": "附件1印出次数",
-    "appendix_2_row_count": "附件2印出次数",
-    "appendix_3_row_count": "附件3印出次数",
 }
 
 
@@ -305,7 +296,7 @@ class Reader:
         controls.sort(key=lambda control: _place(control["control_group"]))
         by_control = summarise([row | {"control_group": row["control_id"]} for row in rows])
         found = {summary.control_group: summary for summary in by_control}
-        nothing = GroupSummary("", 0, 0, 0, 0, 0)
+        nothing = GroupSummary("", 0, 0, 0, 0, 0, 0)
         return [
             control | {"found": found.get(control["control_id"], nothing)} for control in controls
         ]
@@ -369,11 +360,12 @@ def _place(group: str) -> tuple[int, str]:
 def _trace(row: Row) -> str:
     """The command that lists the rows behind a control's published figure; empty if none does."""
     about = row["mart"] or row["control_id"]
+    measure = row["measure"].replace("_excess_count", "_count")  # the count that is too large
     prefix = next((prefix for prefix in CHANNELS if prefix and prefix.rstrip(".") in about), "")
     if row["subject"] == "district":
         unit, known = DISTRICT, {*HOTLINE, *SATISFACTION, INDEX}
     else:
         unit, known = row["unit"], {*CHANNELS[prefix].measures, *(() if prefix else (INDEX,))}
-    if not unit or row["measure"] not in known:
+    if not unit or measure not in known:
         return ""
-    return f"hotline trace {row['quarter']} --unit {unit} --measure {prefix}{row['measure']}"
+    return f"hotline trace {row['quarter']} --unit {unit} --measure {prefix}{measure}"

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment
 
 from orchestration.catalogue.measures import INDEX
+from orchestration.checks.reconciliation import overall
 from orchestration.common.data_notice import data_notice
 from orchestration.common.settings import Home
 from orchestration.common.workbook import write_workbook
@@ -84,33 +85,38 @@ def _common(
         "groups": GROUP_LABELS,
         "severities": SEVERITY_LABELS,
         "notice": data_notice(exports, evidence.quarter),
-        "documents": _documents(home, target.parent),
+        "documents": _documents(home, evidence, target.parent),
     }
 
 
-def _documents(home: Home, folder: Path) -> list[tuple[str, str]]:
-    """(label, link) of the documents that `hotline docs` has built, as seen from a folder."""
+def _documents(home: Home, evidence: Evidence, folder: Path) -> list[tuple[str, str]]:
+    """(label, link) of what else there is to read, as seen from a folder.
+
+    A run writes a publication's pages after its report, and takes away a PDF that is out of date.
+    """
+    pages = home.bulletin(evidence.quarter) / "index.html"
     known = {
+        "本季度的通报 PDF": pages.with_name("bulletin.pdf"),
+        "数据字典": home.docs / "dictionary" / "index.html",
         "Great Expectations 数据文档": home.docs / "expectations" / "index.html",
         "dbt 模型文档": home.docs / "dbt" / "index.html",
     }
     up = "../" * len(folder.relative_to(home.root).parts)
-    return [
-        (label, up + path.relative_to(home.root).as_posix())
-        for label, path in known.items()
-        if path.is_file()
-    ]
+    found = [(label, path) for label, path in known.items() if path.is_file()]
+    if evidence.is_published:
+        found.insert(0, ("本季度的网页", pages))
+    return [(label, up + path.relative_to(home.root).as_posix()) for label, path in found]
 
 
 def _status(evidence: Evidence) -> Status:
     """The reconciliation's line, and that nothing was published if the run was stopped."""
-    status = reconciliation_status(evidence.summaries)
+    status = reconciliation_status(overall(evidence.rows))
     failed = sum(row["severity"] == "error" for row in evidence.failed_checks)
     if failed and status.tone == "good":
-        status = Status("bad", f"{failed} 项检查未过（{status.text}）")
+        status = status._replace(tone="bad", text=f"{failed} 项检查未过（{status.text}）")
     if evidence.is_published:
         return status
-    return Status("bad", f"停在关口，没有发布。{status.text}")
+    return status._replace(tone="bad", text=f"停在关口，没有发布。{status.text}")
 
 
 def _write_pages(reader: Reader, evidence: Evidence, folder: Path, common: dict[str, Any]) -> None:
@@ -141,7 +147,7 @@ def _write_unit_pages(
     sources = {prefix: reader.source_rows(prefix) for prefix in CHANNELS}
     components = reader.mart_rows("index_component_unit_quarter")
     files = {row["file_sha256"]: row for row in evidence.files}
-    status = reconciliation_status(evidence.summaries, "../index.html")
+    status = _status(evidence)._replace(href="../index.html")
     for unit in evidence.units:
         code = unit["unit_code"]
         page = {

@@ -13,6 +13,7 @@ from orchestration.common.errors import InputError
 from orchestration.common.files import sha256_of
 from orchestration.common.quarters import Quarter
 from orchestration.common.settings import Home
+from orchestration.publish.audit.labels import meant
 from orchestration.publish.audit.published import (
     DISTRICT,
     find_unit,
@@ -98,7 +99,7 @@ def trace_figure(home: Home, quarter: str, unit: str, measure: str, group: str |
         quarter: such as 2022Q2.
         unit: a unit's code, any alias, or 全区.
         measure: a measure of `hotline_unit_quarter`, or `mailbox.` or `suggestion.` and one of
-            theirs.
+            theirs; or a label that we print for one.
         group: `A` or `other`, where a name means two units.
 
     Raises:
@@ -108,7 +109,7 @@ def trace_figure(home: Home, quarter: str, unit: str, measure: str, group: str |
     with open_published(home, quarter) as published:
         unit_code, unit_name = find_unit(published, quarter, unit, group)
         items = index_items(published, quarter)
-        mart = _find_mart(items, measure, is_district=unit_code is None)
+        measure, mart = _find_mart(items, measure, is_district=unit_code is None)
         column = measure.rpartition(".")[2]
         parts = []
         for count in mart.measures[column]:
@@ -214,22 +215,33 @@ def file_states(
     return states
 
 
-def _find_mart(items: list[dict[str, str]], measure: str, *, is_district: bool) -> Mart:
-    """The mart that shows a measure of a unit, or of the district."""
+def _find_mart(items: list[dict[str, str]], measure: str, *, is_district: bool) -> tuple[str, Mart]:
+    """The measure that is meant, and the mart that shows it of a unit, or of the district."""
     by_table = {mart.table: mart for mart in marts(index_counts(items))}
     hotline = by_table["hotline_district_quarter" if is_district else "hotline_unit_quarter"]
     known = dict.fromkeys(hotline.measures, hotline)
     for channel in ("mailbox", "suggestion"):
         mart = by_table[f"{channel}_unit_quarter"]
         known |= {f"{channel}.{name}": mart for name in mart.measures}
-    if measure not in known:
+    # What names no channel is the hotline's, where it has such a measure.
+    own = {f"hotline.{name}": name for name in hotline.measures}
+    found = [own[name] for name in meant(measure, own)]
+    found = found or meant(measure, [name for name in known if name not in hotline.measures])
+    if not found:
         raise InputError(
             code="unknown_measure",
             found=f"没有指标「{measure}」{hint(measure, known)}",
             expected="、".join(known),
             action="改正 --measure 后重新运行",
         )
-    return known[measure]
+    if len(found) > 1:
+        raise InputError(
+            code="ambiguous_measure",
+            found=f"「{measure}」对应 {len(found)} 个指标",
+            expected="、".join(found),
+            action="改正 --measure 后重新运行",
+        )
+    return found[0], known[found[0]]
 
 
 def _rows(

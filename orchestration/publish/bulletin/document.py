@@ -24,22 +24,31 @@ from docx.document import Document
 from docx.opc.exceptions import PackageNotFoundError
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
-from docx.shared import Length, Mm
+from docx.shared import Length, Mm, Pt
+from docx.styles.style import BaseStyle, ParagraphStyle
 from docx.table import Table, _Cell, _Row
 from docx.text.paragraph import Paragraph
 
 from orchestration.common.errors import InputError
-from orchestration.publish.bulletin.content import Appendix, Bulletin, Row, printed
+from orchestration.publish.bulletin.model import Appendix, Bulletin, Row, printed
 
 TEMPLATES = Path(__file__).with_name("templates")
 PLACEHOLDER = re.compile(r"\{\{\s*(.*?)\s*\}\}")
 # The template's styles that the tables use.
 TABLE_STYLE = "通报表格"
 HEADING, BAND, NAME, FIGURE = "表头", "表中分组", "表中名称", "表中数字"
-# Millimetres: what names need at least, what a column of figures does beside the others, and the
-# most that it gets; the rest goes to the names.
+# Typefaces as wide as Times New Roman, which the template asks for; `fonts.conf` names them too.
+TIMES = (
+    *("Times New Roman", "Liberation Serif", "Tinos", "Nimbus Roman", "Nimbus Roman No9 L"),
+    *("TeX Gyre Termes", "FreeSerif"),
+)
+# Ems of a printed character in the widest typeface that `fonts.conf` puts in place of Times.
+EMS = dict.fromkeys("0123456789", 0.56) | {"%": 0.93, ".": 0.29}
+# Millimetres: what names need at least, the margins of a cell, the most that a column of figures
+# gets; the rest goes to the names.
 NAME_WIDTH = 47.2
-SHARES = {"count": 9.0, "rate": 13.2, "index": 10.6}
+MARGINS = 1.45
+HALF_POINT = Pt(0.5)
 WIDEST_FIGURE = 26.0
 PDF_SECONDS = 180
 
@@ -244,7 +253,7 @@ def _build(document: Document, appendix: Appendix) -> Table:
     table: Table = document.add_table(heading_rows + row_count, len(columns) + 1, TABLE_STYLE)
     table.autofit = False
     rows = iter(table.rows)
-    widths = _widths(document, appendix)
+    widths, size = _widths(document, appendix)
     for column, width in zip(table.columns, widths, strict=True):
         column.width = width
     _write_heading([next(rows).cells for _ in range(heading_rows)], appendix)
@@ -253,8 +262,8 @@ def _build(document: Document, appendix: Appendix) -> Table:
             cells = next(rows).cells
             _write(cells[0].merge(cells[-1]), band.label, BAND)
         for row in band.rows:
-            _write_row(next(rows).cells, appendix, row, NAME)
-    _write_row(next(rows).cells, appendix, appendix.total, HEADING)
+            _write_row(next(rows).cells, appendix, row, NAME, size)
+    _write_row(next(rows).cells, appendix, appendix.total, HEADING, size)
     for number, row in enumerate(table.rows):
         _lay_out(row, widths, repeats=number < heading_rows)
     # The total never stands alone on a page.
@@ -263,15 +272,45 @@ def _build(document: Document, appendix: Appendix) -> Table:
     return table
 
 
-def _widths(document: Document, appendix: Appendix) -> list[Mm]:
+def _widths(document: Document, appendix: Appendix) -> tuple[list[Mm], Length]:
+    """The widths of the columns, and the size at which every figure fits its column."""
     section = document.sections[0]
     width = (
         (section.page_width or 0) - (section.left_margin or 0) - (section.right_margin or 0)
     ) / Mm(1)
-    shares = [SHARES[column.kind] for column in appendix.columns]
-    scale = (width - NAME_WIDTH) / sum(shares)
-    figures = [min(share * scale, WIDEST_FIGURE) for share in shares]
-    return [Mm(width - sum(figures)), *map(Mm, figures)]
+    rows = [*(row for band in appendix.bands for row in band.rows), appendix.total]
+    ems = [
+        max(_ems(printed(row.figures[place], column.kind)) for row in rows)
+        for place, column in enumerate(appendix.columns)
+    ]
+    # A heading is broken over lines of two characters.
+    narrowest = 2.1 * _size(document.styles[HEADING]) / Mm(1)
+    room = width - NAME_WIDTH - MARGINS * len(ems)
+    size = _size(document.styles[FIGURE])
+    while size > HALF_POINT and sum(_needed(ems, size, narrowest)) > room:
+        size = Length(size - HALF_POINT)
+    needed = _needed(ems, size, narrowest)
+    spare = MARGINS + (room - sum(needed)) / len(needed)
+    figures = [min(millimetres + spare, WIDEST_FIGURE) for millimetres in needed]
+    return [Mm(width - sum(figures)), *map(Mm, figures)], size
+
+
+def _needed(ems: list[float], size: Length, narrowest: float) -> list[float]:
+    """The millimetres that columns need for figures of a size."""
+    return [max(em * size / Mm(1), narrowest) for em in ems]
+
+
+def _ems(text: str) -> float:
+    return sum(EMS.get(character, 1.0) for character in text)
+
+
+def _size(style: BaseStyle | None) -> Length:
+    """The size of a style's type, its own or inherited."""
+    while isinstance(style, ParagraphStyle):
+        if size := style.font.size:
+            return Length(size)
+        style = style.base_style
+    return Pt(10.5)
 
 
 def _write_heading(rows: list[tuple[_Cell, ...]], appendix: Appendix) -> None:
@@ -286,16 +325,18 @@ def _write_heading(rows: list[tuple[_Cell, ...]], appendix: Appendix) -> None:
             _write(cell, labels[place][1], HEADING)
 
 
-def _write_row(cells: tuple[_Cell, ...], appendix: Appendix, row: Row, name_style: str) -> None:
+def _write_row(
+    cells: tuple[_Cell, ...], appendix: Appendix, row: Row, name_style: str, size: Length
+) -> None:
     _write(cells[0], row.name, name_style)
     for cell, column, figure in zip(cells[1:], appendix.columns, row.figures, strict=True):
-        _write(cell, printed(figure, column.kind), FIGURE)
+        _write(cell, printed(figure, column.kind), FIGURE, size)
 
 
-def _write(cell: _Cell, text: str, style: str) -> None:
+def _write(cell: _Cell, text: str, style: str, size: Length | None = None) -> None:
     paragraph = cell.paragraphs[0]
     paragraph.style = style
-    paragraph.add_run(text)
+    paragraph.add_run(text).font.size = size
     for surplus in cell.paragraphs[1:]:  # what a merge leaves behind
         _remove(surplus)
 

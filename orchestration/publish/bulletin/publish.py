@@ -5,8 +5,10 @@ from pathlib import Path
 from orchestration.common.errors import InputError
 from orchestration.common.lock import writer
 from orchestration.common.settings import Home, bulletin_root
-from orchestration.publish.bulletin.content import describe, load_office
+from orchestration.publish.audit.report import write_report
+from orchestration.publish.bulletin.content import describe
 from orchestration.publish.bulletin.document import TEMPLATES, to_docx, to_pdf
+from orchestration.publish.bulletin.model import load_office
 from orchestration.publish.bulletin.spreadsheet import to_xlsx
 
 NAME = "bulletin"
@@ -35,8 +37,9 @@ def publish_bulletin(home: Home, exports: Path, quarter: str) -> list[Path]:
         made.mkdir(parents=True, exist_ok=True)
     for path, data in changed.items():
         (home.scratch / path.name).write_bytes(data)
-    if document in changed:
-        document.with_suffix(".pdf").unlink(missing_ok=True)
+    if document in changed and (pdf := document.with_suffix(".pdf")).exists():
+        pdf.unlink()
+        write_report(home, quarter, exports)  # which has a link to it
     for path in changed:
         (home.scratch / path.name).replace(path)
     return list(files)

@@ -13,7 +13,7 @@ from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
 from orchestration.common.workbook import inert
-from orchestration.publish.bulletin.content import Appendix, Bulletin, Row, printed
+from orchestration.publish.bulletin.model import Appendix, Bulletin, Row, printed
 from orchestration.publish.disclosure import Hidden
 
 SONG, FANG, HEI, KAI = "方正小标宋简体", "仿宋", "黑体", "楷体"

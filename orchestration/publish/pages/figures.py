@@ -7,7 +7,7 @@ from datetime import datetime
 from orchestration.checks.reconciliation import GroupSummary
 from orchestration.common.quarters import Quarter
 from orchestration.common.settings import Home
-from orchestration.publish.bulletin.content import group_labels
+from orchestration.publish.bulletin.model import group_labels
 from orchestration.publish.disclosure import HIDDEN, largest_first
 from orchestration.publish.headline import percent
 from orchestration.publish.pages.render import count, index
@@ -166,7 +166,8 @@ def _reconciled(home: Home) -> dict[str, GroupSummary]:
     rows = query(
         home,
         "select quarter, count(*) as total, count(*) filter (where status = 'match') as matches, "
-        "count(*) filter (where status = 'explained') as explained "
+        "count(*) filter (where status = 'explained') as explained, "
+        "count(distinct (subject, measure)) filter (where status = 'explained') as facts "
         "from audit.reconciliation where list_contains(?::varchar[], run_id) group by quarter",
         [list(last.values())],
     )
@@ -177,7 +178,8 @@ def _reconciled(home: Home) -> dict[str, GroupSummary]:
             match=row["matches"],
             explained=row["explained"],
             broken=row["total"] - row["matches"] - row["explained"],
-            blocking=0,
+            blocking=0,  # or the gate would have stopped it
+            facts=row["facts"],
         )
         for row in rows
     }

@@ -11,7 +11,7 @@ from orchestration.publish.pages.render import replace_files, write_page
 from orchestration.publish.pages.views import Site, build_pages
 from orchestration.publish.pages.words import Language, load_settings
 
-DOCUMENTS = ("bulletin.docx", "bulletin.xlsx")
+DOCUMENTS = ("bulletin.docx", "bulletin.pdf", "bulletin.xlsx")
 UNITS = "unit"
 
 

@@ -33,11 +33,15 @@ STATUS_LABELS = {
 
 
 class Status(NamedTuple):
-    """The line at the top of a page: `tone` is `good` or `bad`; no `href`, no link."""
+    """The line at the top of a page: `tone` is `good` or `bad`; no `href`, no link.
+
+    `note` is shown beside it in a neutral tone.
+    """
 
     tone: str
     text: str
     href: str = ""
+    note: str = ""
 
 
 def environment(*folders: Path) -> Environment:
@@ -114,16 +118,15 @@ def _depth(path: Path) -> tuple[int, str]:
     return len(path.parts), path.as_posix()
 
 
-def reconciliation_status(summaries: Sequence[GroupSummary], href: str = "") -> Status:
-    """The reconciliation in one line, for the top of a page."""
-    total, match, explained, broken = (
-        sum(getattr(group, name) for group in summaries)
-        for name in ("total", "match", "explained", "broken")
-    )
-    held = f"共 {total} 项，{match} 项相符，{explained} 项已说明"
-    if broken:
-        return Status("bad", f"对账未通过：{broken} 项不符（{held}）", href)
-    return Status("good", f"对账通过：{held}，没有不符", href)
+def reconciliation_status(found: GroupSummary, href: str = "") -> Status:
+    """The reconciliation in one line, for the top of a page; what only warns is its note."""
+    facts = f"（共 {found.facts} 处）" if found.facts < found.explained else ""
+    counts = f"共 {found.total} 项，{found.match} 项相符，{found.explained} 项已说明{facts}"
+    warned = found.broken - found.blocking
+    note = f"{warned} 项变化较大或不寻常" if warned else ""
+    if found.blocking:
+        return Status("bad", f"对账未通过：{found.blocking} 项不符（{counts}）", href, note)
+    return Status("good", f"对账通过：{counts}{'' if warned else '，没有不符'}", href, note)
 
 
 def count(value: int | None) -> str:

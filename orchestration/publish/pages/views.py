@@ -190,16 +190,15 @@ class _Builder:
         held = publication.reconciliation
         is_open = self.site.figures.threshold is None
         href = f"{up}../audit/{publication.quarter}/index.html" if is_open else ""
-        tone, text, _ = reconciliation_status([held])
+        status = reconciliation_status(held, href)
         if self.words.language == "en":
-            verdict = (
-                f"Reconciliation failed: {held.broken} differ" if held.broken else "Reconciled"
+            facts = f" ({held.facts} facts)" if held.facts < held.explained else ""
+            counts = f"{held.total} controls, {held.match} match, {held.explained} explained{facts}"
+            note = f"{held.broken} large or unusual changes" if held.broken else ""
+            status = status._replace(
+                text=f"Reconciled ({counts}{'' if note else ', 0 unexplained'})", note=note
             )
-            text = (
-                f"{verdict} ({held.total} controls, {held.match} match, "
-                f"{held.explained} explained, {held.broken} unexplained)"
-            )
-        return Status(tone, about + text, href)
+        return status._replace(text=about + status.text)
 
     def _withheld_note(self) -> str:
         """What the mark of a hidden figure means; empty where all are shown."""

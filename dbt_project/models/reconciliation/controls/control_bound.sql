@@ -1,4 +1,4 @@
--- Bounds: no count is larger than the one it is part of. Expected is 0, actual what is above.
+-- Bounds: no count is larger than the one it is part of. The measure is its excess; expected is 0.
 with bound (control_id, part, whole) as (
     values
     ('bound_handled', 'handled_count', 'due_count'),
@@ -13,7 +13,7 @@ compared as (
         part.quarter,
         bound.control_id,
         part.subject,
-        bound.part as measure,
+        replace(bound.part, '_count', '_excess_count') as measure,
         0 as expected,
         case when part.value > whole.value then part.value - whole.value else 0 end as actual
     from bound

@@ -1,0 +1,31 @@
+"""The command itself and the options that its commands share."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestration.common.settings import Home
+
+PUBLISHED, STOPPED, UNUSABLE = 0, 1, 2
+"""How a command ends: done, stopped by a check, stopped by an input or the machine."""
+
+app = typer.Typer(
+    help="12345 热线数据仓库：从原始导出到无可争议的季度数字。",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+QuarterArgument = Annotated[str, typer.Argument(metavar="QUARTER", help="季度，例如 2022Q2")]
+ExportsOption = Annotated[Path | None, typer.Option("--exports", help="导出文件所在的文件夹")]
+HomeOption = Annotated[Path | None, typer.Option("--home", help="仓库与发布物所在的文件夹")]
+
+
+def home_of(exports: Path | None, home: Path | None) -> Home:
+    """Let the options win over the environment, for this process and the ones it starts."""
+    if exports:
+        os.environ["HOTLINE_EXPORTS"] = str(exports.resolve())
+    if home:
+        os.environ["HOTLINE_HOME"] = str(home.resolve())
+    return Home.current()

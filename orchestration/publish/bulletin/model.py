@@ -1,0 +1,185 @@
+"""What a bulletin is made of: its appendices, its columns, and what the office decides.
+
+Filling them with figures belongs to `content`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from orchestration.common.settings import bulletin_root
+from orchestration.common.settings_file import load_settings_file
+from orchestration.publish.disclosure import Hidden
+from orchestration.publish.headline import percent
+
+Kind = Literal["count", "rate", "index"]
+
+
+Figure = int | Decimal | Hidden | None
+
+
+ABSENT = "—"
+
+
+TOTAL = "合计"
+
+
+NUMERALS = "一二三四"
+
+
+class Words(BaseModel):
+    """What the office itself writes in a quarter, a paragraph an item."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    problems: tuple[str, ...] = ("【请在此填写本季度存在的问题】",)
+    requirements: tuple[str, ...] = ("【请在此填写下一步工作要求】",)
+
+
+class Office(BaseModel):
+    """What a site decides about its bulletin (`bulletin.yml`)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    groups: dict[str, str]
+    """Printed labels of the evaluation groups, in the order in which they are printed."""
+    listed: int = Field(6, ge=1)
+    """How many categories and units the overview names."""
+    distribution: tuple[str, ...] = ()
+    words: dict[str, Words] = {}
+    """The office's own words by quarter."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of figures; `heading` stands above it and its neighbours with the same one."""
+
+    label: str
+    measure: str
+    kind: Kind
+    heading: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A unit, or a total, with a figure for each column."""
+
+    name: str
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True)
+class Band:
+    """Rows under a common label, such as an evaluation group; the label may be empty."""
+
+    label: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Appendix:
+    """One table of the bulletin."""
+
+    number: int
+    title: str
+    name_label: str
+    columns: tuple[Column, ...]
+    bands: tuple[Band, ...]
+    total: Row
+
+
+@dataclass(frozen=True)
+class Bulletin:
+    """A quarter's bulletin.
+
+    `texts` are printed figures and short phrases by the name under which a sentence may use them;
+    `paragraphs` are passages of any number of paragraphs, likewise by name.
+    """
+
+    quarter: str
+    version: int
+    published_at: datetime
+    output_sha256: str
+    title_lines: tuple[str, ...]
+    """The title, broken where a line may end without cutting a word."""
+    notice: str
+    footnote: str
+    """What stands below each table; empty where all figures are shown."""
+    texts: Mapping[str, str]
+    paragraphs: Mapping[str, tuple[str, ...]]
+    appendices: tuple[Appendix, ...]
+
+    @property
+    def title(self) -> str:
+        """The title in one line."""
+        return "".join(self.title_lines)
+
+
+APPENDIX_1 = (
+    Column("应办理数", "due_count", "count"),
+    Column("办理数", "handled_count", "count"),
+    Column("办结率", "completion_rate", "rate"),
+    Column("按期办理数", "on_time_count", "count"),
+    Column("按期办结率", "on_time_rate", "rate"),
+    Column("返工数", "rework_count", "count"),
+    Column("返工率", "rework_rate", "rate"),
+    Column("回访不满意数", "dissatisfied_count", "count"),
+    Column("回访不满意率", "dissatisfaction_rate", "rate"),
+    Column("综合指标值", "composite_index", "index"),
+)
+
+
+APPENDIX_2 = (
+    Column("应办理数", "due_count", "count"),
+    Column("已办结数", "handled_count", "count"),
+    Column("按期办结", "on_time_count", "count", heading="其中"),
+    Column("超期办结", "overdue_count", "count", heading="其中"),
+)
+
+
+APPENDIX_3 = (
+    Column("应办理数", "due_count", "count"),
+    Column("按期办理数", "on_time_count", "count"),
+    Column("超期未办数", "overdue_count", "count"),
+)
+
+
+def printed(value: Figure, kind: Kind) -> str:
+    """A figure as the bulletin prints it: `307`, `27.85%`, `100%`, `95.7`, `95`.
+
+    Rates are fractions and get up to two decimals of a percent, the index up to one, both rounded
+    half up and without trailing zeros; a figure that doesn't exist is a dash, a hidden one a star.
+    """
+    if value is None:
+        return ABSENT
+    if isinstance(value, Hidden):
+        return str(value)
+    if kind == "rate":
+        return percent(Decimal(value))
+    if kind == "index":
+        text = format(Decimal(value).quantize(Decimal("0.1"), ROUND_HALF_UP), "f")
+        return text.removesuffix(".0")
+    return str(value)
+
+
+def load_office(path: Path) -> Office | None:
+    """Read a site's `bulletin.yml`; None where the site has none, and so makes no bulletin.
+
+    Raises:
+        InputError: the file isn't what it should be.
+    """
+    if not path.is_file():
+        return None
+    expected = "groups、listed、distribution、words，写法见项目自带的 bulletin/bulletin.yml"
+    return load_settings_file(path, Office, "bad_bulletin_settings", expected)
+
+
+def group_labels() -> dict[str, str]:
+    """The evaluation groups as the bulletin prints and orders them, by code; maybe none."""
+    office = load_office(bulletin_root() / "bulletin.yml")
+    return dict(office.groups) if office else {}
