@@ -368,7 +368,7 @@ def test_figures_are_printed_as_the_office_prints_them(value, kind, text):
 def test_counts_of_a_large_city_are_whole_in_the_pdf(home, count):
     if not (shutil.which("soffice") or shutil.which("libreoffice")):
         pytest.skip("LibreOffice isn't installed, and nothing else makes the PDF")
-    names = ("due", "handled", "on_time", "rework", "dissatisfied")
+    names = ("due", "handled", "on_time", "rework", "callback", "dissatisfied")
     changes = ", ".join(f"{name}_count = {count}" for name in names)
     edit_mart(home, "hotline_unit_quarter", changes)
     edit_mart(home, "hotline_district_quarter", changes)
