@@ -220,14 +220,7 @@ def _store(
     old = known.get(sha256)
     if old and old.contract_sha256 == made_by:
         if old.is_sound(home):
-            proof = old.parquet_sha256 or sha256_of(old.parquet(home))
-            return replace(
-                old,
-                file_name=path.name,
-                superseded_by=None,
-                parquet_sha256=proof,
-                headers=_headers(parts, contract),
-            )
+            return _known_before(home, old, path.name, _headers(parts, contract))
         _log.warning("原始湖里 %s 的行损坏或丢失，已由导出文件重新生成", path.name)
     tables = [open_table(path, part, contract) for part in parts]
     frames = (
@@ -269,6 +262,11 @@ def _store(
         line_break_count=sum(table.line_breaks() for table in tables),
         headers=_headers(parts, contract),
     )
+
+
+def _known_before(home: Home, old: LakeFile, name: str, headers: dict[str, str]) -> LakeFile:
+    proof = old.parquet_sha256 or sha256_of(old.parquet(home))
+    return replace(old, file_name=name, superseded_by=None, parquet_sha256=proof, headers=headers)
 
 
 def _headers(parts: Sequence[Part], contract: Contract) -> dict[str, str]:

@@ -277,20 +277,12 @@ def write_rejected_workbook(home: Home, quarter: str) -> None:
     path.unlink(missing_ok=True)
     if not rows and not names and not odd and not uncounted:
         return
-    balances = query(
-        home,
-        "select source, file_name, read_count, accepted_count, rejected_count, "
-        "duplicate_count, out_of_scope_count from audit.row_balance balance "
-        "join raw.source_file file using (quarter, source, file_sha256) "
-        "where balance.quarter = ? and superseded_by is null order by all",
-        [quarter],
-    )
     counts = Counter(row["reason_code"] for row in rows)
     headers = _headers(home, quarter)
     sheets = {
         "汇总": Sheet(
             ["来源", "文件", "读入", "接收", "拒收", "重复", "不在本季"],
-            [list(balance.values()) for balance in balances],
+            [list(balance.values()) for balance in _balances(home, quarter)],
         ),
         "按原因": Sheet(
             ["原因代码", "发现", "应为", "处理", "处数"],
@@ -331,6 +323,17 @@ def write_rejected_workbook(home: Home, quarter: str) -> None:
         keys = ("source", "file_name", "row_number", "item_number", "dispatched_on", "row_status")
         sheets["未计入"] = Sheet(header, [[row[key] for key in keys] for row in uncounted])
     write_workbook(path, sheets)
+
+
+def _balances(home: Home, quarter: str) -> list[dict[str, Any]]:
+    return query(
+        home,
+        "select source, file_name, read_count, accepted_count, rejected_count, "
+        "duplicate_count, out_of_scope_count from audit.row_balance balance "
+        "join raw.source_file file using (quarter, source, file_sha256) "
+        "where balance.quarter = ? and superseded_by is null order by all",
+        [quarter],
+    )
 
 
 def _headers(home: Home, quarter: str) -> dict[tuple[str, str, str], str]:

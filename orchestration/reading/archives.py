@@ -37,7 +37,7 @@ def check_archive(path: Path, archive: zipfile.ZipFile) -> None:
         raise zip_bomb(path)
     for info in infos:
         with archive.open(info) as member:  # a sheet may have any name
-            if _has_doctype(member):
+            if has_doctype(member):
                 found, expected = "文件的 XML 声明了实体", "不含实体声明的文件"
                 raise unreadable(path, "xml_entities", found, expected)
 
@@ -50,7 +50,7 @@ class _Element(Exception):  # noqa: N818 (as above)
     pass
 
 
-def _has_doctype(file: IO[bytes]) -> bool:
+def has_doctype(file: IO[bytes]) -> bool:
     """Whether an XML file has a document type, the only place where entities can be declared.
 
     In any encoding and however far down. What isn't well-formed is for its own reader to refuse.

@@ -52,7 +52,7 @@ class Part:
     filled_rows: int = 0
     """A sheet's rows with a value below the header, counted by another route."""
     is_document: bool = False
-    """A bulletin in another form than the long one: `orchestration.bulletin` reads it."""
+    """A bulletin in another form than the long one: `documents` reads it."""
 
 
 @dataclass(frozen=True)

@@ -115,31 +115,15 @@ def register_raw(
     files, current = all_files(home), current_files(home, str(quarter))
     with connect(home) as connection:
         connection.execute("create schema if not exists raw")
-        scope = (
-            run_id,
-            str(quarter),
-            quarter.start,
-            quarter.end,
-            str(quarter.previous),
-            any(file.source == "bulletin" for file in current),
-            time_on_record(connection, run_id),
-            code_version(),
-            reason or None,
-            basis_sha256,
-        )
-        _replace_table(connection, "run_scope", SCOPE_COLUMNS, [scope])
+        has_bulletin = any(file.source == "bulletin" for file in current)
+        started_at = time_on_record(connection, run_id)
+        scope: list[Any] = [run_id, str(quarter), quarter.start, quarter.end]
+        scope += [str(quarter.previous), has_bulletin, started_at]
+        scope += [code_version(), reason or None, basis_sha256]
+        _replace_table(connection, "run_scope", SCOPE_COLUMNS, [tuple(scope)])
         _replace_table(connection, "source_file", FILE_COLUMNS, [_file_row(file) for file in files])
         _register_contracts(connection, list(contracts.values()))
-        for source in canonical_columns():
-            files_of = sorted(
-                (file for file in current if file.source == source), key=lambda file: file.file_name
-            )
-            hashes = [file.file_sha256 for file in files_of]  # hexadecimal: no quote in them
-            connection.execute(
-                f"create or replace view raw.{source} as "  # noqa: S608 (our own names)
-                f"select *, list_position({hashes}::varchar[], file_sha256) as {FILE_ORDER} "
-                f"from ({raw_rows(home, source, contracts, files_of)})"
-            )
+        _register_rows(connection, home, contracts, current)
         _replace_table(
             connection,
             "bulletin_lint",
@@ -153,6 +137,25 @@ def register_raw(
         source: sum(file.row_count for file in current if file.source == source)
         for source in contracts
     }
+
+
+def _register_rows(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    contracts: Mapping[str, Contract],
+    current: Sequence[LakeFile],
+) -> None:
+    """A view on the lake for each source; files in the order of their names."""
+    for source in canonical_columns():
+        files = sorted(
+            (file for file in current if file.source == source), key=lambda file: file.file_name
+        )
+        hashes = [file.file_sha256 for file in files]  # hexadecimal: no quote in them
+        connection.execute(
+            f"create or replace view raw.{source} as "  # noqa: S608 (our own names)
+            f"select *, list_position({hashes}::varchar[], file_sha256) as {FILE_ORDER} "
+            f"from ({raw_rows(home, source, contracts, files)})"
+        )
 
 
 def _file_row(file: LakeFile) -> tuple[Any, ...]:

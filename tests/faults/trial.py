@@ -36,6 +36,7 @@ FORK = multiprocessing.get_context("fork")
 # What a run writes of itself, not of the quarter; everything else must be the same.
 OF_THE_RUN = {
     *("run_id", "code_version", "checked_at", "published_at", "received_at", "superseded_by"),
+    "checked_sha256",  # of a candidate, which names its run
 }
 Hook = Callable[[str], None]
 """Called in the child: with `start` before the run, then with each step's key as it starts."""
@@ -235,7 +236,7 @@ class Base:
             home = copied(
                 self.after.home, self.after.home.with_name(f"{self.name}-again-{os.getpid()}")
             )
-            ran = hotline(*self.arguments, home=home, exports=self.exports)
+            ran = hotline(*self.arguments, "--force", home=home, exports=self.exports)
             assert ran.status == 0, ran.said
             self.again = State(home)
         return self.again

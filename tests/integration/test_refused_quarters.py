@@ -9,7 +9,7 @@ from conftest import hotline, read
 
 def sample(exports: Path, quarter: str, home: Path) -> Path:
     folder = exports / quarter
-    made = hotline("sample", "--tickets", "60", "--quarter", quarter, "--out", folder, home=home)
+    made = hotline("sample", "--tickets", "300", "--quarter", quarter, "--out", folder, home=home)
     assert made.status == 0, made.err
     return folder / "ticket.csv"
 

@@ -10,7 +10,7 @@ from orchestration.operations.rebuild import prepare
 from orchestration.warehouse.connection import is_built
 
 # A run's process: it starts the one beside it, and then ends.
-ENDING = "from orchestration.audit import validator; validator.started(); import os, signal; "
+ENDING = "from orchestration.checks import validator; validator.started(); import os, signal; "
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from orchestration.common import progress
 from orchestration.common.quarters import Quarter
 from orchestration.common.settings import Home
 from orchestration.ingest.lake import ingest_source
-from orchestration.reading import text
+from orchestration.reading import encodings, row_ends, text
 from orchestration.reading.contracts import load_contracts
 
 
@@ -21,8 +21,10 @@ def listened(tmp_path):
 
 def test_a_long_file_is_told_of_step_by_step_and_to_its_end(tmp_path, monkeypatch):
     monkeypatch.setattr(progress, "QUIET", -1)
-    monkeypatch.setattr(text, "CHUNK", 1 << 16)
-    monkeypatch.setattr(text, "SCANNED", 1 << 14)
+    for module in (encodings, text):
+        monkeypatch.setattr(module, "CHUNK", 1 << 16)
+    for module in (encodings, row_ends):
+        monkeypatch.setattr(module, "SCANNED", 1 << 14)
     told = listened(tmp_path)
     shares, rows = [share for share, *_ in told], [count for _, count, _ in told]
     assert shares == sorted(shares) and rows == sorted(rows)

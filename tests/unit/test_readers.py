@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rewrite import text
 
+from orchestration.reading import encodings, row_ends
 from orchestration.reading import text as text_reader
 from orchestration.reading.contracts import Column, Contract
 from orchestration.reading.exports import find_parts, open_table
@@ -36,7 +37,7 @@ RECORDS = st.tuples(CELLS, CELLS)
 ROWS = st.lists(st.one_of(RECORDS, st.just(None), st.just(())), max_size=30)
 
 
-def read(content: bytes, block: tuple[int, int] = (text_reader.CHUNK, text_reader.SCANNED)):
+def read(content: bytes, block: tuple[int, int] = (encodings.CHUNK, encodings.SCANNED)):
     """The rows of a file as (row number, defect, cells), and the independent count of them.
 
     `block` is how many bytes are read and looked at together: small ones have seams everywhere.
@@ -45,8 +46,10 @@ def read(content: bytes, block: tuple[int, int] = (text_reader.CHUNK, text_reade
         path = Path(folder) / "a.csv"
         path.write_bytes(content)
         (part,) = find_parts(path, {"case": CONTRACT})
-        patch.setattr(text_reader, "CHUNK", block[0])
-        patch.setattr(text_reader, "SCANNED", block[1])
+        for module in (encodings, row_ends, text_reader):
+            for name, size in zip(("CHUNK", "SCANNED"), block, strict=True):
+                if hasattr(module, name):
+                    patch.setattr(module, name, size)
         table = open_table(path, part, CONTRACT)
         frames = [frame.collect() for frame in table.frames]
         counted = table.counted()

@@ -15,4 +15,9 @@ def dictionary_page() -> str:
         for schema in READER_FOLDERS
     ]
     context = {"title": "数据字典", "status": None, "notice": "", "schemas": schemas}
-    return render(environment(Path(__file__).parent), "dictionary.html.j2", context, scripts=())
+    return render(
+        environment(Path(__file__).with_name("templates")),
+        "dictionary.html.j2",
+        context,
+        scripts=(),
+    )
