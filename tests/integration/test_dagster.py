@@ -22,10 +22,10 @@ def defs() -> dg.Definitions:
     return defs
 
 
-def test_definitions_validate(tmp_path):
+def test_definitions_are_found_in_the_project_without_naming_them(tmp_path):
     dagster = Path(sys.executable).with_name("dagster")
     done = subprocess.run(
-        [dagster, "definitions", "validate", "-m", "orchestration.definitions"],
+        [dagster, "definitions", "validate"],
         cwd=PROJECT,
         env=os.environ | {"DAGSTER_HOME": str(tmp_path), "HOTLINE_HOME": str(tmp_path / "home")},
         capture_output=True,
