@@ -106,11 +106,12 @@ def start_hotline(
             os.dup2(said.fileno(), 1)
             os.dup2(said.fileno(), 2)
             _listen(hook)
-            from orchestration.cli import commands
+            from orchestration.cli.main import main
+            from orchestration.common import console
 
-            commands.out.file = commands.err.file = said
+            console.out.file = console.err.file = said
             hook("start")
-            commands.main()
+            main()
 
     process = FORK.Process(target=child)
     process.start()
