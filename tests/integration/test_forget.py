@@ -28,8 +28,8 @@ from orchestration.ingest.erasure import (
     tombstone,
 )
 from orchestration.ingest.lake import all_files, ingest_source
-from orchestration.operations.erase import expired
-from orchestration.operations.forget import _erase_lake_file, forget
+from orchestration.operations.erase import _erase_lake_file, expired
+from orchestration.operations.forget import forget
 from orchestration.operations.places import place_of
 from orchestration.reading.contracts import load_contracts
 

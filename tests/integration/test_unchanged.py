@@ -158,7 +158,7 @@ def test_another_setting_is_noticed(name, value, is_left_alone, monkeypatch):
 def test_other_code_is_noticed(is_left_alone, monkeypatch):
     kept = last_run.program_files()
     assert PROJECT / "dbt_project" / "models" / "staging" / "stg_ticket.sql" in kept
-    assert PROJECT / "orchestration" / "publication.py" in kept
+    assert PROJECT / "orchestration" / "publish" / "publication.py" in kept
     monkeypatch.setattr(last_run, "program_files", lambda: kept[1:])
     assert not is_left_alone()
 
