@@ -126,6 +126,7 @@ def _unpack(archive: Path, folder: Path) -> int:
     """
     try:
         with gzip.open(archive) as unpacked:
+            # The type stubs know no reader of our own. Nothing to close: `unpacked` is.
             tar = tarfile.open(fileobj=_Bounded(unpacked), mode="r:")  # type: ignore[call-overload]  # noqa: SIM115
             wanted = _listing(archive, tar)
             missing = dict(wanted)

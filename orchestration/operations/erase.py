@@ -50,8 +50,6 @@ from orchestration.warehouse.connection import insert_rows, quoted
 
 RETENTION = "retention"
 """Who forgets, where it is the rule and nobody in person."""
-
-
 STAGED = ".forgetting-"
 
 

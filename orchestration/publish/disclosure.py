@@ -62,8 +62,6 @@ class Hidden:
 
 
 HIDDEN: Final = Hidden()
-
-
 MADE_OF: dict[str, dict[str, tuple[str, ...]]] = {
     "hotline_unit_quarter": RATES | {"composite_index": INDEX_COUNTS},
     "hotline_category_quarter": {

@@ -9,16 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import coo_array
 
 Row = dict[str, Any]
-
-
 Cell = tuple[str, ...]
 """A count: its mart, the key of its row, its measure."""
-
-
 # Of each mart of counts: the columns that tell its rows apart, and what its counts part into. The
 # last part may be no column; it then is what the others leave.
 LETTERS = (
@@ -28,8 +22,6 @@ LETTERS = (
     ("due_count", "on_time_count", "overdue_count", "running"),
     ("overdue_count", "late", "past_deadline"),
 )
-
-
 COUNTS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]] = {
     "hotline_unit_quarter": (
         ("unit_code",),
@@ -47,18 +39,12 @@ COUNTS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]] = {
     "hotline_category_quarter": (("category",), ()),
     "hotline_request_type_quarter": (("request_type",), ()),
 }
-
-
 HOTLINE = "hotline_unit_quarter"
-
-
 # Topics are the hotline's tickets, parted in other ways.
 TOPICS = (
     ("hotline_category_quarter", "ticket_count"),
     ("hotline_request_type_quarter", "ticket_count"),
 )
-
-
 CHANNELS = {
     HOTLINE: "hotline",
     "hotline_category_quarter": "hotline",
@@ -67,8 +53,6 @@ CHANNELS = {
     "mailbox_unit_mailbox_quarter": "mailbox",
     "suggestion_unit_quarter": "suggestion",
 }
-
-
 # Rows that add up to a row of another mart, by the first column of their key; others add up to the
 # district's total.
 ADD_UP_TO = {"mailbox_unit_mailbox_quarter": "mailbox_unit_quarter"}
@@ -302,14 +286,18 @@ class _Reader:
         """The small counts that have one value in all tables that fit what is shown."""
         if not self.doubtful:
             return set()
+        # Half a second to import, which only a site with a threshold pays for.
+        from scipy.optimize import Bounds, LinearConstraint, milp
+
         unknown = sorted(hidden | _unprinted(self.sums))
         place = {cell: n for n, cell in enumerate(unknown)}
         floors = self.sums.floors(set(unknown))
+        least = np.array([floors[cell] for cell in unknown], dtype=np.int64)
         truth = np.array([self.sums.counts[cell] for cell in unknown], dtype=np.int64)
         equations = self._equations(place)
         limits = LinearConstraint(equations, *(equations @ truth,) * 2)
         most = int(truth.sum()) + len(truth) + 1  # no bound, but solvers want one
-        bounds = Bounds([floors[cell] for cell in unknown], np.full(len(unknown), most))
+        bounds = Bounds(least, np.full(len(unknown), most))
 
         def try_for(cells: Iterable[Cell], direction: int) -> None:
             goal = np.zeros(len(unknown))
@@ -318,7 +306,7 @@ class _Reader:
             if found.x is None:
                 return
             table = np.rint(found.x).astype(np.int64)
-            if (equations @ table == equations @ truth).all():
+            if (table >= least).all() and (equations @ table == equations @ truth).all():
                 self.doubtful -= {c for c in self.doubtful if table[place[c]] != truth[place[c]]}
 
         for direction in (1, -1):  # most have another value in one of these two tables
@@ -331,6 +319,8 @@ class _Reader:
 
     def _equations(self, place: Mapping[Cell, int]) -> Any:
         """A row for each sum with something unknown: 1 for its parts, -1 for its whole."""
+        from scipy.sparse import coo_array  # as above
+
         entries: list[tuple[int, int, int]] = []
         lines = 0
         for whole, parts in self.sums.wholes:

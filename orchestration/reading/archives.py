@@ -15,11 +15,7 @@ from orchestration.reading.tables import (
 )
 
 HEAD = 1 << 16
-
-
 MAX_UNZIPPED = 1 << 30
-
-
 MAX_MEMBERS = 2_000
 
 

@@ -28,30 +28,16 @@ UTF8, GB18030, UTF16 = "utf-8", "gb18030", "utf-16"
 ASCII, CJK = 0x7F, 0x2010
 """The last character of ASCII, and the first of those that Chinese text is written with."""
 CHUNK = 1 << 22
-
-
 SCANNED = 1 << 18
 """Bytes that the scan looks at together: they stay in the processor's cache."""
-
-
 DECODED = 1 << 16
 """Bytes that are decoded together, for the same reason."""
-
-
 HEAD = 1 << 18
-
-
 MAX_UNDECODABLE = 10
-
-
 MAX_DOCUMENT = 1 << 25
 """Bytes of a document that is read whole."""
-
-
 ALLOWED = (UTF8, GB18030)
 """Without a byte order mark."""
-
-
 BAD = b"\xff"
 """Begins the stand-in for a line that doesn't decode: no UTF-8 text holds this byte."""
 

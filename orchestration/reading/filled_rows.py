@@ -19,19 +19,11 @@ from orchestration.reading.tables import (
 
 MAX_CELLS = 20_000_000
 """Cells of a sheet's used rectangle, which the reader lays out in memory, filled or not."""
-
-
 # A value or text element that isn't empty; the prefix is that of exporters who name namespaces.
 VALUE = re.compile(rb"<(?:\w+:)?[vt](?: [^>]*)?>[^<]")
-
-
 # A shared text that is empty or, as a text of several runs may be, can't be said not to be.
 UNSURE_TEXT = re.compile(rb"<(?:\w+:)?si(?:/>|(?: [^>]*)?>(?!<(?:\w+:)?t(?: [^>]*)?>[^<]))")
-
-
 SHARED = re.compile(rb'<(?:\w+:)?c [^>]*?t="s"[^>]*>\s*<(?:\w+:)?v>(\d+)<')
-
-
 CELL = re.compile(rb' r="([A-Z]{1,3})(\d{1,7})"')
 
 

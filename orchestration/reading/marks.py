@@ -93,9 +93,6 @@ def integer_digits(value: str) -> str | None:
     return None
 
 
-# XLSX
-
-
 def plain_chunks(archive: zipfile.ZipFile, member: str) -> Iterator[bytes]:
     """A member's XML as plain XML in UTF-8, in chunks.
 
@@ -311,6 +308,3 @@ def column_number(letters: bytes) -> int:
     for letter in letters:
         number = number * 26 + letter - 64
     return number
-
-
-# ODS

@@ -13,11 +13,7 @@ from orchestration.reading.tables import unreadable
 MARK = re.compile(
     r"\s*[\[［〔(（]?(?:注?\d{1,2}(?:[,，、-]\d{1,2})*|[①-⑳⑴-⒇*＊※†‡§a-z]{1,3})[\]］〕)）]?\s*"
 )
-
-
 OFF = ("0", "false", "off", "none")
-
-
 # Two namespaces are in use, the strict one too.
 _SHEET = "{*}"
 

@@ -17,8 +17,6 @@ from orchestration.common.errors import InputError
 from orchestration.common.settings import Home
 
 ROWS_A_STATEMENT = 1000
-
-
 PATIENCE_SECONDS = 3.0
 """How long to wait for whoever has the file open."""
 

@@ -18,17 +18,9 @@ from orchestration.publish.disclosure import Hidden
 from orchestration.publish.headline import percent
 
 Kind = Literal["count", "rate", "index"]
-
-
 Figure = int | Decimal | Hidden | None
-
-
 ABSENT = "—"
-
-
 TOTAL = "合计"
-
-
 NUMERALS = "一二三四"
 
 
@@ -132,16 +124,12 @@ APPENDIX_1 = (
     Column("回访不满意率", "dissatisfaction_rate", "rate"),
     Column("综合指标值", "composite_index", "index"),
 )
-
-
 APPENDIX_2 = (
     Column("应办理数", "due_count", "count"),
     Column("已办结数", "handled_count", "count"),
     Column("按期办结", "on_time_count", "count", heading="其中"),
     Column("超期办结", "overdue_count", "count", heading="其中"),
 )
-
-
 APPENDIX_3 = (
     Column("应办理数", "due_count", "count"),
     Column("按期办理数", "on_time_count", "count"),
