@@ -64,7 +64,7 @@ class LakeFile:
     line_break_count: int = 0
     """Line breaks inside the cells of a text file."""
     headers: dict[str, str] = field(default_factory=dict, compare=False)
-    """The export's own header of each column that is kept (of a version before 0.2: none)."""
+    """The export's own header of each column that is kept; none in an older index."""
 
     def parquet(self, home: Home) -> Path:
         """Where the rows are."""
