@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
+from preloaded import run_command
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Route
@@ -37,19 +38,20 @@ class Ran:
     err: str
 
 
-def hotline(*arguments: str | Path, home: Path, exports: Path = EXPORTS) -> Ran:
-    """Run the `hotline` command in a process of its own, as a person does."""
+def hotline(
+    *arguments: str | Path, home: Path, exports: Path = EXPORTS, preloaded: bool = True
+) -> Ran:
+    """Run the `hotline` command; `preloaded=False` starts it itself, as a person does."""
     environment = os.environ | {
         "HOTLINE_HOME": str(home),
         "HOTLINE_EXPORTS": str(exports),
         "COLUMNS": "200",
     }
+    words = [str(argument) for argument in arguments]
+    if preloaded:
+        return Ran(*run_command(words, environment, seconds=300))
     done = subprocess.run(
-        [HOTLINE, *map(str, arguments)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
+        [HOTLINE, *words], env=environment, capture_output=True, text=True, timeout=300
     )
     return Ran(done.returncode, done.stdout, done.stderr)
 
@@ -83,7 +85,7 @@ def read(home: Path, sql: str) -> list[tuple]:
 def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ran]:
     """A home in which 2022Q2 was loaded once from the project's exports; never written again."""
     home = tmp_path_factory.mktemp("first") / "home"
-    ran = hotline("run", "2022Q2", home=home)
+    ran = hotline("run", "2022Q2", home=home, preloaded=False)
     assert ran.status == 0, ran.out + ran.err
     return home, ran
 

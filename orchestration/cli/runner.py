@@ -1,19 +1,19 @@
 """Running the quarterly Dagster job from the command line: the same job as the UI's."""
 
+import json
 import logging
 import os
 import sqlite3
 import uuid
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
 
 import dagster as dg
-import sqlalchemy as sa
 from dagster import DagsterEventType
 
 from orchestration.common.errors import InputError, for_people
@@ -27,6 +27,7 @@ from orchestration.common.run_events import (
     input_error_of,
 )
 from orchestration.common.settings import Home
+from orchestration.operations.event_storage import KEPT_OPEN
 from orchestration.publish.published_tables import holds_run
 
 DAGSTER_DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
@@ -79,8 +80,13 @@ class RunOutcome:
         return self.reached_readers or FILES_PUBLISHED_BY in done
 
 
-def dagster_instance(home: Home) -> dg.DagsterInstance:
-    """Dagster's instance inside a home, made on first use, and anew where it is damaged."""
+def dagster_instance(home: Home, kept_open: bool = False) -> dg.DagsterInstance:
+    """Dagster's instance inside a home, made on first use, and anew where it is damaged.
+
+    Args:
+        home: whose.
+        kept_open: for one run of this process, faster (see `event_storage`).
+    """
     claim(home)
     if damaged := _damaged(home.dagster):
         aside = home.dagster.with_name(f"dagster.damaged-{datetime.now():%Y%m%d-%H%M%S}")
@@ -92,13 +98,20 @@ def dagster_instance(home: Home) -> dg.DagsterInstance:
             aside.name,
         )
     home.dagster.mkdir(exist_ok=True, mode=0o700)
-    settings = home.dagster / "dagster.yaml"
-    if not settings.exists() or settings.read_text(encoding="utf-8") != DAGSTER_YAML:
-        settings.write_text(DAGSTER_YAML, encoding="utf-8")
+    runs = json.dumps(str(home.dagster / "history" / "runs"), ensure_ascii=False)
+    texts = {
+        "dagster.yaml": DAGSTER_YAML,
+        "command.yaml": DAGSTER_YAML + KEPT_OPEN.format(folder=runs),
+    }
+    for name, text in texts.items():
+        settings = home.dagster / name
+        if not settings.exists() or settings.read_text(encoding="utf-8") != text:
+            settings.write_text(text, encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(home.dagster)
     # The one way to give a handler to every run, whoever starts it; the version is pinned.
     warnings.filterwarnings("ignore", "Handling yaml-defined logging", dg.BetaWarning)
-    return dg.DagsterInstance.from_config(str(home.dagster))
+    name = "command.yaml" if kept_open else "dagster.yaml"
+    return dg.DagsterInstance.from_config(str(home.dagster), name)
 
 
 def _damaged(folder: Path) -> str:
@@ -116,31 +129,6 @@ def _damaged(folder: Path) -> str:
         if verdict != "ok":
             return path.name
     return ""
-
-
-@sa.event.listens_for(sa.Engine, "connect")
-def _sync_at_checkpoints(connection: object, _record: object) -> None:
-    """Let SQLite wait for the disk at checkpoints, not at each of a run's thousand commits.
-
-    With its write-ahead log that costs no consistency: after a power cut the last events are gone.
-    """
-    if isinstance(connection, sqlite3.Connection):
-        connection.execute("pragma synchronous = normal")
-
-
-@contextmanager
-def _history_open(instance: dg.DagsterInstance, home: Home, run_id: str) -> Iterator[None]:
-    """Keep Dagster's databases of events open while it opens and closes them for each event.
-
-    Whoever closes an SQLite database last writes its log back and deletes it: twice an event.
-    """
-    instance.all_logs(run_id)  # makes the run's database
-    with ExitStack() as opened:
-        for name in ("index", run_id):
-            path = home.dagster / "history" / "runs" / f"{name}.db"
-            connection = opened.enter_context(closing(sqlite3.connect(path)))
-            connection.execute("select count(*) from event_logs where id < 0").fetchone()
-        yield
 
 
 def register_quarters(home: Home, exports: Path) -> None:
@@ -215,7 +203,7 @@ def _run_job(
         elif event.event_type in (DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE):
             outcome.stages.append((event.step_key, perf_counter() - started[event.step_key]))
 
-    with dagster_instance(home) as instance, _history_open(instance, home, outcome.run_id):
+    with dagster_instance(home, kept_open=True) as instance:
         instance.add_dynamic_partitions(quarters.name or "", [quarter])
         instance.add_event_listener(outcome.run_id, listen)
         result = defs.resolve_job_def(QUARTERLY_JOB).execute_in_process(
