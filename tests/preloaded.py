@@ -76,7 +76,7 @@ def _child(
     with Path(os.devnull).open() as nothing:
         os.dup2(nothing.fileno(), 0)
     multiprocessing.set_start_method("fork", force=True)  # as in a process of its own
-    sys.argv = ["hotline", *arguments]
+    sys.argv = [str(Path(sys.executable).with_name("hotline")), *arguments]
     if any(environment.get(name) for name in READ_AT_IMPORT):
         for name in [name for name in sys.modules if name.partition(".")[0] == "orchestration"]:
             del sys.modules[name]
