@@ -20,7 +20,7 @@ IN_PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 test: .venv/.dev
 	$(BIN)/pytest $(IN_PARALLEL) -m "not slow"
 
-# Two minutes: what takes several whole runs, and a dozen figures changed.
+# Ten minutes: what takes several whole runs, and a dozen figures changed.
 test-slow: .venv/.dev
 	$(BIN)/pytest $(IN_PARALLEL) -m slow
 

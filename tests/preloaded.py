@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import IO
 
 PRELOADED = [
-    "orchestration.cli.main",
-    "orchestration.definitions",
-    "orchestration.checks.expectations",
+    *("orchestration.cli.main", "orchestration.cli.runner", "orchestration.cli.run_output"),
+    *("orchestration.definitions", "orchestration.checks.expectations"),
+    *("vl_convert", "daff", "alembic.command", "dagster._core.storage.event_log"),
 ]
 READ_AT_IMPORT = ("HOTLINE_SITE", "HOTLINE_ENGINE", "HOTLINE_POSTGRES_URL")
 """With one of these the project's own modules are imported anew."""

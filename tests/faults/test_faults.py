@@ -4,6 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 FAULTS = Path(__file__).with_name("faults.py")
 # A correction is killed between its version's appearance and the readers' copies; and one meets a
 # quota while it makes those.

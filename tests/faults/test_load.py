@@ -3,6 +3,7 @@
 import threading
 
 import duckdb
+import pytest
 from evidence import record_as_passed
 from load import READS, mixtures, read_in_threads
 
@@ -24,6 +25,7 @@ def change_a_figure(home: Home) -> None:
             connection.execute(f"update marts.{table} set {column} = {column} + 1")
 
 
+@pytest.mark.slow
 def test_readers_see_one_version_or_the_next(home):
     writing = threading.Event()
     place = Home(home)

@@ -67,6 +67,7 @@ def test_what_cannot_be_read_is_said(code, tmp_path):
     assert (code if code != "unknown_column" else "unknown_") in ran.err
 
 
+@pytest.mark.slow
 def test_a_word_bulletin_gives_the_same_publication(published_home, quarter, tmp_path):
     """As the long form does: marts, and every control that reads the bulletin."""
     write(quarter, "bulletin.docx", word(published(), Style(3, wrap="lines")))

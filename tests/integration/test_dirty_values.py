@@ -76,6 +76,7 @@ def tolerate(exports, share):
     contract.write_text(f'{text}rejected_tolerance: "{share}"\n', encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_rejected_rows_stop_the_run_or_warn_by_the_contracts_tolerance(bad_rows, tmp_path):
     """Four of 2175 rows: more than one in a thousand, less than two."""
     home = tmp_path / "home"

@@ -37,6 +37,7 @@ def write(path, rows):
         csv.writer(file).writerows(rows)
 
 
+@pytest.mark.slow
 def test_a_resend_in_another_way_of_writing_is_nothing_new(published_home, exports, tmp_path):
     """Each number in one of eight ways; then ten tickets handed to a second unit, too.
 
