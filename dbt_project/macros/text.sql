@@ -150,7 +150,7 @@
         rest pays for the slow steps. -#}
     {%- set plain = plain_time(expression) -%}
     {%- set days = " + interval '86399' second" if whole_day -%}
-    {%- set serial = '\d{5}(\.\d+)?' -%}
+    {%- set serial = '\\d{5}(\\.\\d+)?' -%}
     case
         {%- if rules.moment_formats %}
         {%- for text in [expression, plain] %}

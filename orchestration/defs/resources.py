@@ -35,7 +35,7 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Workspace"]:
         """Hold the home from the first step to the last; scratch starts and ends empty."""
-        instance, run_id = context.instance, context.run_id or ""
+        instance, run_id = context.instance, context.run.run_id if context.run else ""
         if instance and instance.has_run(run_id):
             instance.add_run_tags(run_id, {PROCESS: str(os.getpid())})
         with writer(self.home, run_id) as died:
