@@ -1,4 +1,4 @@
-"""The composite index, and the counts and rates that it is made of, in exact fractions.
+"""The composite index in exact fractions.
 
 For what checks a figure without trusting the engine that made it.
 """
@@ -8,21 +8,6 @@ from fractions import Fraction
 from typing import Any
 
 from orchestration.common.rounding import half_up
-
-COUNTS = (
-    "due_count",
-    "handled_count",
-    "on_time_count",
-    "rework_count",
-    "callback_count",
-    "dissatisfied_count",
-)
-RATES = {
-    "completion_rate": ("handled_count", "due_count"),
-    "on_time_rate": ("on_time_count", "due_count"),
-    "rework_rate": ("rework_count", "due_count"),
-    "dissatisfaction_rate": ("dissatisfied_count", "callback_count"),
-}
 
 
 def composite_index(counts: dict[str, int], items: list[dict[str, Any]], decimals: int) -> Decimal:

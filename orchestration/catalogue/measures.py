@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from orchestration.catalogue.tables import made_of
+
 INDEX = "composite_index"
 BUSINESS_ID = {
     "fct_ticket": "work_order_id",
@@ -60,26 +62,7 @@ class Mart:
 
 
 UNIT = {"unit_code": "unit_code"}
-HOTLINE = {
-    "due_count": ("due_count",),
-    "handled_count": ("handled_count",),
-    "completion_rate": ("handled_count", "due_count"),
-    "on_time_count": ("on_time_count",),
-    "on_time_rate": ("on_time_count", "due_count"),
-    "rework_count": ("rework_count",),
-    "rework_rate": ("rework_count", "due_count"),
-    "callback_count": ("callback_count",),
-    "dissatisfied_count": ("dissatisfied_count",),
-    "dissatisfaction_rate": ("dissatisfied_count", "callback_count"),
-}
 SATISFACTION = {"satisfaction_rate": ("satisfied_count", "callback_count")}
-MAILBOX = {
-    name: (f"mailbox.{name}",)
-    for name in ("due_count", "handled_count", "on_time_count", "overdue_count")
-}
-SUGGESTION = {
-    name: (f"suggestion.{name}",) for name in ("due_count", "on_time_count", "overdue_count")
-}
 CATEGORY = {"category": "coalesce(category, 'other')"}
 
 
@@ -94,6 +77,17 @@ def _channel(channel: str, prefix: str, rating: tuple[str, ...]) -> Mart:
     return Mart("channel_quarter", {"channel": f"'{channel}'"}, counts | rates)
 
 
+def cells(mart: str, prefix: str = "") -> dict[str, tuple[str, ...]]:
+    """The counts and rates of a unit's row in a mart, each with the counts its rows are found by.
+
+    Args:
+        mart: of the hotline, or of the channel of the prefix.
+        prefix: of the counts in `COUNTS`, such as `mailbox.`.
+    """
+    found = made_of(mart, "count", "rate").items()
+    return {name: tuple(prefix + count for count in counts) for name, counts in found}
+
+
 def marts(index_counts: Mapping[str, tuple[str, str]]) -> list[Mart]:
     """Every cell that rows are counted in.
 
@@ -101,9 +95,10 @@ def marts(index_counts: Mapping[str, tuple[str, str]]) -> list[Mart]:
         index_counts: numerator and denominator of each component of the index.
     """
     index = tuple(dict.fromkeys(count for pair in index_counts.values() for count in pair))
+    hotline = cells("hotline_unit_quarter") | {INDEX: index}
     return [
-        Mart("hotline_unit_quarter", UNIT, HOTLINE | {INDEX: index}),
-        Mart("hotline_district_quarter", {}, HOTLINE | SATISFACTION | {INDEX: index}),
+        Mart("hotline_unit_quarter", UNIT, hotline),
+        Mart("hotline_district_quarter", {}, hotline | SATISFACTION),
         *(
             Mart(
                 "index_component_unit_quarter",
@@ -112,9 +107,13 @@ def marts(index_counts: Mapping[str, tuple[str, str]]) -> list[Mart]:
             )
             for component, pair in index_counts.items()
         ),
-        Mart("mailbox_unit_quarter", UNIT, MAILBOX),
-        Mart("mailbox_unit_mailbox_quarter", UNIT | {"mailbox": "mailbox"}, MAILBOX),
-        Mart("suggestion_unit_quarter", UNIT, SUGGESTION),
+        Mart("mailbox_unit_quarter", UNIT, cells("mailbox_unit_quarter", "mailbox.")),
+        Mart(
+            "mailbox_unit_mailbox_quarter",
+            UNIT | {"mailbox": "mailbox"},
+            cells("mailbox_unit_mailbox_quarter", "mailbox."),
+        ),
+        Mart("suggestion_unit_quarter", UNIT, cells("suggestion_unit_quarter", "suggestion.")),
         _channel("hotline", "", SATISFACTION["satisfaction_rate"]),
         _channel("mailbox", "mailbox.", ("mailbox.satisfied_count", "mailbox.rated_count")),
         _channel("suggestion", "suggestion.", ()),

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import yaml
 
@@ -17,6 +17,7 @@ from orchestration.common.settings import DBT_PROJECT
 
 # The readers' schemas, and the folder of models that each is made of.
 READER_FOLDERS = {"marts": "marts", "audit": "reconciliation"}
+Kind = Literal["count", "rate", "index", "rank"]
 KEY_TEST = "unique_combination"
 REQUIREMENTS = {
     "not_null": "不为空",
@@ -28,13 +29,25 @@ REQUIREMENTS = {
 
 @dataclass(frozen=True)
 class ColumnEntry:
-    """A column: `data_type` as in the contract, `tests` as what they demand, in Chinese."""
+    """A column: `data_type` as in the contract, `tests` as what they demand, in Chinese.
+
+    `english` is its name in English, `kind` what sort of measure it is, `made_of` the counts in its
+    row that it follows from, numerator before denominator; each may be empty.
+    """
 
     name: str
     data_type: str
     description: str
+    english: str
+    kind: str
+    made_of: tuple[str, ...]
     is_required: bool
     tests: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """Its name in Chinese, with which its description begins."""
+        return re.split("[：（÷；，]", self.description)[0]
 
     @property
     def duckdb_type(self) -> str:
@@ -98,6 +111,62 @@ def reader_tables() -> Mapping[tuple[str, str], TableEntry]:
     return entries
 
 
+@cache
+def column_names() -> Mapping[str, tuple[str, str]]:
+    """What the marts' columns are called, in Chinese and English."""
+    return {
+        name: (column.label, column.english)
+        for name, column in _mart_columns().items()
+        if column.english
+    }
+
+
+@cache
+def column_labels() -> dict[str, str]:
+    """The Chinese label of every column of the readers' tables."""
+    columns = [column for table in reader_tables().values() for column in table.columns]
+    return {column.name: column.label for column in sorted(columns, key=lambda c: c.label)[::-1]}
+
+
+def kind_of(measure: str) -> Kind:
+    """What sort of measure it is; whatever is no column of a mart is counted.
+
+    Args:
+        measure: a column of a mart, maybe behind a subject and a point (`completion.rate`).
+    """
+    column = _mart_columns().get(measure.rpartition(".")[2])
+    return cast(Kind, column.kind) if column and column.kind else "count"
+
+
+@cache
+def made_of(mart: str, *kinds: Kind) -> Mapping[str, tuple[str, ...]]:
+    """The measures of some kinds of a mart, in its order, each with the counts it follows from.
+
+    A count follows from itself, a rate from its numerator and denominator.
+    """
+    return {
+        column.name: column.made_of or (column.name,)
+        for column in reader_tables()["marts", mart].columns
+        if column.kind in kinds
+    }
+
+
+@cache
+def _mart_columns() -> Mapping[str, ColumnEntry]:
+    """The marts' columns by name: one that several marts have is the same in all."""
+    return {
+        column.name: column
+        for (schema, _), table in reader_tables().items()
+        if schema == "marts"
+        for column in table.columns
+    }
+
+
+def _meta(described: Mapping[str, Any]) -> Mapping[str, Any]:
+    meta: Mapping[str, Any] = described.get("config", {}).get("meta", {})
+    return meta
+
+
 def _described(path: Path) -> Iterator[dict[str, Any]]:
     # The C loader: a run that publishes waits for this.
     content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
@@ -123,6 +192,9 @@ def _table(schema: str, described: Mapping[str, Any]) -> TableEntry:
                 name=column["name"],
                 data_type=column["data_type"],
                 description=column["description"].strip(),
+                english=_meta(column).get("english", ""),
+                kind=_meta(column).get("kind", ""),
+                made_of=tuple(_meta(column).get("made_of", ())),
                 is_required=column["name"] in key or _is_required(column),
                 tests=tuple(_test(test) for test in column.get("data_tests", [])),
             )

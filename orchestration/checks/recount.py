@@ -16,7 +16,8 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from orchestration.catalogue.composite_index import COUNTS, RATES, composite_index
+from orchestration.catalogue.composite_index import composite_index
+from orchestration.catalogue.tables import made_of
 from orchestration.checks.check_results import CheckResult
 from orchestration.common.quarters import Quarter
 from orchestration.common.rounding import half_up
@@ -27,6 +28,12 @@ from orchestration.warehouse.connection import bare_connection, query, quoted
 BATCH_VECTORS = 128  # of 2048 rows each
 CODES = ("unit_code", "callback_result")
 PLACE = ("file_sha256", "row_number")
+MART = "hotline_unit_quarter"
+
+
+def recomputed() -> tuple[str, ...]:
+    """What is worked out a second time: the mart's measures, and which units are in it."""
+    return (*made_of(MART, "count"), *made_of(MART, "rate"), *made_of(MART, "index"), "unit_code")
 
 
 def recompute(home: Home, quarter: Quarter, folder: Path) -> list[CheckResult]:
@@ -42,23 +49,24 @@ def recompute(home: Home, quarter: Quarter, folder: Path) -> list[CheckResult]:
     Returns:
         One result a measure; `failing_count` is the number of units that differ.
     """
-    table = quoted(folder / "hotline_unit_quarter.parquet")
+    table = quoted(folder / f"{MART}.parquet")
     mart = query(home, f"from read_parquet('{table}')")
     items = query(
         home, "select * from rules.index_policy_item join rules.index_policy using (policy_version)"
     )
     counts = _counts(home, quarter, folder)
-    differing = dict.fromkeys([*COUNTS, *RATES, "composite_index"], 0)
+    rates = made_of(MART, "rate")
+    differing = dict.fromkeys(recomputed(), 0)
     for row in mart:
-        own: dict[str, Any] = {measure: counts[measure][row["unit_code"]] for measure in COUNTS}
+        own: dict[str, Any] = {measure: counts[measure][row["unit_code"]] for measure in counts}
         policy = [item for item in items if item["policy_version"] == row["policy_version"]]
         own |= {
             rate: half_up(Fraction(own[part], own[whole]), 4) if own[whole] else None
-            for rate, (part, whole) in RATES.items()
+            for rate, (part, whole) in rates.items()
         }
         own["composite_index"] = composite_index(own, policy, policy[0]["index_scale"])
-        for measure in differing:
-            differing[measure] += own[measure] != row[measure]
+        for measure, value in own.items():
+            differing[measure] += value != row[measure]
     left_out = {unit for count in counts.values() for unit in count} - {
         r["unit_code"] for r in mart
     }
@@ -72,7 +80,7 @@ def recompute(home: Home, quarter: Quarter, folder: Path) -> list[CheckResult]:
 def _counts(home: Home, quarter: Quarter, folder: Path) -> dict[str, Counter[str]]:
     """Each count by unit code."""
     start, end = pd.Timestamp(quarter.start), pd.Timestamp(quarter.end)
-    counts: dict[str, Counter[str]] = {measure: Counter() for measure in COUNTS}
+    counts: dict[str, Counter[str]] = {measure: Counter() for measure in made_of(MART, "count")}
 
     def add(measure: str, rows: pd.DataFrame) -> None:
         for unit_code, count in rows["unit_code"].value_counts(sort=False).items():

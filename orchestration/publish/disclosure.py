@@ -25,8 +25,7 @@ What isn't looked at: the quarters' differences, and what a reader knows from el
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from orchestration.catalogue.composite_index import COUNTS as INDEX_COUNTS
-from orchestration.catalogue.composite_index import RATES
+from orchestration.catalogue.tables import made_of
 from orchestration.publish.small_counts import (
     COUNTS,
     TOPICS,
@@ -62,14 +61,6 @@ class Hidden:
 
 
 HIDDEN: Final = Hidden()
-MADE_OF: dict[str, dict[str, tuple[str, ...]]] = {
-    "hotline_unit_quarter": RATES | {"composite_index": INDEX_COUNTS},
-    "hotline_category_quarter": {
-        "share": ("ticket_count",),
-        "quarter_on_quarter_change": ("ticket_count", "previous_count"),
-    },
-    "hotline_request_type_quarter": {"share": ("ticket_count",)},
-}
 OF_TOTALS = ("_count", "_rate", "_index")
 OF_INDEX = ("numerator", "denominator", "rate", "points")
 # Columns of `unit_quarter`, which repeats other marts, by the mart and its column.
@@ -98,7 +89,7 @@ def mask(marts: Mapping[str, Sequence[Row]], threshold: int) -> dict[str, list[R
             gone = {name for name in row if (*place, name) in hidden}
             gone |= {
                 name
-                for name, counts in MADE_OF.get(mart, {}).items()
+                for name, counts in made_of(mart, "rate", "index").items()
                 if not gone.isdisjoint(counts)
             }
             row.update(dict.fromkeys(gone, HIDDEN))

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NoReturn
 
-from orchestration.catalogue.composite_index import COUNTS, RATES
 from orchestration.checks import check_results, reconciliation
 from orchestration.checks.check_results import CheckResult
 from orchestration.checks.frames import MART_SUITES, RAW_SUITES
+from orchestration.checks.recount import recomputed
 from orchestration.common.errors import InputError
 from orchestration.common.settings import Home, engine, expectation_suites
 from orchestration.publish.candidate import Candidate, build_basis, has_bulletin, read_candidate
@@ -26,7 +26,6 @@ from orchestration.warehouse.connection import query
 
 # The result of a check, by its layer and name.
 Name = tuple[str, str]
-RECOMPUTED = (*COUNTS, *RATES, "composite_index", "unit_code")
 NO_UNMAPPED_UNIT = "no_unmapped_unit"
 SHOWN = 8
 
@@ -47,7 +46,7 @@ def required() -> frozenset[Name]:
             *(("raw", check) for suite in RAW_SUITES for check in _suite_checks(suite)),
             *(("dbt", name) for name in _dbt_tests()),
             *(("marts", check) for suite in MART_SUITES for check in _suite_checks(suite)),
-            *(("python", f"recomputed.{measure}") for measure in RECOMPUTED),
+            *(("python", f"recomputed.{measure}") for measure in recomputed()),
             *(("reconciliation", _group_check(group)) for group in _control_groups()),
             ("staging", NO_UNMAPPED_UNIT),
         ]

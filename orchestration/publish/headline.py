@@ -2,10 +2,16 @@
 
 from decimal import ROUND_HALF_UP, Decimal
 
+from orchestration.catalogue.tables import column_names, kind_of
 from orchestration.common.settings import Home
 from orchestration.warehouse.connection import is_built, query
 
 DISTRICT = "marts.hotline_district_quarter"
+HEADLINE = (
+    *("due_count", "handled_count", "completion_rate", "on_time_count", "on_time_rate"),
+    *("rework_count", "rework_rate", "callback_count", "dissatisfied_count"),
+    *("dissatisfaction_rate", "satisfaction_rate", "composite_index"),
+)
 
 
 def percent(rate: Decimal | None) -> str:
@@ -26,7 +32,7 @@ def number(value: Decimal | int | None) -> str:
 
 def figure(measure: str, value: Decimal | int | None) -> str:
     """A figure as its measure is printed: a rate as a percentage, else an exact number."""
-    if measure.endswith(("rate", "share", "change")) and value is not None:
+    if kind_of(measure) == "rate" and value is not None:
         return percent(Decimal(value))
     return number(value)
 
@@ -43,17 +49,4 @@ def headline(home: Home, quarter: str) -> list[tuple[str, str]]:
     if not rows:
         return []
     row = rows[0]
-    return [
-        ("应办理数", str(row["due_count"])),
-        ("办理数", str(row["handled_count"])),
-        ("办结率", percent(row["completion_rate"])),
-        ("按期办理数", str(row["on_time_count"])),
-        ("按期办结率", percent(row["on_time_rate"])),
-        ("返工数", str(row["rework_count"])),
-        ("返工率", percent(row["rework_rate"])),
-        ("回访数", str(row["callback_count"])),
-        ("回访不满意数", str(row["dissatisfied_count"])),
-        ("回访不满意率", percent(row["dissatisfaction_rate"])),
-        ("群众满意率", percent(row["satisfaction_rate"])),
-        ("综合指标值", format(row["composite_index"], "f")),
-    ]
+    return [(column_names()[measure][0], figure(measure, row[measure])) for measure in HEADLINE]

@@ -16,9 +16,9 @@ from typing import Any
 import duckdb
 import pandas as pd
 import polars as pl
-from quarters import QUARTER
+from quarters import COUNTS, QUARTER, RATES
 
-from orchestration.catalogue.composite_index import COUNTS, RATES, composite_index
+from orchestration.catalogue.composite_index import composite_index
 from orchestration.common.rounding import half_up
 from orchestration.common.settings import Home, contracts_root, seeds_root
 from orchestration.lint.bulletin import Rules

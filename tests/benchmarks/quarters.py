@@ -15,7 +15,8 @@ from pathlib import Path
 
 import polars as pl
 
-from orchestration.catalogue.composite_index import COUNTS, RATES, composite_index
+from orchestration.catalogue.composite_index import composite_index
+from orchestration.catalogue.tables import made_of
 from orchestration.common.quarters import Quarter
 from orchestration.common.rounding import half_up
 from orchestration.common.settings import PROJECT_ROOT, contracts_root, seeds_root
@@ -25,6 +26,8 @@ from orchestration.sample import EXCEL_UTF8, SHORT_TIMES, plan, rows
 from orchestration.sample.files import write_csv
 
 QUARTER = Quarter(2023, 2)
+COUNTS = made_of("hotline_unit_quarter", "count")
+RATES = made_of("hotline_unit_quarter", "rate")
 # Two units of the district share a name, which no bulletin can print without contradiction.
 NAMESAKE = "public_security_other"
 REPEATED_EVERY = 1000

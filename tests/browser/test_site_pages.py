@@ -24,7 +24,7 @@ from orchestration.common.settings import Home
 from orchestration.publish.pages.figures import Figures, Publication, read_figures
 from orchestration.publish.pages.publish import write_site
 from orchestration.publish.pages.views import Site, build_pages
-from orchestration.publish.pages.words import TERMS, SiteSettings, load_settings
+from orchestration.publish.pages.words import SiteSettings, Words, load_settings, names_of
 
 SUFFIXES = ("", ".en")
 
@@ -380,9 +380,11 @@ def test_a_measure_is_called_what_the_mart_calls_it(published_home):
         "select column_name, comment from duckdb_columns() where schema_name = 'marts' "
         "and database_name = current_database() and comment is not null",
     )
-    known = [(name, comment) for name, comment in comments if name in TERMS]
+    known = [(name, comment) for name, comment in comments if names_of(name)]
     assert {name for name, _ in known} >= {"due_count", "composite_index", "dissatisfaction_rate"}
-    assert [pair for pair in known if TERMS[pair[0]][0] not in pair[1]] == []
+    assert [pair for pair in known if not pair[1].startswith(names_of(pair[0])[0])] == []
+    assert Words("zh", {}).term("rework_count") == "返工数"
+    assert Words("en", {}).term("rework_count") == "Sent back"
 
 
 def keys(page, table: str) -> list[str]:

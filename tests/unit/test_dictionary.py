@@ -1,9 +1,12 @@
 """The data dictionary: every published table and column has its label, on the page and in SQL."""
 
+from collections import defaultdict
+
 import pytest
 from conftest import published
 from lxml import html
 
+from orchestration.catalogue.tables import kind_of, reader_tables
 from orchestration.publish.pages.dictionary import dictionary_page
 
 
@@ -51,3 +54,20 @@ def test_the_page_states_grain_and_key():
     text = section.text_content()
     assert "一行一个单位一个季度" in text
     assert "主键：quarter、unit_code" in text
+
+
+def test_a_column_of_several_marts_is_called_the_same_in_all():
+    said = defaultdict(set)
+    for (schema, _), table in reader_tables().items():
+        for column in table.columns:
+            if schema == "marts":
+                said[column.name].add((column.label, column.english, column.kind))
+    assert {name: names for name, names in said.items() if len(names) > 1} == {}
+    assert said["rework_rate"] == {("返工率", "Sent-back rate", "rate")}
+
+
+def test_a_measure_behind_its_subject_is_of_the_columns_kind():
+    kinds = {"completion.rate": "rate", "mailbox.due_count": "count", "composite_index": "index"}
+    kinds |= {"quarter_on_quarter_change": "rate", "rank_in_group": "rank"}
+    kinds |= {"appendix_1.on_time_count/due_count": "count", "rework_excess_count": "count"}
+    assert {measure: kind_of(measure) for measure in kinds} == kinds

@@ -14,15 +14,12 @@ import duckdb
 from orchestration.catalogue.measures import (
     BUSINESS_ID,
     COUNTS,
-    HOTLINE,
     INDEX,
-    MAILBOX,
     SATISFACTION,
-    SUGGESTION,
+    cells,
 )
 from orchestration.checks.reconciliation import GroupSummary, summarise
 from orchestration.common.settings import Home
-from orchestration.publish.audit.labels import MORE_LABELS
 from orchestration.publish.audit.published import DISTRICT
 from orchestration.publish.bulletin.model import group_labels
 from orchestration.publish.publication_log import last_publication
@@ -35,18 +32,23 @@ LISTED_ROWS = 1000
 
 
 class Channel(NamedTuple):
-    """A channel: its label, the mart of its units, the counts that each measure is made of."""
+    """A channel: its label, the mart of its units, the prefix of its counts."""
 
     label: str
     mart: str
-    measures: Mapping[str, tuple[str, ...]]
+    prefix: str
+
+    @property
+    def measures(self) -> Mapping[str, tuple[str, ...]]:
+        """The counts that each measure is made of."""
+        return cells(self.mart, self.prefix)
 
 
 # By the prefix of their counts.
 CHANNELS = {
-    "": Channel("热线工单", "hotline_unit_quarter", HOTLINE),
-    "mailbox.": Channel("信箱信件", "mailbox_unit_quarter", MAILBOX),
-    "suggestion.": Channel("微建议", "suggestion_unit_quarter", SUGGESTION),
+    "": Channel("热线工单", "hotline_unit_quarter", ""),
+    "mailbox.": Channel("信箱信件", "mailbox_unit_quarter", "mailbox."),
+    "suggestion.": Channel("微建议", "suggestion_unit_quarter", "suggestion."),
 }
 # What each control group compares, in the order of the data's way; a new one shows its code.
 GROUP_LABELS = {
@@ -184,16 +186,6 @@ class Reader:
             ),
             units=units,
         )
-
-    def labels(self) -> dict[str, str]:
-        """The Chinese label of each measure: what its column's description begins with."""
-        found = self._all(
-            "select column_name, min(regexp_extract(comment, '^[^：（÷；，]+')) as label "
-            "from duckdb_columns() where database_name = current_database() "
-            "and schema_name in ('marts', 'audit') and comment is not null "
-            "group by all order by all"
-        )
-        return {row["column_name"]: row["label"] for row in found} | MORE_LABELS
 
     def mart_rows(self, mart: str) -> dict[str, list[Row]]:
         """The quarter's rows of a mart by unit."""
@@ -363,7 +355,7 @@ def _trace(row: Row) -> str:
     measure = row["measure"].replace("_excess_count", "_count")  # the count that is too large
     prefix = next((prefix for prefix in CHANNELS if prefix and prefix.rstrip(".") in about), "")
     if row["subject"] == "district":
-        unit, known = DISTRICT, {*HOTLINE, *SATISFACTION, INDEX}
+        unit, known = DISTRICT, {*CHANNELS[""].measures, *SATISFACTION, INDEX}
     else:
         unit, known = row["unit"], {*CHANNELS[prefix].measures, *(() if prefix else (INDEX,))}
     if not unit or measure not in known:

@@ -5,8 +5,9 @@ Labels only; what a measure counts is in `measures`.
 
 from collections.abc import Iterable
 
+from orchestration.catalogue.tables import column_labels
 from orchestration.publish.bulletin.model import APPENDIX_1, APPENDIX_2, APPENDIX_3
-from orchestration.publish.pages.words import TERMS
+from orchestration.publish.pages.words import TERMS, names_of
 
 # Measures of controls that are no column of a mart.
 MORE_LABELS = {
@@ -24,6 +25,11 @@ MORE_LABELS = {
 APPENDICES = {"hotline": APPENDIX_1, "mailbox": APPENDIX_2, "suggestion": APPENDIX_3}
 
 
+def chinese_labels() -> dict[str, str]:
+    """The Chinese label of each measure by its code."""
+    return column_labels() | MORE_LABELS
+
+
 def labels_of(measure: str) -> set[str]:
     """Every label that we print for a measure, folded for comparison.
 
@@ -39,7 +45,7 @@ def labels_of(measure: str) -> set[str]:
         for entry in APPENDICES[channel]
         if entry.measure == column
     }
-    printed |= {*TERMS.get(column, ()), MORE_LABELS.get(column, column)}
+    printed |= {*(names_of(column) or ()), MORE_LABELS.get(column, column)}
     printed |= {f"{prefix}.{label}" for label in printed} if prefix else set()
     printed |= {TERMS[channel][0] + label for channel in channels for label in printed}
     return {label.casefold() for label in printed}

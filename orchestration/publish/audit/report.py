@@ -26,6 +26,7 @@ from orchestration.publish.audit.evidence import (
     SourceRows,
     opened,
 )
+from orchestration.publish.audit.labels import chinese_labels
 from orchestration.publish.audit.report_workbook import sheets
 from orchestration.publish.pages.render import (
     Status,
@@ -64,8 +65,8 @@ def write_report(
         evidence = reader.evidence()
         if evidence is None:
             return None
-        _write_pages(reader, evidence, built, _common(home, evidence, reader, exports, target))
-        write_workbook(built / WORKBOOK, sheets(evidence, reader.labels()))
+        _write_pages(reader, evidence, built, _common(home, evidence, exports, target))
+        write_workbook(built / WORKBOOK, sheets(evidence, chinese_labels()))
     replace_files(built, target.parent)
     return target
 
@@ -75,13 +76,11 @@ def remove_stopped(home: Home, quarter: str) -> None:
     shutil.rmtree(home.audit_report(quarter, is_published=False).parent, ignore_errors=True)
 
 
-def _common(
-    home: Home, evidence: Evidence, reader: Reader, exports: Path, target: Path
-) -> dict[str, Any]:
+def _common(home: Home, evidence: Evidence, exports: Path, target: Path) -> dict[str, Any]:
     return {
         "quarter": evidence.quarter,
         "evidence": evidence,
-        "labels": reader.labels(),
+        "labels": chinese_labels(),
         "groups": GROUP_LABELS,
         "severities": SEVERITY_LABELS,
         "notice": data_notice(exports, evidence.quarter),

@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from orchestration.catalogue.tables import kind_of
 from orchestration.common.data_notice import data_notice
 from orchestration.common.errors import InputError
 from orchestration.common.quarters import Quarter
@@ -27,7 +28,6 @@ from orchestration.publish.bulletin.model import (
     Bulletin,
     Column,
     Figure,
-    Kind,
     Office,
     Row,
     Words,
@@ -199,7 +199,7 @@ def _texts(
     }
     for channel, row in {**channels, "hotline": district}.items():
         texts |= {
-            f"{channel}.{name}": printed(value, _kind(name))
+            f"{channel}.{name}": printed(value, kind_of(name))
             for name, value in row.items()
             if name not in ("quarter", "channel")
         }
@@ -216,12 +216,6 @@ def _texts(
         texts[f"{channel}.overdue_count"] = printed(total["overdue_count"], "count")
         texts[f"{channel}.completion_rate"] = printed(rate, "rate")
     return texts
-
-
-def _kind(measure: str) -> Kind:
-    if measure.endswith("_rate"):
-        return "rate"
-    return "index" if measure.endswith("_index") else "count"
 
 
 def _request_types(home: Home, marts: PublicMarts, quarter: str) -> str:

@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from orchestration.catalogue.tables import Kind, column_names, kind_of
 from orchestration.common.settings import bulletin_root
 from orchestration.common.settings_file import load_settings_file
 from orchestration.publish.disclosure import Hidden
-from orchestration.publish.headline import percent
+from orchestration.publish.headline import HEADLINE, percent
 
-Kind = Literal["count", "rate", "index"]
 Figure = int | Decimal | Hidden | None
 ABSENT = "—"
 TOTAL = "合计"
@@ -49,12 +48,24 @@ class Office(BaseModel):
 
 @dataclass(frozen=True)
 class Column:
-    """A column of figures; `heading` stands above it and its neighbours with the same one."""
+    """A column of figures; `heading` stands above it and its neighbours with the same one.
 
-    label: str
+    `printed_label` is what the document calls it where that isn't the measure's own label.
+    """
+
     measure: str
-    kind: Kind
+    printed_label: str = ""
     heading: str = ""
+
+    @property
+    def label(self) -> str:
+        """What stands above it."""
+        return self.printed_label or column_names()[self.measure][0]
+
+    @property
+    def kind(self) -> Kind:
+        """What sort of measure it is."""
+        return kind_of(self.measure)
 
 
 @dataclass(frozen=True)
@@ -112,28 +123,21 @@ class Bulletin:
         return "".join(self.title_lines)
 
 
-APPENDIX_1 = (
-    Column("应办理数", "due_count", "count"),
-    Column("办理数", "handled_count", "count"),
-    Column("办结率", "completion_rate", "rate"),
-    Column("按期办理数", "on_time_count", "count"),
-    Column("按期办结率", "on_time_rate", "rate"),
-    Column("返工数", "rework_count", "count"),
-    Column("返工率", "rework_rate", "rate"),
-    Column("回访不满意数", "dissatisfied_count", "count"),
-    Column("回访不满意率", "dissatisfaction_rate", "rate"),
-    Column("综合指标值", "composite_index", "index"),
+APPENDIX_1 = tuple(
+    Column(measure)
+    for measure in HEADLINE
+    if measure not in ("callback_count", "satisfaction_rate")  # in no column of the document
 )
 APPENDIX_2 = (
-    Column("应办理数", "due_count", "count"),
-    Column("已办结数", "handled_count", "count"),
-    Column("按期办结", "on_time_count", "count", heading="其中"),
-    Column("超期办结", "overdue_count", "count", heading="其中"),
+    Column("due_count"),
+    Column("handled_count", "已办结数"),
+    Column("on_time_count", "按期办结", heading="其中"),
+    Column("overdue_count", "超期办结", heading="其中"),
 )
 APPENDIX_3 = (
-    Column("应办理数", "due_count", "count"),
-    Column("按期办理数", "on_time_count", "count"),
-    Column("超期未办数", "overdue_count", "count"),
+    Column("due_count"),
+    Column("on_time_count"),
+    Column("overdue_count", "超期未办数"),
 )
 
 
