@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from orchestration.catalogue.tables import made_of
+from orchestration.catalogue.tables import made_of, repeated
 
 INDEX = "composite_index"
+ALL = "unit_quarter"
 BUSINESS_ID = {
     "fct_ticket": "work_order_id",
     "fct_callback": "work_order_id",
@@ -88,6 +89,17 @@ def cells(mart: str, prefix: str = "") -> dict[str, tuple[str, ...]]:
     return {name: tuple(prefix + count for count in counts) for name, counts in found}
 
 
+def _of_all_channels(
+    channels: Mapping[str, Mapping[str, tuple[str, ...]]],
+) -> dict[str, tuple[str, ...]]:
+    """The measures of `unit_quarter`: what it repeats of the channels' marts, and sums of that."""
+    own = {name: channels[mart][measure] for name, (mart, measure) in repeated(ALL).items()}
+    sums = {name: parts for name, parts in made_of(ALL, "count").items() if name not in own}
+    return own | {
+        name: tuple(count for part in parts for count in own[part]) for name, parts in sums.items()
+    }
+
+
 def marts(index_counts: Mapping[str, tuple[str, str]]) -> list[Mart]:
     """Every cell that rows are counted in.
 
@@ -95,9 +107,14 @@ def marts(index_counts: Mapping[str, tuple[str, str]]) -> list[Mart]:
         index_counts: numerator and denominator of each component of the index.
     """
     index = tuple(dict.fromkeys(count for pair in index_counts.values() for count in pair))
-    hotline = cells("hotline_unit_quarter") | {INDEX: index}
+    channels = {
+        "hotline_unit_quarter": cells("hotline_unit_quarter") | {INDEX: index},
+        "mailbox_unit_quarter": cells("mailbox_unit_quarter", "mailbox."),
+        "suggestion_unit_quarter": cells("suggestion_unit_quarter", "suggestion."),
+    }
+    hotline = channels["hotline_unit_quarter"]
     return [
-        Mart("hotline_unit_quarter", UNIT, hotline),
+        *(Mart(mart, UNIT, measures) for mart, measures in channels.items()),
         Mart("hotline_district_quarter", {}, hotline | SATISFACTION),
         *(
             Mart(
@@ -107,13 +124,11 @@ def marts(index_counts: Mapping[str, tuple[str, str]]) -> list[Mart]:
             )
             for component, pair in index_counts.items()
         ),
-        Mart("mailbox_unit_quarter", UNIT, cells("mailbox_unit_quarter", "mailbox.")),
         Mart(
             "mailbox_unit_mailbox_quarter",
             UNIT | {"mailbox": "mailbox"},
             cells("mailbox_unit_mailbox_quarter", "mailbox."),
         ),
-        Mart("suggestion_unit_quarter", UNIT, cells("suggestion_unit_quarter", "suggestion.")),
         _channel("hotline", "", SATISFACTION["satisfaction_rate"]),
         _channel("mailbox", "mailbox.", ("mailbox.satisfied_count", "mailbox.rated_count")),
         _channel("suggestion", "suggestion.", ()),
@@ -136,17 +151,5 @@ def marts(index_counts: Mapping[str, tuple[str, str]]) -> list[Mart]:
             {"previous_count": ("due_count",), "quarter_on_quarter_change": ("due_count",)},
             of_next_quarter=True,
         ),
-        Mart(
-            "unit_quarter",
-            UNIT,
-            {
-                "hotline_due_count": ("due_count",),
-                "hotline_composite_index": index,
-                "mailbox_due_count": ("mailbox.due_count",),
-                "mailbox_on_time_count": ("mailbox.on_time_count",),
-                "suggestion_due_count": ("suggestion.due_count",),
-                "suggestion_on_time_count": ("suggestion.on_time_count",),
-                "total_due_count": ("due_count", "mailbox.due_count", "suggestion.due_count"),
-            },
-        ),
+        Mart("unit_quarter", UNIT, _of_all_channels(channels)),
     ]

@@ -32,7 +32,8 @@ class ColumnEntry:
     """A column: `data_type` as in the contract, `tests` as what they demand, in Chinese.
 
     `english` is its name in English, `kind` what sort of measure it is, `made_of` the counts in its
-    row that it follows from, numerator before denominator; each may be empty.
+    row that it follows from, numerator before denominator, `repeats` the mart and the column that
+    it is taken from; each may be empty.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ColumnEntry:
     english: str
     kind: str
     made_of: tuple[str, ...]
+    repeats: tuple[str, ...]
     is_required: bool
     tests: tuple[str, ...]
 
@@ -152,6 +154,21 @@ def made_of(mart: str, *kinds: Kind) -> Mapping[str, tuple[str, ...]]:
 
 
 @cache
+def repeated(mart: str) -> Mapping[str, tuple[str, str]]:
+    """The columns of a mart that repeat another's, with that mart and its column."""
+    return {
+        column.name: (column.repeats[0], column.repeats[1])
+        for column in reader_tables()["marts", mart].columns
+        if column.repeats
+    }
+
+
+def mart_names() -> list[str]:
+    """All marts, in the YAML's order."""
+    return [name for schema, name in reader_tables() if schema == "marts"]
+
+
+@cache
 def _mart_columns() -> Mapping[str, ColumnEntry]:
     """The marts' columns by name: one that several marts have is the same in all."""
     return {
@@ -195,6 +212,7 @@ def _table(schema: str, described: Mapping[str, Any]) -> TableEntry:
                 english=_meta(column).get("english", ""),
                 kind=_meta(column).get("kind", ""),
                 made_of=tuple(_meta(column).get("made_of", ())),
+                repeats=tuple(_meta(column).get("repeats", ())),
                 is_required=column["name"] in key or _is_required(column),
                 tests=tuple(_test(test) for test in column.get("data_tests", [])),
             )

@@ -25,7 +25,7 @@ What isn't looked at: the quarters' differences, and what a reader knows from el
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from orchestration.catalogue.tables import made_of
+from orchestration.catalogue.tables import made_of, repeated
 from orchestration.publish.small_counts import (
     COUNTS,
     TOPICS,
@@ -63,16 +63,6 @@ class Hidden:
 HIDDEN: Final = Hidden()
 OF_TOTALS = ("_count", "_rate", "_index")
 OF_INDEX = ("numerator", "denominator", "rate", "points")
-# Columns of `unit_quarter`, which repeats other marts, by the mart and its column.
-REPEATED = {
-    "hotline_due_count": ("hotline_unit_quarter", "due_count"),
-    "hotline_composite_index": ("hotline_unit_quarter", "composite_index"),
-    "mailbox_due_count": ("mailbox_unit_quarter", "due_count"),
-    "mailbox_on_time_count": ("mailbox_unit_quarter", "on_time_count"),
-    "suggestion_due_count": ("suggestion_unit_quarter", "due_count"),
-    "suggestion_on_time_count": ("suggestion_unit_quarter", "on_time_count"),
-}
-ADDENDS = ("hotline_due_count", "mailbox_due_count", "suggestion_due_count")
 
 
 def mask(marts: Mapping[str, Sequence[Row]], threshold: int) -> dict[str, list[Row]]:
@@ -135,13 +125,16 @@ def _hide_indexes(shown: Mapping[str, list[Row]]) -> None:
 
 
 def _hide_repeated(shown: Mapping[str, list[Row]]) -> None:
+    """What `unit_quarter` repeats of other marts, and the sums that it makes of that."""
+    repeats = repeated("unit_quarter")
     gone = {
         (name, row["unit_code"])
-        for name, (mart, measure) in REPEATED.items()
+        for name, (mart, measure) in repeats.items()
         for row in shown.get(mart, ())
         if row[measure] is HIDDEN
     }
     for row in shown.get("unit_quarter", ()):
-        row.update({name: HIDDEN for name in REPEATED if (name, row["unit_code"]) in gone})
-        if any(row[name] is HIDDEN for name in ADDENDS):
-            row["total_due_count"] = HIDDEN
+        row.update({name: HIDDEN for name in repeats if (name, row["unit_code"]) in gone})
+        for total, addends in made_of("unit_quarter", "count").items():
+            if any(row[name] is HIDDEN for name in addends):
+                row[total] = HIDDEN

@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from orchestration.catalogue.tables import mart_names
 from orchestration.common.privacy import load_privacy_settings
 from orchestration.common.settings import Home
 from orchestration.publish.disclosure import HIDDEN, mask
@@ -17,18 +18,6 @@ from orchestration.publish.published_tables import readers_parquet
 from orchestration.publish.small_counts import CHANNELS, Row
 from orchestration.warehouse.connection import query
 
-MARTS = (
-    "hotline_district_quarter",
-    "channel_quarter",
-    "hotline_unit_quarter",
-    "index_component_unit_quarter",
-    "mailbox_unit_quarter",
-    "mailbox_unit_mailbox_quarter",
-    "suggestion_unit_quarter",
-    "unit_quarter",
-    "hotline_category_quarter",
-    "hotline_request_type_quarter",
-)
 Marts = dict[str, list[Row]]
 
 
@@ -39,7 +28,7 @@ class PublicMarts:
         self._home = home
         self.threshold = load_privacy_settings().small_count_threshold
         """The least count of a unit or a topic that is shown; None: all are."""
-        self._whole = self._read(quarter, MARTS)[quarter]
+        self._whole = self._read(quarter, mart_names())[quarter]
         self._shown = self._masked(self._whole)
 
     def rows(self, mart: str) -> list[Row]:
@@ -62,14 +51,14 @@ class PublicMarts:
 
     def history(self, mart: str) -> list[Row]:
         """A mart's rows of every published quarter; quarters sort by time as they are written."""
-        marts = MARTS if self.threshold else (mart,)
+        marts = mart_names() if self.threshold else [mart]
         found = self._read("*", marts)
         return [row for quarter in sorted(found) for row in self._masked(found[quarter])[mart]]
 
     def _masked(self, marts: Marts) -> Marts:
         return mask(marts, self.threshold) if self.threshold else marts
 
-    def _read(self, quarters: str, marts: tuple[str, ...]) -> dict[str, Marts]:
+    def _read(self, quarters: str, marts: list[str]) -> dict[str, Marts]:
         """Rows by quarter and mart; `quarters` may be one or `*`."""
         found: defaultdict[str, Marts] = defaultdict(lambda: {mart: [] for mart in marts})
         with duckdb.connect() as connection:
