@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from orchestration.catalogue.tables import made_of, repeated
+from orchestration.catalogue.tables import channels, made_of, repeated
 
 INDEX = "composite_index"
 ALL = "unit_quarter"
@@ -89,11 +89,28 @@ def cells(mart: str, prefix: str = "") -> dict[str, tuple[str, ...]]:
     return {name: tuple(prefix + count for count in counts) for name, counts in found}
 
 
+class ChannelCounts(NamedTuple):
+    """A channel: what an item is called, the mart of its units, each measure's counts in it."""
+
+    item: str
+    mart: str
+    measures: Mapping[str, tuple[str, ...]]
+
+
+def channel_counts() -> dict[str, ChannelCounts]:
+    """The channels by the prefix of their counts in `COUNTS`, of which the hotline's have none."""
+    prefixes = {code: "" if code == "hotline" else f"{code}." for code in channels()}
+    return {
+        prefixes[code]: ChannelCounts(table.item, table.name, cells(table.name, prefixes[code]))
+        for code, table in channels().items()
+    }
+
+
 def _of_all_channels(
-    channels: Mapping[str, Mapping[str, tuple[str, ...]]],
+    by_mart: Mapping[str, Mapping[str, tuple[str, ...]]],
 ) -> dict[str, tuple[str, ...]]:
     """The measures of `unit_quarter`: what it repeats of the channels' marts, and sums of that."""
-    own = {name: channels[mart][measure] for name, (mart, measure) in repeated(ALL).items()}
+    own = {name: by_mart[mart][measure] for name, (mart, measure) in repeated(ALL).items()}
     sums = {name: parts for name, parts in made_of(ALL, "count").items() if name not in own}
     return own | {
         name: tuple(count for part in parts for count in own[part]) for name, parts in sums.items()
@@ -107,14 +124,11 @@ def marts(index_counts: Mapping[str, tuple[str, str]]) -> list[Mart]:
         index_counts: numerator and denominator of each component of the index.
     """
     index = tuple(dict.fromkeys(count for pair in index_counts.values() for count in pair))
-    channels = {
-        "hotline_unit_quarter": cells("hotline_unit_quarter") | {INDEX: index},
-        "mailbox_unit_quarter": cells("mailbox_unit_quarter", "mailbox."),
-        "suggestion_unit_quarter": cells("suggestion_unit_quarter", "suggestion."),
-    }
-    hotline = channels["hotline_unit_quarter"]
+    by_mart = {channel.mart: channel.measures for channel in channel_counts().values()}
+    hotline = {**by_mart["hotline_unit_quarter"], INDEX: index}
+    by_mart["hotline_unit_quarter"] = hotline
     return [
-        *(Mart(mart, UNIT, measures) for mart, measures in channels.items()),
+        *(Mart(mart, UNIT, measures) for mart, measures in by_mart.items()),
         Mart("hotline_district_quarter", {}, hotline | SATISFACTION),
         *(
             Mart(
@@ -151,5 +165,5 @@ def marts(index_counts: Mapping[str, tuple[str, str]]) -> list[Mart]:
             {"previous_count": ("due_count",), "quarter_on_quarter_change": ("due_count",)},
             of_next_quarter=True,
         ),
-        Mart("unit_quarter", UNIT, _of_all_channels(channels)),
+        Mart("unit_quarter", UNIT, _of_all_channels(by_mart)),
     ]

@@ -65,13 +65,18 @@ class ColumnEntry:
 
 @dataclass(frozen=True)
 class TableEntry:
-    """A table: `description` opens with its subject and grain; `key` is empty for a log."""
+    """A table: `description` opens with its subject and grain; `key` is empty for a log.
+
+    `channel` is set for the one mart of a channel's units, `item` what is counted in it.
+    """
 
     schema: str
     name: str
     description: str
     key: tuple[str, ...]
     columns: tuple[ColumnEntry, ...]
+    channel: str = ""
+    item: str = ""
 
     @property
     def required(self) -> set[str]:
@@ -163,6 +168,18 @@ def repeated(mart: str) -> Mapping[str, tuple[str, str]]:
     }
 
 
+@cache
+def channels() -> Mapping[str, TableEntry]:
+    """Each channel's mart of its units, by the channel's code, in the YAML's order."""
+    return {table.channel: table for table in reader_tables().values() if table.channel}
+
+
+def channel_of(mart: str) -> str:
+    """The channel whose items a mart counts; empty for one of none or of all channels."""
+    channel = mart.partition("_")[0]
+    return channel if channel in channels() else ""
+
+
 def mart_names() -> list[str]:
     """All marts, in the YAML's order."""
     return [name for schema, name in reader_tables() if schema == "marts"]
@@ -201,6 +218,8 @@ def _table(schema: str, described: Mapping[str, Any]) -> TableEntry:
     key = tuple(keys[0] if keys else described.get("meta", {}).get("key", ()))
     return TableEntry(
         schema=schema,
+        channel=_meta(described).get("channel", ""),
+        item=_meta(described).get("item", ""),
         name=described["name"],
         description=described["description"].strip(),
         key=key,

@@ -10,12 +10,12 @@ from typing import Any
 
 import duckdb
 
-from orchestration.catalogue.tables import mart_names
+from orchestration.catalogue.tables import channel_of, mart_names
 from orchestration.common.privacy import load_privacy_settings
 from orchestration.common.settings import Home
 from orchestration.publish.disclosure import HIDDEN, mask
 from orchestration.publish.published_tables import readers_parquet
-from orchestration.publish.small_counts import CHANNELS, Row
+from orchestration.publish.small_counts import Row
 from orchestration.warehouse.connection import query
 
 Marts = dict[str, list[Row]]
@@ -42,7 +42,7 @@ class PublicMarts:
             for name, value in row.items():
                 if name.endswith("_count"):
                     counts[name] += value
-        channel = CHANNELS.get(mart, "")
+        channel = channel_of(mart)
         is_hidden = any(
             row["channel"] == channel and row["assignment_count"] is HIDDEN
             for row in self._shown["channel_quarter"]

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from orchestration.catalogue.tables import channel_of
+
 Row = dict[str, Any]
 Cell = tuple[str, ...]
 """A count: its mart, the key of its row, its measure."""
@@ -45,14 +47,6 @@ TOPICS = (
     ("hotline_category_quarter", "ticket_count"),
     ("hotline_request_type_quarter", "ticket_count"),
 )
-CHANNELS = {
-    HOTLINE: "hotline",
-    "hotline_category_quarter": "hotline",
-    "hotline_request_type_quarter": "hotline",
-    "mailbox_unit_quarter": "mailbox",
-    "mailbox_unit_mailbox_quarter": "mailbox",
-    "suggestion_unit_quarter": "suggestion",
-}
 # Rows that add up to a row of another mart, by the first column of their key; others add up to the
 # district's total.
 ADD_UP_TO = {"mailbox_unit_mailbox_quarter": "mailbox_unit_quarter"}
@@ -221,7 +215,7 @@ def channel(cell: Cell) -> str:
     """Which totals a count adds up to; those of the quarter before are no channel's."""
     if cell[-1] == "previous_count":
         return cell[-1]
-    return CHANNELS[cell[0]]
+    return channel_of(cell[0])
 
 
 def _column(cell: Cell) -> Cell:

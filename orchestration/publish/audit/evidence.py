@@ -7,7 +7,7 @@ source rows behind one. For a publication all comes from the published copy.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import duckdb
 
@@ -16,7 +16,7 @@ from orchestration.catalogue.measures import (
     COUNTS,
     INDEX,
     SATISFACTION,
-    cells,
+    channel_counts,
 )
 from orchestration.checks.reconciliation import GroupSummary, summarise
 from orchestration.common.settings import Home
@@ -29,27 +29,6 @@ from orchestration.warehouse.connection import connect, quoted
 Row = dict[str, Any]
 # A unit's page lists so many source rows a channel; `hotline trace --csv` gives all of them.
 LISTED_ROWS = 1000
-
-
-class Channel(NamedTuple):
-    """A channel: its label, the mart of its units, the prefix of its counts."""
-
-    label: str
-    mart: str
-    prefix: str
-
-    @property
-    def measures(self) -> Mapping[str, tuple[str, ...]]:
-        """The counts that each measure is made of."""
-        return cells(self.mart, self.prefix)
-
-
-# By the prefix of their counts.
-CHANNELS = {
-    "": Channel("热线工单", "hotline_unit_quarter", ""),
-    "mailbox.": Channel("信箱信件", "mailbox_unit_quarter", "mailbox."),
-    "suggestion.": Channel("微建议", "suggestion_unit_quarter", "suggestion."),
-}
 # What each control group compares, in the order of the data's way; a new one shows its code.
 GROUP_LABELS = {
     "file_to_raw": "文件 → 原始层",
@@ -353,11 +332,12 @@ def _trace(row: Row) -> str:
     """The command that lists the rows behind a control's published figure; empty if none does."""
     about = row["mart"] or row["control_id"]
     measure = row["measure"].replace("_excess_count", "_count")  # the count that is too large
-    prefix = next((prefix for prefix in CHANNELS if prefix and prefix.rstrip(".") in about), "")
+    channels = channel_counts()
+    prefix = next((prefix for prefix in channels if prefix and prefix.rstrip(".") in about), "")
     if row["subject"] == "district":
-        unit, known = DISTRICT, {*CHANNELS[""].measures, *SATISFACTION, INDEX}
+        unit, known = DISTRICT, {*channels[""].measures, *SATISFACTION, INDEX}
     else:
-        unit, known = row["unit"], {*CHANNELS[prefix].measures, *(() if prefix else (INDEX,))}
+        unit, known = row["unit"], {*channels[prefix].measures, *(() if prefix else (INDEX,))}
     if not unit or measure not in known:
         return ""
     return f"hotline trace {row['quarter']} --unit {unit} --measure {prefix}{measure}"

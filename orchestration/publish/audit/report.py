@@ -10,13 +10,12 @@ from typing import Any
 
 from jinja2 import Environment
 
-from orchestration.catalogue.measures import INDEX
+from orchestration.catalogue.measures import INDEX, channel_counts
 from orchestration.checks.reconciliation import overall
 from orchestration.common.data_notice import data_notice
 from orchestration.common.settings import Home
 from orchestration.common.workbook import write_workbook
 from orchestration.publish.audit.evidence import (
-    CHANNELS,
     GROUP_LABELS,
     LISTED_ROWS,
     SEVERITY_LABELS,
@@ -142,8 +141,9 @@ def _write_unit_pages(
     templates: Environment,
     common: dict[str, Any],
 ) -> None:
-    marts = {prefix: reader.mart_rows(channel.mart) for prefix, channel in CHANNELS.items()}
-    sources = {prefix: reader.source_rows(prefix) for prefix in CHANNELS}
+    channels = channel_counts()
+    marts = {prefix: reader.mart_rows(channel.mart) for prefix, channel in channels.items()}
+    sources = {prefix: reader.source_rows(prefix) for prefix in channels}
     components = reader.mart_rows("index_component_unit_quarter")
     files = {row["file_sha256"]: row for row in evidence.files}
     status = _status(evidence)._replace(href="../index.html")
@@ -157,7 +157,7 @@ def _write_unit_pages(
             "components": components.get(code, []),
             "sections": [
                 _section(prefix, marts[prefix][code][0], sources[prefix].get(code, SourceRows()))
-                for prefix in CHANNELS
+                for prefix in channels
                 if code in marts[prefix]
             ],
             "listed_rows": LISTED_ROWS,
@@ -167,13 +167,13 @@ def _write_unit_pages(
 
 def _section(prefix: str, figures: Row, source: SourceRows) -> dict[str, Any]:
     """One channel of a unit: each measure, its published value, and the counts it is made of."""
-    channel = CHANNELS[prefix]
+    channel = channel_counts()[prefix]
     made_of = dict(channel.measures) | ({INDEX: ()} if INDEX in figures else {})
     counts = [names[0] for names in made_of.values() if len(names) == 1]
     return {
         "name": prefix.rstrip(".") or "hotline",
         "prefix": prefix,
-        "label": channel.label,
+        "label": channel.item,
         "counts": counts,
         "measures": [
             {"name": name, "value": figures[name], "counts": names}

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from orchestration.catalogue.measures import BUSINESS_ID, COUNTS, INDEX, Mart, marts
+from orchestration.catalogue.measures import BUSINESS_ID, COUNTS, INDEX, Mart, channel_counts, marts
 from orchestration.common.errors import InputError
 from orchestration.common.files import sha256_of
 from orchestration.common.quarters import Quarter
@@ -220,9 +220,9 @@ def _find_mart(items: list[dict[str, str]], measure: str, *, is_district: bool) 
     by_table = {mart.table: mart for mart in marts(index_counts(items))}
     hotline = by_table["hotline_district_quarter" if is_district else "hotline_unit_quarter"]
     known = dict.fromkeys(hotline.measures, hotline)
-    for channel in ("mailbox", "suggestion"):
-        mart = by_table[f"{channel}_unit_quarter"]
-        known |= {f"{channel}.{name}": mart for name in mart.measures}
+    for prefix, channel in channel_counts().items():
+        mart = by_table[channel.mart]
+        known |= {f"{prefix}{name}": mart for name in mart.measures if prefix}
     # What names no channel is the hotline's, where it has such a measure.
     own = {f"hotline.{name}": name for name in hotline.measures}
     found = [own[name] for name in meant(measure, own)]
