@@ -6,7 +6,8 @@ import pytest
 from conftest import published
 from lxml import html
 
-from orchestration.catalogue.tables import kind_of, reader_tables
+from orchestration.catalogue.tables import kind_of, made_of, reader_tables
+from orchestration.checks.recount import recomputed
 from orchestration.publish.pages.dictionary import dictionary_page
 
 
@@ -71,3 +72,19 @@ def test_a_measure_behind_its_subject_is_of_the_columns_kind():
     kinds |= {"quarter_on_quarter_change": "rate", "rank_in_group": "rank"}
     kinds |= {"appendix_1.on_time_count/due_count": "count", "rework_excess_count": "count"}
     assert {measure: kind_of(measure) for measure in kinds} == kinds
+
+
+def test_every_figure_of_the_units_mart_is_recounted():
+    assert recomputed() == (
+        *("due_count", "handled_count", "on_time_count", "rework_count"),
+        *("callback_count", "dissatisfied_count"),
+        *("completion_rate", "on_time_rate", "rework_rate", "dissatisfaction_rate"),
+        *("composite_index", "unit_code"),
+    )
+    assert made_of("hotline_unit_quarter", "rate", "index") == {
+        "completion_rate": ("handled_count", "due_count"),
+        "on_time_rate": ("on_time_count", "due_count"),
+        "rework_rate": ("rework_count", "due_count"),
+        "dissatisfaction_rate": ("dissatisfied_count", "callback_count"),
+        "composite_index": recomputed()[:6],
+    }
