@@ -5,6 +5,7 @@ No other module spells out a path inside a home.
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -148,6 +149,8 @@ class Home:
         named = Path(os.environ.get("HOTLINE_HOME") or PROJECT_ROOT / "warehouse")
         try:
             root = named.resolve()
+            with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+                root.stat()  # since Python 3.13 `resolve` is silent about a circle of links
         except (OSError, RuntimeError, ValueError) as error:
             raise InputError(
                 code="bad_home",

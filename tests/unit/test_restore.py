@@ -47,8 +47,9 @@ def write(
             entry = tarfile.TarInfo(name)
             entry.size = len(data)
             tar.addfile(entry, io.BytesIO(data))
-        for entry in entries or []:
-            tar.addfile(entry)
+        for entry in entries or []:  # the header alone, which `addfile` no longer writes
+            tar.fileobj.write(entry.tobuf(tar.format, tar.encoding, tar.errors))
+            tar.offset += tarfile.BLOCKSIZE
     return path
 
 
