@@ -24,7 +24,7 @@ HomeOption = Annotated[Path | None, typer.Option("--home", help="仓库与发布
 def home_of(exports: Path | None, home: Path | None) -> Home:
     """Let the options win over the environment, for this process and the ones it starts."""
     if exports:
-        os.environ["HOTLINE_EXPORTS"] = str(exports.resolve())
+        os.environ["HOTLINE_EXPORTS"] = str(exports.absolute())
     if home:
-        os.environ["HOTLINE_HOME"] = str(home.resolve())
+        os.environ["HOTLINE_HOME"] = str(home.absolute())
     return Home.current()

@@ -29,14 +29,19 @@ def site_root() -> Path | None:
     None: the project's own district.
     """
     site = os.environ.get("HOTLINE_SITE")
-    return Path(site).resolve() if site else None
+    return _real(site) if site else None
 
 
 def exports_root() -> Path:
     """The folder of exports: `HOTLINE_EXPORTS`, else the site's, else the project's own."""
     if exports := os.environ.get("HOTLINE_EXPORTS"):
-        return Path(exports).resolve()
+        return _real(exports)
     return (site_root() or PROJECT_ROOT) / "exports"
+
+
+def _real(path: str) -> Path:
+    """A path without links; one in a circle of links stays as it is, and nothing is there."""
+    return Path(os.path.realpath(path))
 
 
 def contracts_root() -> Path:

@@ -10,7 +10,7 @@ from orchestration.cli.main import app
 from orchestration.common.errors import InputError
 from orchestration.common.home import claim, empty_scratch, remove_scratch
 from orchestration.common.lock import writer
-from orchestration.common.settings import Home
+from orchestration.common.settings import Home, exports_root
 from orchestration.sample import check_target
 
 
@@ -162,3 +162,10 @@ def test_a_sample_takes_a_new_or_an_empty_folder(tmp_path):
     for name in ("file", "link"):
         with pytest.raises(InputError, match="out_not_empty"):
             check_target(tmp_path / name)
+
+
+@pytest.mark.parametrize("variable", ["HOTLINE_EXPORTS", "HOTLINE_SITE"])
+def test_a_folder_in_a_circle_of_links_is_one_that_is_not_there(variable, tmp_path, monkeypatch):
+    (tmp_path / "circle").symlink_to("circle")
+    monkeypatch.setenv(variable, str(tmp_path / "circle" / "folder"))
+    assert not exports_root().exists()
