@@ -1,6 +1,6 @@
 """The command in a child of a process that has imported everything already.
 
-Importing takes two thirds of a small quarter's CPU time, and nearly all of a refused one's. The
+Importing takes more than half of a small quarter's CPU time, and nearly all of a refused one's. The
 child has its own environment, folder and streams, and enters where the command does. `first_run`
 starts the command itself, and so do the tests whose subject is the process.
 """

@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 from orchestration.catalogue.tables import channels, made_of, repeated
@@ -97,7 +98,8 @@ class ChannelCounts(NamedTuple):
     measures: Mapping[str, tuple[str, ...]]
 
 
-def channel_counts() -> dict[str, ChannelCounts]:
+@cache
+def channel_counts() -> Mapping[str, ChannelCounts]:
     """The channels by the prefix of their counts in `COUNTS`, of which the hotline's have none."""
     prefixes = {code: "" if code == "hotline" else f"{code}." for code in channels()}
     return {

@@ -2,9 +2,9 @@
 
 Dagster makes an engine and opens a database for each of a run's thousand reads and writes: its
 statements are compiled anew each time, and SQLite, closed by the last that had it open, writes its
-log back. One engine a database saves 2 of a small quarter's 20 CPU seconds. It is the same
-databases with the same contents, and one process writes them: `hotline ui` and its daemon keep
-Dagster's own storage. To do without, leave `KEPT_OPEN` out of the settings in `cli/runner.py`.
+log back. One engine a database saves a tenth of a small quarter's CPU time (docs/performance.md).
+The databases and what stands in them are the same; `hotline ui` and its daemon keep Dagster's own
+storage. To do without, leave `KEPT_OPEN` out of the settings in `cli/runner.py`.
 """
 
 import sqlite3
