@@ -8,7 +8,7 @@ export HOTLINE_HOME ?= $(CURDIR)/warehouse
 TICKETS ?= 1000000
 
 .PHONY: quarter test test-slow test-bi test-spark test-mutation test-faults test-load test-fuzz test-edits \
-	test-attack bench bench-growth bench-backfill sbom lint ui docs lock clean
+	test-attack bench bench-growth bench-backfill sbom lint ui docs pictures lock clean
 .DELETE_ON_ERROR:
 
 quarter: .venv/.runtime
@@ -94,6 +94,10 @@ ui: .venv/.runtime
 
 docs: .venv/.runtime
 	@$(BIN)/hotline docs $(QUARTER)
+
+# The documents' pictures of the sample quarter, which must be published. Needs Chromium.
+pictures: .venv/.dev
+	$(BIN)/python tests/pictures.py $(HOTLINE_HOME) docs/images
 
 # Needs uv. --no-deps at installation is safe because the lock holds the whole closure.
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --quiet \

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from conftest import EXPORTS, PROJECT
+from conftest import PROJECT
 
 SNAPSHOT = Path(__file__).with_name("asset_graph.json")
 UPDATE = "python -m pytest tests/integration/test_dagster.py --update-snapshot"
@@ -244,7 +244,10 @@ def test_the_sensor_asks_for_a_comparison_that_a_correction_has_overtaken(
     assert request.partition_key == "2022Q3" and REASON_TAG not in request.tags
 
 
-def test_only_quarters_folders_are_quarters():
+def test_only_quarters_folders_are_quarters(tmp_path):
     from orchestration.ingest.arrival import quarter_folders
 
-    assert list(quarter_folders(EXPORTS)) == ["2022Q2"]
+    for name in ("2022Q3", "2021Q4", "contracts", "2022Q5", "2022q1", "2022Q2 (copy)", "2022"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "2022Q2").write_bytes(b"a file, not a folder")
+    assert list(quarter_folders(tmp_path)) == ["2021Q4", "2022Q3"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 import pytest
-from conftest import EXPORTS, hashes, hotline
+from conftest import EXPORTS, copy_exports, hashes, hotline
 
 QUARTER = "2022Q2"
 MARTS, BULLETIN, SITE, REPORT = (
@@ -38,7 +38,7 @@ def stopped_home(published_home, tmp_path_factory) -> tuple[Path, Path]:
     """A home in which 2022Q2 is published and a later run of it was stopped; its exports."""
     folder = tmp_path_factory.mktemp("stopped")
     home = shutil.copytree(published_home, folder / "home", symlinks=True)
-    exports = shutil.copytree(EXPORTS, folder / "exports")
+    exports = copy_exports(folder / "exports")
     move_a_ticket(exports)
     ran = hotline("run", QUARTER, "--reason", "试", home=home, exports=exports)
     assert ran.status == 1, ran.out + ran.err

@@ -86,25 +86,39 @@ def test_the_log_is_bounded(tmp_path, monkeypatch):
     assert all(path.stat().st_size <= 300 for path in files)
 
 
+@pytest.mark.slow
 def test_no_secret_is_written_anywhere(exports, tmp_path, monkeypatch):
-    """Neither by a run that fails nor by the backup, nor told on the screen."""
-    home = tmp_path / "home"
+    """By a run that publishes, one that fails, a backup or the doctor; nor shown on the screen."""
+    home, archive = tmp_path / "home", tmp_path / "home.tar.gz"
     secrets = {
         "HOTLINE_ALERT_WEBHOOK": "http://127.0.0.1:1/send?key=s3cretA",
         "HOTLINE_ALERT_SMTP": "smtp://clerk:s3cretB@127.0.0.1:1",
         "HOTLINE_ALERT_TO": "data@office.example",
-        "HOTLINE_HASH_KEY": "s3cretC",
+        "HOTLINE_HASH_KEY": "s3cretC-and-sixteen",
         "HOTLINE_POSTGRES_URL": "postgresql://clerk:s3cretD@127.0.0.1:1/none",
     }
     for name, value in secrets.items():
         monkeypatch.setenv(name, value)
-    (exports / "2022Q2" / "ticket.csv").write_bytes(b"\0")
-    for command in (["run", "2022Q2"], ["doctor"]):
+
+    def run(*command, status):
         ran = hotline(*command, home=home, exports=exports)
+        assert ran.status == status, ran.err
         assert "s3cret" not in ran.out + ran.err
+
+    run("doctor", status=1)  # no PostgreSQL answers
+    run("run", "2022Q2", status=2)
+    monkeypatch.delenv("HOTLINE_POSTGRES_URL")
+    run("run", "2022Q2", status=0)
+    run("backup", archive, status=0)
+    (exports / "2022Q2" / "ticket.csv").write_bytes(b"\0")
+    run("run", "2022Q2", status=2)
     written = [path for path in home.rglob("*") if path.is_file()]
-    assert len(written) > 5
+    assert len(written) > 100
     assert not [path for path in written if b"s3cret" in path.read_bytes()]
+    with tarfile.open(archive) as tar:
+        members = [member for member in tar if member.isfile()]
+        assert len(members) > 20
+        assert not [file.name for file in members if b"s3cret" in tar.extractfile(file).read()]
 
 
 def test_a_backup_is_for_its_owner_and_holds_no_log(published_home, tmp_path):

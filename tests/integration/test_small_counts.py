@@ -7,7 +7,7 @@ import docx
 import duckdb
 import lxml.html
 import pytest
-from conftest import EXPORTS, hashes, hotline
+from conftest import copy_exports, hashes, hotline
 from python_calamine import CalamineWorkbook
 
 from orchestration.common.privacy import PrivacySettings
@@ -37,7 +37,7 @@ def masked_home(published_home, tmp_path_factory):
     """The home of the shared run with its quarter run again, now with a threshold."""
     folder = tmp_path_factory.mktemp("masked")
     home = shutil.copytree(published_home, folder / "home")
-    exports = shutil.copytree(EXPORTS, folder / "exports")
+    exports = copy_exports(folder / "exports")
     (exports / "privacy.yml").write_text(f"small_count_threshold: {THRESHOLD}\n", encoding="utf-8")
     ran = hotline("run", "2022Q2", home=home, exports=exports)
     assert ran.status == 0, ran.out + ran.err

@@ -4,9 +4,6 @@ Slow: it starts Dagster's server and daemon. Each raw request is tried in `unit/
 """
 
 import json
-import os
-import signal
-import subprocess
 import threading
 import time
 import urllib.request
@@ -16,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from conftest import EXPORTS, HOTLINE
+from ui_server import running_ui
 
 pytestmark = pytest.mark.slow
 
@@ -82,26 +79,10 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
     # The current folder holds modules of names that are imported: none may run.
     for name in ("yaml.py", "grpc.py", "dagster.py", "orchestration.py", "sitecustomize.py"):
         (folder / name).write_text("open('imported', 'w')\nraise SystemExit('imported')\n")
-    environment = os.environ | {"HOTLINE_HOME": "home", "HOTLINE_EXPORTS": str(EXPORTS)}
-    with (
-        (folder / "out").open("w") as out,
-        (folder / "err").open("w") as err,
-        subprocess.Popen(
-            [HOTLINE, "ui", "--port", "0"], cwd=folder, env=environment, stdout=out, stderr=err
-        ) as running,
-    ):
-        address = ""
-        until = time.monotonic() + 180
-        while not address and time.monotonic() < until and running.poll() is None:
-            time.sleep(0.5)
-            words = (folder / "out").read_text().split()
-            address = next((word[word.index("http") :] for word in words if "http" in word), "")
-        assert address, (folder / "err").read_text()
+    with running_ui(folder, "home") as address:
         opened = Ui(address, folder / "home")
         opened.ask(PAUSE % "false")
         yield opened
-        running.send_signal(signal.SIGINT)
-        assert running.wait(60) == 0, (folder / "err").read_text()
     assert not (folder / "imported").exists()
 
 

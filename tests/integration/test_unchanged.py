@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import EXPORTS, PROJECT, hashes, hotline
+from conftest import PROJECT, copy_exports, hashes, hotline
 
 from orchestration.common.settings import Home
 from orchestration.operations import last_run
@@ -22,7 +22,7 @@ EXPIRY = date(2028, 12, 31)  # of every discrepancy in the seed
 def site(tmp_path_factory):
     """The project's own district as a site, with a home in which its quarter was run."""
     folder = tmp_path_factory.mktemp("district") / "site"
-    shutil.copytree(EXPORTS, folder / "exports")
+    copy_exports(folder / "exports")
     for name in ("contracts", "layouts", "bulletin"):
         (folder / "exports" / name).rename(folder / name)
     shutil.copytree(PROJECT / "dbt_project" / "seeds", folder / "seeds")

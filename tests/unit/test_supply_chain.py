@@ -53,8 +53,19 @@ def test_the_code_has_no_shell_no_eval_and_loads_nothing_that_runs():
         text=True,
     )
     assert ran.returncode == 0, ran.stdout
-    settings = (PROJECT / "pyproject.toml").read_text("utf-8")
-    assert '"S"' in settings, "and the others are on for make lint"
+
+
+def test_make_lint_refuses_a_shell_and_eval():
+    """By the project's own settings: what a new line of code would be told."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--stdin-filename", "orchestration/new.py", "-"],
+        input="import subprocess\n\nsubprocess.run(eval('1'), shell=True)\n",
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 1
+    assert {"S307", "S602"} <= set(re.findall(r"\bS\d{3}\b", ran.stdout)), ran.stdout
 
 
 # Plays a Python of another version: runs the guard's code, and goes no further.
