@@ -90,8 +90,8 @@
             ~ folded.text ~ " end" -%}
     {%- endif -%}
     {%- if variants.decimal_zero == ruling -%}
-        {%- set folded.text = "case when " ~ matches(folded.text, '^[0-9]+[.]0+$')
-            ~ " then split_part(" ~ folded.text ~ ", '.', 1) else " ~ folded.text ~ " end" -%}
+        {%- set folded.text = "case when " ~ matches(folded.text, '[0-9][.]0+$')
+            ~ " then " ~ replace_all(folded.text, '[.]0+$') ~ " else " ~ folded.text ~ " end" -%}
     {%- endif -%}
     {%- if variants.leading_zeros == ruling -%}
         {%- set folded.text = "case when " ~ matches(folded.text, '^0+[1-9][0-9]*$')

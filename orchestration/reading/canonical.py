@@ -59,7 +59,7 @@ _BAD_IDENTITY = re.compile(RULES["bad_identity"])
 _TO_HALF_WIDTH = str.maketrans(FULL_WIDTH, HALF_WIDTH)
 _QUOTED, _QUOTES = re.compile('=?".*"'), re.compile('^=?"+|"+$')
 _TO_UPPER = str.maketrans(ascii_lowercase, ascii_uppercase)
-_TO_NUMBER = re.compile(r"([0-9]+)[.]0+")
+_DECIMAL_ZERO = re.compile(r"(.*[0-9])[.]0+")
 _PADDED = re.compile(r"0+([1-9][0-9]*)")
 
 
@@ -93,8 +93,8 @@ def fold(text: str, contract: "Contract", *rules: str) -> str:
     variants = contract.identity_variants
     if variants.letter_case in rules:
         text = text.translate(_TO_UPPER)  # letters of ASCII: engines differ about others
-    if variants.decimal_zero in rules and (number := _TO_NUMBER.fullmatch(text)):
-        text = number[1]
+    if variants.decimal_zero in rules and (whole := _DECIMAL_ZERO.fullmatch(text)):
+        text = whole[1]
     if variants.leading_zeros in rules and (number := _PADDED.fullmatch(text)):
         text = number[1]
     return text

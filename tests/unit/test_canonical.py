@@ -54,7 +54,10 @@ def test_what_nobody_sees_makes_no_other_identity(written):
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("yx1", "YX1"), ("0012", "12"), ("12.0", "12"), ("12.00", "012"), ("ｙｘ1", "YX1")],
+    [
+        *(("yx1", "YX1"), ("0012", "12"), ("12.0", "12"), ("12.00", "012"), ("ｙｘ1", "YX1")),
+        *(("YX1.0", "YX1"), ("yx1.00", "YX1"), ("A-7.0", "A-7"), ("1.2.0", "1.2")),
+    ],
 )
 def test_the_contract_says_whether_variants_are_the_same(one, other):
     assert canonical_identity(one, ALIKE) == canonical_identity(other, ALIKE)
@@ -70,7 +73,7 @@ def test_what_stands_in_an_identitys_place_is_none(text):
     assert not is_identity(canonical_identity(text, TICKET))
 
 
-@pytest.mark.parametrize("text", ["2E10", "#12", "A=1", "1.5", "0", "000", "YX-1/2", "号1"])
+@pytest.mark.parametrize("text", ["2E10", "#12", "A=1", "1.5", "1.10", "A.0", "0", "000", "YX-1/2", "号1"])
 def test_odd_identities_stay_as_they_are(text):
     assert canonical_identity(text, TICKET) == text and is_identity(text)
 
