@@ -313,7 +313,8 @@ def raw_rows(
 ) -> str:
     """SQL for a source's rows in lake files, always with the canonical columns.
 
-    A column that the site's contract or all files lack is null. A source without files has no rows.
+    A column that the site's contract or all files lack is null. A source without files has no rows
+    and needs no contract.
     """
     columns = canonical_columns()[source]
     paths = [f"'{quoted(file.parquet(home))}'" for file in files]
