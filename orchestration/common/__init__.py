@@ -1,1 +1,1 @@
-"""What every package may use: errors, settings, quarters, rounding, safe text, locks."""
+"""Shared code that every package may import: errors, settings, quarters, rounding, text, locks."""

@@ -1,6 +1,7 @@
-"""The command's two consoles: what they print can't steer a terminal, whatever a name holds.
+"""The command's two consoles; control characters in their output never reach the terminal.
 
-And the two things that every screen needs: text from outside, and tables that cut nothing off.
+Also the helpers that every screen needs: escaping of external text, and tables that wrap long cells
+instead of truncating them.
 """
 
 import os
@@ -25,7 +26,7 @@ ADVISED = re.compile(rf"(?<![\w./-]){NAME}(?= [a-z])")
 
 @cache
 def command_name() -> str:
-    """How the command can be typed here: by its name if the shell finds it, else by its path."""
+    """The command as a user can type it here: its name if that is on PATH, else its path."""
     program = Path(sys.argv[0])
     if program.name != NAME or not program.is_file():
         return NAME
@@ -37,26 +38,26 @@ def command_name() -> str:
 
 
 def as_typed(text: str) -> str:
-    """Text whose advice names the command so that it works as typed."""
+    """Replace the command's name in advice such as `hotline doctor` by `command_name()`."""
     return ADVISED.sub(lambda _: command_name(), text)
 
 
 def _advising(text: Text) -> Text:
-    """As `as_typed`, of text with styles."""
+    """As `as_typed`, for styled text."""
     for match in reversed(list(ADVISED.finditer(text.plain))):
         text = text[: match.start()] + Text(command_name()) + text[match.end() :]
     return text
 
 
 class _Printed:
-    """Something printed, every character that a terminal would obey shown instead."""
+    """A renderable whose control characters are shown as visible characters."""
 
     def __init__(self, inner: ConsoleRenderable) -> None:
         self.inner = inner
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for segment in console.render(self.inner, options):
-            # A control is rich's own, such as the one that draws a line anew.
+            # Control segments come from rich itself, for example to redraw a line.
             yield segment if segment.control else Segment(lines(segment.text), segment.style)
 
 
@@ -68,7 +69,7 @@ class _Printing(RenderHook):
         ]
 
 
-# A table in a pipe or a file is for grep and reading later: wide, never folded to 80 columns.
+# Output to a pipe or a file is for grep and later reading: 200 columns, not rich's default of 80.
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 err = Console(stderr=True, highlight=False)
 for _console in (out, err):
@@ -76,12 +77,12 @@ for _console in (out, err):
 
 
 def plain(text: str) -> str:
-    """Text from outside on one line, which rich must not read as markup."""
+    """Escape external text for rich: one line, no markup."""
     return escape(as_typed(one_line(text)))
 
 
 def folding(*headers: str, title: str | None = None) -> Table:
-    """A table that breaks a long cell over lines and cuts nothing off."""
+    """A table that wraps long cells instead of truncating them."""
     table = Table(*headers, title=title)
     for column in table.columns:
         column.overflow = "fold"

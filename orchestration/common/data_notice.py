@@ -1,6 +1,6 @@
-"""What a quarter's exports say of themselves, such as that they are a sample.
+"""The notice that comes with a quarter's exports, for example that they are a sample.
 
-Every document made from them repeats it; real exports have no such file.
+Every document made from these exports shows the notice. Real exports have no notice file.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ NOTICE_ENGLISH = "notice.en.md"
 
 
 def data_notice(exports: Path, quarter: str, name: str = NOTICE) -> str:
-    """The notice in one line; empty where there is none.
+    """The notice on one line; empty if there is no notice file.
 
     Raises:
         InputError: the file isn't UTF-8.

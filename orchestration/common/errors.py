@@ -1,7 +1,7 @@
-"""What can be wrong with what people give us, said so that they can mend it.
+"""Errors that a user can act on, with messages that say how to fix them.
 
-Also what the machine refuses: a full disk, a missing permission, no memory, a damaged file. Only
-errors that a user can act on belong here; everything else is a bug and may show a traceback.
+They are unusable input and machine faults: a full disk, a missing permission, too little memory, a
+damaged file. Every other error is a bug, doesn't belong here and may show a traceback.
 """
 
 import os
@@ -16,8 +16,9 @@ from orchestration.common.safe_text import one_line
 class InputError(Exception):
     """Unusable input: which file, row and column, what was found, what was expected, what to do.
 
-    Texts are Chinese, for the district's data team; `code` is the stable English name. No value of
-    a personal column may be passed in any field. `may_pass`: trying again soon can help.
+    Texts are Chinese, for the district's data team; `code` is the stable English name. Never put a
+    value of a personal column into any field. `may_pass` marks a transient error: a retry may
+    succeed.
     """
 
     code: str
@@ -44,7 +45,7 @@ class InputError(Exception):
 
 @dataclass(frozen=True)
 class _Refusal:
-    """Something that the machine refuses, by what the errors about it say."""
+    """A kind of machine fault, and the substrings (`signs`) of error texts that identify it."""
 
     code: str
     signs: tuple[str, ...]
@@ -54,8 +55,8 @@ class _Refusal:
     may_pass: bool = False
 
 
-# By text, because one and the same fault arrives as an OSError, from SQLite, DuckDB, polars or dbt,
-# or as Dagster wrote it down.
+# Matched by text, because the same fault may arrive as an OSError, from SQLite, DuckDB, polars or
+# dbt, or as text in Dagster's event log.
 _REFUSALS = (
     _Refusal(
         "disk_full",
@@ -109,12 +110,12 @@ _REFUSALS = (
         may_pass=True,
     ),
 )
-# Quoted, as Python and DuckDB write it, or after a colon or a blank, as native libraries do.
+# Python and DuckDB quote paths; native libraries write them after a colon or a space.
 _PATH = re.compile(r"""['"](/[^'"]+)['"]|(?:^|[\s:(])(/(?!/)[^\s'":)]+)""")
 
 
 def refusal(text: str) -> InputError | None:
-    """What the text of an error says that the machine refuses; None if it says no such thing."""
+    """The machine fault that an error's text reports; None if it reports none."""
     for entry in _REFUSALS:
         if any(sign in text for sign in entry.signs):
             path = _PATH.search(text)
@@ -130,7 +131,7 @@ def refusal(text: str) -> InputError | None:
 
 
 def for_people(error: BaseException) -> InputError | None:
-    """What people are told of an error, or of what caused it; None for a bug."""
+    """The user-facing form of an error or of its cause; None for a bug."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, InputError):

@@ -1,4 +1,4 @@
-"""Files: their hashes, and writing them so that a reader never sees half of one."""
+"""File hashes, and atomic writes that never show a reader a partial file."""
 
 import hashlib
 import os
@@ -21,7 +21,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def flush_to_disk(path: Path) -> None:
-    """Have the disk take a file or folder before another name promises it: power may be cut."""
+    """Flush a file or folder to disk, so that a later rename survives a power cut."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

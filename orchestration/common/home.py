@@ -1,6 +1,6 @@
-"""What a run may take for its own in a home: the folder itself, and the scratch that it empties.
+"""Ownership checks: a run claims a home and empties a scratch folder only if this program made it.
 
-Where things are in a home doesn't belong here (`settings`).
+The layout of a home doesn't belong here (see `settings`).
 """
 
 import os
@@ -10,22 +10,22 @@ import stat
 from orchestration.common.errors import InputError
 from orchestration.common.settings import PROJECT_ROOT, Home
 
-# One of these makes a folder a home; they are a run's first acts, or what a restore brings.
+# A folder with any of these is a home: a run creates one of them first, or a restore brings one.
 MADE_BY_US = (
     *("hotline.duckdb", "writer.lock", "writer.json", "last-run.json", "dagster/dagster.yaml"),
     *("published/versions", "published/marts.duckdb", "published/bulletin"),
 )
 FOLDERS = ("lake", "published", "dagster", "dbt", "spark", "scratch", "logs", "audit")
 FILES = ("hotline.duckdb", "writer.lock", "writer.json", "last-run.json")
-# In a scratch that we made, so that nobody else's is emptied.
+# Marks a scratch folder that this program made, so that it never empties another one.
 MARK = ".hotline-scratch"
 
 
 def claim(home: Home) -> None:
-    """Make the home, unless it is there already.
+    """Create the home, or check the one that exists.
 
     Raises:
-        InputError: it is something else, or something in it isn't what it should be.
+        InputError: the folder isn't a home, or an entry in it has the wrong kind.
     """
     root = home.root
     if root.exists() and not root.is_dir():
@@ -58,10 +58,10 @@ def claim(home: Home) -> None:
 
 
 def empty_scratch(home: Home) -> None:
-    """Have an empty scratch.
+    """Create an empty scratch folder, deleting the previous one.
 
     Raises:
-        InputError: the folder holds what isn't ours.
+        InputError: it isn't a folder, or is a non-empty one that this program didn't make.
     """
     remove_scratch(home)
     home.scratch.mkdir(parents=True)
@@ -69,10 +69,10 @@ def empty_scratch(home: Home) -> None:
 
 
 def remove_scratch(home: Home) -> None:
-    """Delete the scratch, if it is ours.
+    """Delete the scratch folder, if there is one.
 
     Raises:
-        InputError: the folder holds what isn't ours.
+        InputError: it isn't a folder, or is a non-empty one that this program didn't make.
     """
     scratch = home.scratch
     if not os.path.lexists(scratch):

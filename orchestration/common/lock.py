@@ -1,4 +1,4 @@
-"""One writer a home: who holds it, since when, and how a second one waits."""
+"""The lock that allows one writer per home: who holds it, since when, and how others wait."""
 
 import json
 import os
@@ -18,15 +18,16 @@ WAIT_SECONDS = 600.0
 
 @contextmanager
 def writer(home: Home, run_id: str, wait_seconds: float = WAIT_SECONDS) -> Iterator[str]:
-    """Hold a home for a run; the operating system lets go of it if the process dies.
+    """Lock a home for a run; the operating system releases the lock if the process dies.
 
-    Whatever is written meanwhile, a backup too, is for the one who writes it and nobody else.
+    Files that are created while the lock is held, backups included, are readable by their owner
+    only.
 
     Yields:
-        The run that held the home before and died with it in hand, or nothing.
+        The ID of the previous run if it died holding the lock, else an empty string.
 
     Raises:
-        InputError: it is no home, or another run still holds it after `wait_seconds`.
+        InputError: the folder isn't a home, or another run still holds it after `wait_seconds`.
     """
     claim(home)
     note = home.lock.with_suffix(".json")
@@ -44,9 +45,9 @@ def writer(home: Home, run_id: str, wait_seconds: float = WAIT_SECONDS) -> Itera
                     }
                 )
             )
-            written.replace(note)  # whole or not at all: a kill leaves nothing that can't be read
+            written.replace(note)  # atomic: a killed process leaves no partial note
             yield died
-            note.unlink()  # not after an error: the next run ends this one in Dagster's storage
+            note.unlink()  # kept after an error: the next run then ends this one in Dagster
     except Timeout as error:
         raise InputError(
             code="home_busy",
@@ -59,19 +60,19 @@ def writer(home: Home, run_id: str, wait_seconds: float = WAIT_SECONDS) -> Itera
 
 
 def holder(home: Home) -> str:
-    """Who holds the home, for people: run, process, since when; empty if nobody does."""
+    """The run that holds the home (run, process, since when) as text; empty if none does."""
     entry = _entry(home.lock.with_suffix(".json"))
     if not entry:
         return ""
     try:
         with FileLock(home.lock, timeout=0):
-            return ""  # it died with the home in hand
+            return ""  # that run died holding the lock
     except Timeout:
         return f"运行 {entry['run_id'][:8]}，进程 {entry['pid']}，自 {entry['since']}"
 
 
 def _entry(note: Path) -> dict[str, str]:
-    """What the holder wrote down; nothing where a power cut left no text that can be read."""
+    """The holder's note; empty if it is missing or a power cut left it unreadable."""
     try:
         return dict(json.loads(note.read_text()))
     except (FileNotFoundError, ValueError):

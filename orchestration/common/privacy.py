@@ -1,6 +1,6 @@
-"""What a district decides on the privacy of its home: `privacy.yml` beside the contracts.
+"""A district's privacy settings, read from `privacy.yml` beside the contracts.
 
-Everything is off where the file or a setting isn't there.
+A setting is off if it, or the whole file, is missing.
 """
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,7 +24,7 @@ def load_privacy_settings() -> PrivacySettings:
     """The settings in force.
 
     Raises:
-        InputError: the file isn't written as it must be.
+        InputError: the file isn't valid.
     """
     path = privacy_settings()
     if not path.is_file():

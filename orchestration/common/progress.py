@@ -1,7 +1,7 @@
-"""How far a run has come: what its steps are called, and how much of a long file has been read.
+"""A run's progress: the names of its steps, and how much of a long file has been read.
 
-Readers say it here, a command shows it. One file is read at a time in a process, as there is one
-writer a home. Nothing is shown here.
+Readers report progress here and a command displays it; this module displays nothing. A process
+reads one file at a time, because a home has one writer.
 """
 
 from collections.abc import Callable, Iterator
@@ -58,7 +58,7 @@ _reading: Reading | None = None
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Have a listener told of each step of every file that takes long."""
+    """Call a listener on each progress report of a file that takes longer than `QUIET`."""
     global _listener
     _listener = listener
     try:
@@ -69,7 +69,7 @@ def listening(listener: Listener) -> Iterator[None]:
 
 @contextmanager
 def reading(name: str, byte_count: int) -> Iterator[None]:
-    """A file is read while this is open."""
+    """Track the reading of a file until the block ends."""
     global _reading
     _reading = Reading(name, byte_count)
     try:
@@ -79,7 +79,7 @@ def reading(name: str, byte_count: int) -> Iterator[None]:
 
 
 def step(share: float | None = None, rows: int = 0) -> None:
-    """The file has been read as far as `share`, and so many more rows have been taken from it."""
+    """Report that the file has been read up to `share` and that `rows` more rows were taken."""
     if _reading is None:
         return
     _reading.share = _reading.share if share is None else share

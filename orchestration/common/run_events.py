@@ -1,4 +1,4 @@
-"""What Dagster keeps of a run, as we read it: its tags, and what its events tell of its end."""
+"""Dagster's records of a run: the tags that we set, and the errors in its events."""
 
 from collections.abc import Iterator, Sequence
 
@@ -18,7 +18,7 @@ FILES_PUBLISHED_BY = "published__marts"
 
 
 def input_error_of(events: Sequence[dg.DagsterEvent]) -> str:
-    """What the events tell of unusable input, or of a machine that can't; empty if nothing."""
+    """The events' last input error as text, else the last machine fault; empty if neither."""
     causes = list(errors_of(events))
     told = [cause for cause in causes if cause.cls_name == InputError.__name__]
     if told:
@@ -28,7 +28,7 @@ def input_error_of(events: Sequence[dg.DagsterEvent]) -> str:
 
 
 def errors_of(events: Sequence[dg.DagsterEvent]) -> Iterator[SerializableErrorInfo]:
-    """The errors of the events, each followed by what caused it."""
+    """The errors of the events, each followed by its chain of causes."""
     for event in events:
         cause = getattr(event.event_specific_data, "error", None)
         while cause is not None:

@@ -1,15 +1,17 @@
-"""Text from outside (names, headers, reasons) where it is handed on: screens, logs, tables, CSV.
+"""Escaping of external text (names, headers, reasons) for screens, logs, tables and CSV.
 
-What it means doesn't belong here; pages escape their text by template, workbooks by cell type.
+The meaning of the text doesn't belong here. Pages escape text in their templates, workbooks by cell
+type.
 """
 
 import re
 
-# What a spreadsheet takes for the start of a formula, once the cell is edited or read from CSV.
+# A spreadsheet reads text with one of these prefixes as a formula, once the cell is edited or
+# imported from CSV.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?%?")
-# Control characters get their picture; what turns the direction of reading, ends a line in some
-# programs or is half a character gets the sign for what can't be shown.
+# C0 controls and DEL become their Unicode control pictures. C1 controls, direction marks, line and
+# paragraph separators and lone surrogates become U+FFFD.
 PICTURES = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
 UNSHOWN = (
     *range(0x80, 0xA0),
@@ -24,21 +26,21 @@ MARKDOWN = re.compile(r"([\\`*_\[\]<>#|~&:.@])")
 
 
 def one_line(text: str) -> str:
-    """Text that can't begin a line of its own, move a cursor or turn the text beside it around."""
+    """Replace line breaks, control characters and direction marks by visible characters."""
     return text.translate(SHOWN)
 
 
 def lines(text: str) -> str:
-    """As `one_line`, of text that may have several lines."""
+    """As `one_line`, but keep line feeds."""
     return text.translate(SHOWN_LINES)
 
 
 def markdown(text: str) -> str:
-    """Text for a cell of a Markdown table: neither markup, nor HTML, nor another cell."""
+    """Escape text for a cell of a Markdown table: no markup, no HTML, no extra cell."""
     return MARKDOWN.sub(r"\\\1", one_line(text))
 
 
 def csv_cell(text: str) -> str:
-    """Text that a spreadsheet doesn't take for a formula; a number stays the number it is."""
+    """Text for a CSV cell that a spreadsheet won't read as a formula; numbers stay numbers."""
     text = one_line(text)
     return f"'{text}" if text.startswith(FORMULA_STARTS) and not NUMBER.fullmatch(text) else text

@@ -1,4 +1,4 @@
-"""Where things stand: the project's own folders, the site's, the exports, the layout of a home.
+"""Paths and settings from the environment: project, site and exports folders, a home's layout.
 
 No other module spells out a path inside a home.
 """
@@ -24,9 +24,9 @@ OTHER_MEMORY = 3 << 29
 
 
 def site_root() -> Path | None:
-    """The folder of another site (`HOTLINE_SITE`): contracts, seeds, maybe expectations, exports.
+    """The folder of another site (`HOTLINE_SITE`); None for the project's own district.
 
-    None: the project's own district.
+    It has contracts and seeds, and may have expectations and exports.
     """
     site = os.environ.get("HOTLINE_SITE")
     return _real(site) if site else None
@@ -40,12 +40,12 @@ def exports_root() -> Path:
 
 
 def _real(path: str) -> Path:
-    """A path without links; one in a circle of links stays as it is, and nothing is there."""
+    """Resolve links; a path in a loop of links is returned unresolved and doesn't exist."""
     return Path(os.path.realpath(path))
 
 
 def contracts_root() -> Path:
-    """The site's contracts; without a site those beside the exports, else the project's own."""
+    """The site's contracts; without a site, those in the exports folder, else the project's own."""
     if site := site_root():
         return site / "contracts"
     own = exports_root() / "contracts"
@@ -59,7 +59,7 @@ def seeds_root() -> Path:
 
 
 def rule_files() -> list[Path]:
-    """Every file of data that decides a figure: seeds, controls, contracts, layouts."""
+    """Every rule file that affects a figure: seeds, controls, contracts, layouts."""
     return [
         *sorted(seeds_root().glob("*.csv")),
         CONTROLS,
@@ -69,7 +69,7 @@ def rule_files() -> list[Path]:
 
 
 def expectation_suites() -> dict[str, Path]:
-    """The Great Expectations suites by name: a site's own where it has one, else the project's."""
+    """The Great Expectations suites by name; a site's suite replaces the project's."""
     folders = [PROJECT_ROOT / "expectations"]
     if site := site_root():
         folders.append(site / "expectations")
@@ -77,17 +77,17 @@ def expectation_suites() -> dict[str, Path]:
 
 
 def bulletin_root() -> Path:
-    """The site's bulletin: `bulletin.yml`, and maybe a Word template of its own."""
+    """The folder of the site's bulletin: `bulletin.yml` and, optionally, a Word template."""
     return (site_root() or PROJECT_ROOT / "exports") / "bulletin"
 
 
 def privacy_settings() -> Path:
-    """The site's `privacy.yml`, beside the contracts; it need not be there."""
+    """The site's `privacy.yml`, beside the contracts folder; the file is optional."""
     return contracts_root().parent / "privacy.yml"
 
 
 def program_files() -> list[Path]:
-    """Every file that decides what a run does with the data: code, models, suites, templates."""
+    """Every file that affects what a run does with the data: code, models, suites, templates."""
     kept = [PROJECT_ROOT / "requirements.lock", *expectation_suites().values()]
     for folder in (
         PROJECT_ROOT / "orchestration",
@@ -99,10 +99,10 @@ def program_files() -> list[Path]:
 
 
 def memory_limit() -> int:
-    """Bytes that a run may take: `HOTLINE_MEMORY_LIMIT`, else 4 GiB.
+    """The memory that a run may use, in bytes: `HOTLINE_MEMORY_LIMIT`, else 4 GiB.
 
     Raises:
-        InputError: no size, or too little for any run.
+        InputError: the value isn't a size, or is less than 1 GiB.
     """
     written = os.environ.get("HOTLINE_MEMORY_LIMIT") or "4GiB"
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT])(i?)B", written.strip(), re.ASCII)
@@ -119,10 +119,10 @@ def memory_limit() -> int:
 
 
 def engine() -> Engine:
-    """What builds the models: `HOTLINE_ENGINE`, else DuckDB.
+    """The engine that builds the models: `HOTLINE_ENGINE`, else DuckDB.
 
     Raises:
-        InputError: no such engine.
+        InputError: there is no such engine.
     """
     named = os.environ.get("HOTLINE_ENGINE") or "duckdb"
     if named == "duckdb":
@@ -148,14 +148,15 @@ class Home:
         """The home named by `HOTLINE_HOME`, else `warehouse/` in the project.
 
         Raises:
-            InputError: its path leads nowhere, such as a link to itself, or has a character that
-                DuckDB and polars take for a pattern.
+            InputError: the path can't be resolved (a link to itself, for example), or has a
+                character that DuckDB and polars read as a wildcard, a control character or bytes
+                that aren't UTF-8.
         """
         named = Path(os.environ.get("HOTLINE_HOME") or PROJECT_ROOT / "warehouse")
         try:
             root = named.resolve()
             with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-                root.stat()  # since Python 3.13 `resolve` is silent about a circle of links
+                root.stat()  # since Python 3.13, `resolve` doesn't raise on a loop of links
         except (OSError, RuntimeError, ValueError) as error:
             raise InputError(
                 code="bad_home",
@@ -175,27 +176,27 @@ class Home:
 
     @property
     def warehouse(self) -> Path:
-        """The working DuckDB file: one writer, not for readers."""
+        """The working DuckDB file: it has one writer and isn't for readers."""
         return self.root / "hotline.duckdb"
 
     @property
     def set_aside(self) -> Path:
-        """The working warehouse that is being replaced; gone once the new one is whole."""
+        """The previous working warehouse during a rebuild; deleted once the new one is complete."""
         return self.root / "hotline.duckdb.old"
 
     @property
     def lake(self) -> Path:
-        """The raw lake: Parquet files named by their export's SHA-256, and their index."""
+        """The raw lake: Parquet files named by the SHA-256 of their export, and their index."""
         return self.root / "lake"
 
     @property
     def erasures(self) -> Path:
-        """What was forgotten: the list that every reading of an export honours, and its log."""
+        """The list of erasures, applied whenever an export is read; it is their log as well."""
         return self.lake / "erasures.json"
 
     @property
     def published(self) -> Path:
-        """What readers see."""
+        """The published outputs, for readers."""
         return self.root / "published"
 
     @property
@@ -204,7 +205,7 @@ class Home:
         return self.root / "dagster"
 
     def dagster_records(self, run_id: str) -> tuple[Path, Path]:
-        """What Dagster keeps of one run alone: the file of its events, the folder of its output."""
+        """Dagster's records of a single run: its event file and its output folder."""
         events = self.dagster / "history" / "runs" / f"{run_id}.db"
         return events, self.dagster / "storage" / run_id
 
@@ -215,7 +216,7 @@ class Home:
 
     @property
     def spark(self) -> Path:
-        """What Spark reads and writes, where no other store is named; its catalogue."""
+        """Spark's catalogue, and its files unless `HOTLINE_SPARK_STORE` names another store."""
         return self.root / "spark"
 
     @property
@@ -225,9 +226,9 @@ class Home:
 
     @property
     def duckdb_config(self) -> dict[str, Any]:
-        """How every DuckDB of this home is opened: its memory, and where it spills the rest.
+        """The configuration of every DuckDB connection of this home: memory limit, spill folder.
 
-        Of the limit what Python and the readers need is set aside, at most half.
+        DuckDB gets the run's memory limit less `OTHER_MEMORY`, but at least half of the limit.
         """
         limit = memory_limit()
         own = limit - min(limit // 2, OTHER_MEMORY)
@@ -235,40 +236,40 @@ class Home:
 
     @property
     def log(self) -> Path:
-        """What each run did, a line of JSON an event; older lines beside it as `.1` and so on."""
+        """The runs' log, one JSON object per line and event; rotated to `.1` and so on."""
         return self.root / "logs" / "hotline.jsonl"
 
     @property
     def lock(self) -> Path:
-        """Held by the one writer."""
+        """The lock file that the one writer holds."""
         return self.root / "writer.lock"
 
     @property
     def last_run(self) -> Path:
-        """How the last run ended."""
+        """The file that records how the last run ended."""
         return self.root / "last-run.json"
 
     def bulletin(self, quarter: str) -> Path:
-        """The folder of a quarter's bulletin, for readers."""
+        """The folder of a quarter's published bulletin."""
         return self.published / "bulletin" / quarter
 
     @property
     def publication_log(self) -> Path:
-        """The log of publications, a line of JSON each."""
+        """The log of publications, one JSON object per line."""
         return self.published / "publications.jsonl"
 
     @property
     def publication_intent(self) -> Path:
-        """The line that a publication under way will add to the log."""
+        """The log line that a publication in progress will append."""
         return self.published / "publication-intent.json"
 
     def candidate(self, quarter: str) -> Path:
-        """What a run built of a quarter, as it would be published; not for readers."""
+        """A run's outputs for a quarter, staged for publication; not for readers."""
         return self.root / "candidate" / quarter
 
     @property
     def docs(self) -> Path:
-        """The documents of `hotline docs`: the expectations' Data Docs and dbt's."""
+        """The output of `hotline docs`: Great Expectations Data Docs and the dbt docs."""
         return self.published / "docs"
 
     def audit_report(self, quarter: str, *, is_published: bool = True) -> Path:

@@ -1,4 +1,4 @@
-"""YAML that people write for the program: read safely, checked by a model, refused in Chinese."""
+"""YAML settings files: safe loading, validation by a pydantic model, error messages in Chinese."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -28,23 +28,25 @@ CHINESE = {
 
 
 def load_settings_file(path: Path, model: type[Model], code: str, expected: str) -> Model:
-    """Read a YAML file as a model; an empty file is one without any setting.
+    """Read a YAML file into a model; an empty file has no settings.
 
     Args:
         path: the file.
-        model: what it must be.
-        code: the error's, where it isn't.
-        expected: how it is written, in Chinese, for the message.
+        model: the pydantic model to validate against.
+        code: the code of the error that is raised if the file is invalid.
+        expected: the expected form in Chinese, for the error message.
 
     Raises:
-        InputError: no UTF-8, no YAML, or not what the model wants.
+        InputError: the file isn't UTF-8 or YAML, doesn't fit the model, or has characters that
+            can't be printed.
     """
     try:
         found = model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
         if not all(map(_can_be_printed, _texts(found.model_dump()))):
             raise ValueError("有不能印出的符号")
         return found
-    # ValueError is also what YAML's own types raise, such as the 31st of June; and it recurses.
+    # PyYAML raises ValueError for an impossible value such as 31 June, and RecursionError for deep
+    # nesting.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(
             code=code,
@@ -56,7 +58,7 @@ def load_settings_file(path: Path, model: type[Model], code: str, expected: str)
 
 
 def _texts(value: object) -> Iterator[str]:
-    """All texts of a settings file, at whatever depth."""
+    """All strings of a settings file, at any depth."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -66,7 +68,7 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _can_be_printed(text: str) -> bool:
-    """Whether a text has no character that steers a screen or is none, as YAML's escapes can."""
+    """Whether a text is free of control characters and surrogates, which YAML escapes can write."""
     return lines(text) == text
 
 

@@ -1,4 +1,4 @@
-"""Workbooks for the office: real numbers, frozen headers, nothing that a spreadsheet would run."""
+"""Excel workbooks for office users: real numbers, frozen headers, no formulas or links."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ import xlsxwriter
 
 from orchestration.common.safe_text import FORMULA_STARTS
 
-# The same bytes for the same sheets: a workbook carries its time of creation.
+# A workbook stores its creation time; a fixed one gives the same bytes for the same sheets.
 CREATED = datetime(2000, 1, 1)
 MAX_WIDTH = 420  # pixels; a longer text is wrapped
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A sheet: its header and rows. `formats` gives the number format of a (row, column)'s cell."""
+    """A sheet: its header and rows. `formats` maps (row, column) to a cell's number format."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[Any]]
@@ -27,9 +27,9 @@ class Sheet:
 
 
 def write_workbook(path: Path, sheets: Mapping[str, Sheet]) -> None:
-    """Write sheets by title, in their order; the same sheets give the same bytes.
+    """Write sheets, given by title, in their order; the same sheets give the same bytes.
 
-    Cells are texts, whole numbers, decimals, times, days, or None for an empty cell.
+    A cell is a str, int, Decimal, datetime or date, or None if empty.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     options = {"strings_to_formulas": False, "strings_to_urls": False}
@@ -41,12 +41,12 @@ def write_workbook(path: Path, sheets: Mapping[str, Sheet]) -> None:
 
 
 def inert(text: str) -> dict[str, bool]:
-    """The format that keeps a text cell from becoming a formula when somebody edits it."""
+    """The format that keeps a text cell from becoming a formula when it is edited."""
     return {"quote_prefix": True} if text.startswith(FORMULA_STARTS) else {}
 
 
 class _Styles:
-    """The formats of one workbook, each made once."""
+    """The formats of one workbook; each is created once."""
 
     def __init__(self, workbook: Any) -> None:
         self._workbook = workbook

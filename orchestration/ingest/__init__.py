@@ -1,1 +1,4 @@
-"""Exports → raw lake: find, decode, map headers by contract, drop personal columns. No more."""
+"""From exports to the raw lake: find files, map headers by contract, drop personal columns.
+
+The meaning of a column doesn't belong here (see the dbt models).
+"""

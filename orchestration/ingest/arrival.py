@@ -1,4 +1,7 @@
-"""Which files of a folder are exports, and whether they have arrived whole."""
+"""Finding the exports in a quarter's folder, and waiting until they are completely written.
+
+What is inside a file doesn't belong here (see `reading`).
+"""
 
 import time
 from pathlib import Path
@@ -16,7 +19,7 @@ PATIENCE_SECONDS = 120.0
 
 
 def quarter_folders(exports: Path) -> dict[str, Path]:
-    """The folders of exports that are a quarter's, by quarter in order of time."""
+    """The folders named after a quarter, by quarter in chronological order."""
     found = {}
     for folder in sorted(path for path in exports.iterdir() if path.is_dir()):
         try:
@@ -27,11 +30,11 @@ def quarter_folders(exports: Path) -> dict[str, Path]:
 
 
 def exports_in(folder: Path) -> list[Path]:
-    """The exports of a quarter's folder by name.
+    """The exports in a quarter's folder, sorted by name.
 
     Raises:
-        InputError: one is no file that can be read: a folder, a pipe, a link to nothing; or its
-            name isn't text.
+        InputError: one isn't a regular file (a folder, a pipe or a broken link), or its name isn't
+            UTF-8.
     """
     found = _named_like_exports(folder)
     for path in found:
@@ -45,9 +48,9 @@ def exports_in(folder: Path) -> list[Path]:
 
 
 def unread_in(folder: Path) -> list[str]:
-    """The names in a quarter's folder that nothing reads; a folder's ends with a slash.
+    """The names in a quarter's folder that no step reads; names of folders end with a slash.
 
-    Notices, hidden files and what an office program leaves while it has a file open are no exports.
+    Notices, hidden files and the lock files of office programs aren't listed.
     """
     return [
         _shown(path.name) + ("/" if path.is_dir() else "")
@@ -59,8 +62,8 @@ def unread_in(folder: Path) -> list[str]:
 
 
 def fingerprint(folder: Path) -> str:
-    """Name, size and time of each export of a folder, as text to compare; empty without any."""
-    # A link to nothing is looked at as itself: what it is, the run says.
+    """Each export's name, size and modification time, as text to compare; empty without exports."""
+    # A broken link is described by its own status; the run reports it.
     marks = [
         (_shown(path.name), path.stat() if path.exists() else path.lstat())
         for path in _named_like_exports(folder)
@@ -91,7 +94,7 @@ def _unusable(path: Path, code: str, found: str, action: str) -> InputError:
 
 
 def wait_until_still(folder: Path) -> None:
-    """Return once no export of a folder is being written, at once if none was just now.
+    """Wait until no export of a folder is being written; don't wait if none changed just now.
 
     Raises:
         InputError: a file is still being written after `PATIENCE_SECONDS`.
@@ -112,7 +115,7 @@ def wait_until_still(folder: Path) -> None:
 def _just_written(folder: Path) -> Path | None:
     for path in exports_in(folder):
         written_at = path.stat().st_mtime
-        # A clock that is ahead, as another machine's may be, doesn't hold a run up.
+        # A file from a machine whose clock is ahead doesn't delay the run.
         if 0 <= time.time() - written_at < STILL_SECONDS:
             return path
     return None

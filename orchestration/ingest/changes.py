@@ -1,8 +1,8 @@
-"""What a corrected export changed in the raw lake: rows added, removed and altered.
+"""The effect of a corrected export on the raw lake: rows added, removed and altered.
 
-Rows are told apart by the contract's identity; a row's content is every column that is kept. Only
-counts and the places of a few rows leave this module: Dagster keeps what it is told, and what isn't
-told needn't be forgotten.
+Rows are matched by the contract's identity, and a row's content is all its kept columns. The result
+has only counts and the places of a few rows: Dagster stores it, and every value stored there would
+have to be erased on request.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ MEMORY = "512MB"  # beyond it DuckDB spills into the home's scratch
 
 @dataclass(frozen=True)
 class Changes:
-    """How many identities came, went and have other content now, and where the first few are."""
+    """How many identities were added, removed and altered, and where the first few are."""
 
     label: str
     added: int
@@ -47,7 +47,7 @@ def changes(
     """Compare a source's current files of a quarter with those that were current before.
 
     Returns:
-        None where they are the same, there were none, or one can't be compared any more.
+        None if the files are the same, if one side has none, or if one can't be compared any more.
     """
     sides = [{file.file_sha256: file.parquet(home) for file in files} for files in (before, after)]
     if not sides[0] or not sides[1] or sides[0].keys() == sides[1].keys():
@@ -92,7 +92,7 @@ def changes(
 
 
 def _contents(identity: Sequence[str], columns: Sequence[str], paths: Sequence[str]) -> str:
-    """SQL for the content of each identity: a hash of every row, in no order."""
+    """SQL for the content of each identity: the sorted hashes of its rows."""
     key = ", ".join(f"coalesce(trim(\"{name}\"), '')" for name in identity)
     content = ", ".join(f"coalesce(\"{name}\", '')" for name in columns)
     files = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)

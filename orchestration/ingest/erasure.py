@@ -1,19 +1,19 @@
-"""What was forgotten: the list of it, and what it does to rows on their way into the lake.
+"""The list of erasures, and how it turns rows into tombstones on their way into the lake.
 
-A citizen may ask that nothing here leads to them any more, while no published figure may change.
-So a forgotten row stays, as a tombstone:
+A citizen may ask for every trace of them to be erased, but no published figure may change. So an
+erased row stays as a tombstone:
 
-- its number becomes `forgotten-…`, a keyed hash of it, the same for the same number everywhere:
-  repeats stay repeats, a rebuild gives the same bytes, and nobody without the key can try numbers
-  until one fits;
-- every column that no figure comes of (pseudonyms, free text that a contract keeps) becomes empty;
-- unit, times, type and results stay: the figures and their controls are counted from them.
+- Its number becomes `forgotten-…`, a keyed hash. The same number has the same hash everywhere, so
+  that repeats stay repeats and a rebuild gives the same bytes. Without the key, nobody can find the
+  number by trying candidates.
+- Columns that no figure depends on (pseudonyms, free text that a contract keeps) become empty.
+- Unit, times, type and results stay: the figures and their controls are counted from them.
 
-The list (`lake/erasures.json`) is the log too: who, when, why, which source, how many rows. It
-names a number by its tombstone only, and is honoured by every reading of an export, so that neither
-a run nor `hotline verify` brings anybody back. The retention rule makes entries for whole quarters.
-The key is `HOTLINE_HASH_KEY`; it is never written down here. What is done to the files of a home is
-`orchestration.operations.forget`'s.
+The list (`lake/erasures.json`) is also the log: who, when, why, which source, how many rows. It has
+tombstones in place of numbers. It is applied whenever an export is read, so that neither a run nor
+`hotline verify` restores an erased row. The retention rule adds entries for whole quarters. The key
+is `HOTLINE_HASH_KEY`, which is never written to a file. Erasing in a home's existing files belongs
+to `orchestration.operations.forget`.
 """
 
 import hmac
@@ -36,10 +36,10 @@ HEX_DIGITS = 32
 
 @dataclass(frozen=True)
 class Erasure:
-    """An entry: a number of a source wherever it stands, or every row of a source's quarter.
+    """An entry: one number of a source in all quarters, or all rows of a source's quarter.
 
-    `tombstone` is empty for a whole quarter, `quarter` for a number. `row_count` is how many rows
-    of the lake were forgotten then. `key_mark` tells one key from another and nothing about it.
+    `tombstone` is empty for a whole quarter, `quarter` for a number. `row_count` is the number of
+    lake rows erased at the time. `key_mark` identifies the key without revealing it.
     """
 
     source: str
@@ -53,46 +53,47 @@ class Erasure:
 
 
 def read_erasures(home: Home) -> list[Erasure]:
-    """The list, in order of time; empty where nothing was ever forgotten."""
+    """The list in chronological order; empty if nothing was ever erased."""
     if not home.erasures.exists():
         return []
     return [Erasure(**entry) for entry in json.loads(home.erasures.read_text(encoding="utf-8"))]
 
 
 def as_text(erasures: Sequence[Erasure]) -> str:
-    """The list as it is written."""
+    """The list as the JSON text that is stored."""
     entries = [asdict(erasure) for erasure in erasures]
     return json.dumps(entries, ensure_ascii=False, indent=1) + "\n"
 
 
 def key_mark() -> str:
-    """What tells the key in force from another."""
+    """A mark that identifies the key in force without revealing it."""
     return hmac.digest(hash_key(), b"hotline erasures", "sha256").hex()[:16]
 
 
 def tombstone(contract: Contract, number: str) -> str:
-    """What a number of a source becomes, however one and the same number is written."""
+    """The tombstone of a source's number; all spellings of one number give the same tombstone."""
     text = f"{contract.source}\0{canonical_identity(number, contract)}"
     return TOMBSTONE + hmac.digest(hash_key(), text.encode(), "sha256").hex()[:HEX_DIGITS]
 
 
 def number_column(contract: Contract) -> str:
-    """The column of the number that a person knows their case by; empty where no people are."""
+    """The column with a case's number; empty for the bulletin, which has no personal cases."""
     return "" if contract.source == "bulletin" else contract.identity[0]
 
 
-@dataclass(frozen=True, eq=False)  # contracts have dictionaries, which have no hash
+@dataclass(frozen=True, eq=False)  # contracts contain dictionaries, which can't be hashed
 class Rule:
-    """What is forgotten of the rows of one source's quarter: listed numbers, or the whole of it."""
+    """The erasures that apply to one source's quarter: listed numbers, or all rows."""
 
     contract: Contract
     listed: frozenset[str]
     is_whole: bool
 
     def __call__(self, number: str | None) -> str | None:
-        """What a number becomes; None for one that stays, or is a tombstone already.
+        """The tombstone of a number; None if it isn't erased or is a tombstone already.
 
-        What the models take for no identity stays, or a rejected row would become an accepted one.
+        Text that the models don't accept as an identity is kept: as a tombstone, a rejected row
+        would be accepted.
         """
         text = (number or "").strip(BLANKS)
         if text in ("", *self.contract.empty) or text.lower().startswith(TOMBSTONE):
@@ -103,7 +104,7 @@ class Rule:
         return found if self.is_whole or found in self.listed else None
 
     def erase(self, frame: pl.LazyFrame) -> pl.LazyFrame:
-        """The rows of a lake file with the forgotten ones as tombstones."""
+        """The rows of a lake file, with the erased ones as tombstones."""
         contract = self.contract
         number = number_column(contract)
         kept = {*canonical_columns().get(contract.source, contract.identity), *LAKE_COLUMNS}
@@ -121,10 +122,10 @@ class Rule:
 
 
 def rule_for(erasures: Iterable[Erasure], contract: Contract, quarter: str) -> Rule | None:
-    """What is forgotten of a source's quarter; None if nothing is.
+    """The erasures that apply to a source's quarter; None if there are none.
 
     Raises:
-        InputError: no key, or not the one that the list was made with.
+        InputError: there is no key, or the list was made with another one.
     """
     own = [
         erasure

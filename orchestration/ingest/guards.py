@@ -1,14 +1,14 @@
-"""Value guards: what a kept column's values must look like before anything of them is written.
+"""Value guards: checks of the kept columns' values before any row is written to the lake.
 
-A header over the wrong column brings names and telephone numbers under a name that isn't personal.
-So each block of rows is judged between its reader and the lake, by what the contract says:
+A header over the wrong column would store names and telephone numbers in a column that isn't marked
+personal. So each block of rows is checked against the contract between its reader and the lake:
 
-- an identity, or a text, that doesn't fit, or looks like a telephone or ID-card number: the row
-  becomes a rejected one without cells;
-- a unit, code or time that can't be one: the cell becomes `WITHHELD`, and staging rejects the row;
-- a column of which more than the contract's share doesn't fit: the whole file is refused.
+- If an identity or a text doesn't fit, or looks like a telephone or ID-card number, the row is
+  marked as rejected and its cells are emptied.
+- If a unit, code or time can't be valid, the cell becomes `WITHHELD`, and staging rejects the row.
+- If more than the contract's share of a column doesn't fit, the whole file is refused.
 
-Messages have counts, columns and row numbers, never a value.
+Messages contain counts, columns and row numbers, never a value.
 """
 
 import csv
@@ -41,17 +41,17 @@ LIKE_AN_ALIAS = 60
 """Of 100, by rapidfuzz: a mistyped name of a known unit is shown to whoever keeps the aliases."""
 RESIDENT_ID = re.compile(r"\d{17}[\dXx]", re.ASCII)
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-# A time without its digits: only these are left. Formats of a contract add their own letters.
+# The non-ASCII letters that a time may have; the formats of a contract add their own.
 TIME_LETTERS = "年月日时分秒点上下午中早晚周星期一二三四五六天"
-# What passes at first sight, without the slow judgement: common times, and numbers of a length or
-# beginning that no telephone and no ID card has.
+# Values that need no slow check: common times, and numbers whose length or first characters no
+# telephone number and no ID card has.
 SHORT_TIME = len("2022-04-01 09:05:00")
 PLAIN_TIME = (
     r"^(?:(?:19|20)[0-9]{2}[-/.年]?[0-9][-0-9/:. T年月日时分秒]{0,24}"
     r"|[0-9]{1,2}[-/.][0-9]{1,2}[-/.](?:19|20)[0-9]{2}[ 0-9:.APM]*|[0-9]{5}(?:\.[0-9]+)?)?$"
 )
 PLAIN_NUMBER = "^(?:[A-Za-z]{1,8}[0-9]{2,}|[1-9][0-9]{0,9}|(?:19|20)[0-9]{10,})?$"
-# Seven digits with no more than a blank or dash between them.
+# Seven digits with nothing but blanks or dashes between them.
 MANY_DIGITS = r"[0-9０-９](?:[-‐－—\s]*[0-9０-９]){6}"
 UNKNOWN = "unknown"
 """A unit's name that no alias knows, but a unit's by its look: it is kept, and shown."""
@@ -59,7 +59,7 @@ UNKNOWN = "unknown"
 
 @dataclass
 class Guards:
-    """The guards of one file, and what they found in its blocks so far."""
+    """The guards of one file, and their findings in the blocks checked so far."""
 
     contract: Contract
     file: str
@@ -70,7 +70,7 @@ class Guards:
     _lock: Lock = field(default_factory=Lock)
 
     def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """A block of rows of the lake with what doesn't fit left out."""
+        """A block of lake rows without the values that don't fit."""
         suspects = frame.select(self._suspects)
         for name, is_any in suspects.select(pl.all().any()).row(0, named=True).items():
             if is_any:
@@ -78,13 +78,13 @@ class Guards:
         return frame
 
     def prove(self, rows: Path) -> None:
-        """Refuse the file if too much of a column doesn't fit.
+        """Refuse the file if too many values of a column don't fit.
 
         Args:
-            rows: the rows as they would be put into the lake.
+            rows: the Parquet file that is to be moved into the lake.
 
         Raises:
-            InputError: with the first such column.
+            InputError: names the first such column.
         """
         for name in self._columns:
             if not (unfit := self.unfit[name]):
@@ -101,7 +101,7 @@ class Guards:
 
     @cached_property
     def _suspects(self) -> list[pl.Expr]:
-        """By column, which values aren't plain enough to pass at first sight."""
+        """For each column, which values don't pass the fast check."""
         return [
             (~self._is_plain(column)).fill_null(value=False).alias(name)
             for name, column in self._columns.items()
@@ -126,7 +126,7 @@ class Guards:
         return column.name == UNIT and bool(self.aliases)
 
     def _is_plain(self, column: Column) -> pl.Expr:
-        """What passes at first sight: asked of every value, so it has to be cheap."""
+        """The fast check; it runs on every value, so it has to be cheap."""
         written = pl.col(column.name)
         if self._is_unit(column):
             return written.is_in([*self.aliases, ""])
@@ -135,12 +135,12 @@ class Guards:
         if column.type == "timestamp":
             is_short = written.str.len_bytes() <= SHORT_TIME
             return (written.str.starts_with("20") & is_short) | (written == "")
-        if column.pattern:  # beginning with a letter it is neither a telephone nor an ID card
+        if column.pattern:  # a leading letter rules out a telephone or ID-card number
             return (written >= "A") & written.str.contains(f"^(?:{column.pattern})$")
         return ~written.str.contains(MANY_DIGITS)
 
     def _is_common(self, column: Column) -> pl.Expr:
-        """What else passes without the slow judgement."""
+        """A second check, of the values that failed the fast one; it too saves the slow check."""
         written = pl.col(column.name)
         if self._is_unit(column):
             return written.str.strip_chars(BLANKS).is_in([*self.aliases])
@@ -162,7 +162,7 @@ class Guards:
         found = [(n, v) for n, text in zip(numbers, texts, strict=True) if (v := verdicts[text])]
         if not found:
             return frame
-        with self._lock:  # blocks are judged side by side
+        with self._lock:  # blocks are checked in parallel
             self.unfit[column.name] += len(found)
             first = self.first_row.setdefault(column.name, found[0][0])
             self.first_row[column.name] = min(first, found[0][0])
@@ -182,7 +182,7 @@ class Guards:
         return frame.with_columns(kept, pl.coalesce(ROW_DEFECT, defect).alias(ROW_DEFECT))
 
     def _judge(self, column: Column) -> Callable[[str], str | None]:
-        """What is wrong with a written value of a column: a defect, `UNKNOWN`, or nothing."""
+        """The slow check of a column's values, which gives a defect, `UNKNOWN` or None."""
         empty = {"", *map(plain, self.contract.empty)}
         codes = set(map(plain, column.values))
         letters = set(TIME_LETTERS) | {
@@ -221,13 +221,13 @@ class Guards:
                 return None
             number = canonical_identity(text, self.contract)
             if number.isascii() and not is_identity(number):
-                return None  # an error, a formula, a rounded number: staging says which
+                return None  # staging reports errors, formulas and rounded numbers
             return None if pattern.fullmatch(number) else UNLIKELY
 
         return judge
 
     def is_personal(self, text: str) -> bool:
-        """Whether a text holds what looks like a telephone or an ID-card number."""
+        """Whether a text contains what looks like a telephone or ID-card number."""
         return any(
             not RESIDENT_ID.fullmatch(hit[0]) or _checks(hit[0])
             for hit in self._shapes.finditer(text)
@@ -261,8 +261,8 @@ def guards_for(contract: Contract, file: str, seeds: Path) -> Guards:
     """The guards of a file.
 
     Args:
-        contract: the file's.
-        file: its name.
+        contract: the contract of the file.
+        file: the file's name.
         seeds: the folder with `unit_alias.csv`.
     """
     has_units = contract.source != "bulletin" and UNIT in contract.kept_columns
@@ -271,10 +271,10 @@ def guards_for(contract: Contract, file: str, seeds: Path) -> Guards:
 
 
 def unit_aliases(seeds: Path, source: str) -> frozenset[str]:
-    """Every name by which a source may call a unit, at whatever time, without blanks.
+    """Every name that a source may use for a unit, in any period, without blanks.
 
     Raises:
-        InputError: there is no such list, or it isn't one.
+        InputError: the alias table is missing or unusable.
     """
     path = seeds / "unit_alias.csv"
     try:
@@ -293,7 +293,7 @@ def unit_aliases(seeds: Path, source: str) -> frozenset[str]:
 
 
 def plain(text: str) -> str:
-    """A written value as it is judged: full-width as half-width, without what nobody sees."""
+    """A value as it is checked: full-width characters as half-width, without invisible ones."""
     return unicodedata.normalize("NFKC", clean_text(text))
 
 
@@ -302,6 +302,6 @@ def _is_written(name: str) -> pl.Expr:
 
 
 def _checks(number: str) -> bool:
-    """Whether an ID-card number's last digit follows from the others (GB 11643)."""
+    """Whether the check digit of an ID-card number is right (GB 11643)."""
     total = sum(int(digit) * weight for digit, weight in zip(number, WEIGHTS, strict=False))
     return "10X98765432"[total % 11] == number[17].upper()

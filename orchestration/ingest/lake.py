@@ -1,8 +1,9 @@
-"""The raw lake: one Parquet file of text a source file, named by its SHA-256, written once.
+"""The raw lake: one Parquet file of text columns per export, named by the export's SHA-256.
 
-An index per quarter and source (`index/<quarter>/<source>.json`) says which files arrived, in
-order, and which superseded which; the warehouse's list of files is rebuilt from it. What was
-forgotten (`erasure`) is left out of every file that is written here.
+An index per quarter and source (`index/<quarter>/<source>.json`) lists the files in order of
+arrival, and which file superseded which. The warehouse's list of files is rebuilt from it. Erasures
+(see `erasure`) are applied to every file that is written here. A file is written again only if it
+is damaged, or if its contract, the unit aliases or the erasures change.
 """
 
 import hashlib
@@ -47,7 +48,7 @@ _PARTS: dict[tuple[object, ...], list[Part]] = {}
 
 @dataclass(frozen=True)
 class LakeFile:
-    """One source file as received, and where its rows are; `parquet_sha256` proves those."""
+    """One export as received; `parquet_sha256` is the hash of the lake file with its rows."""
 
     file_sha256: str
     quarter: str
@@ -67,11 +68,11 @@ class LakeFile:
     """The export's own header of each column that is kept; none in an older index."""
 
     def parquet(self, home: Home) -> Path:
-        """Where the rows are."""
+        """The lake file with the rows."""
         return home.lake / self.source / f"{self.file_sha256}.parquet"
 
     def is_sound(self, home: Home) -> bool:
-        """Whether the rows are there as they were written (by a version before 0.2: are there)."""
+        """Whether the lake file exists unchanged (or, if written before 0.2, exists at all)."""
         path = self.parquet(home)
         return path.is_file() and self.parquet_sha256 in ("", sha256_of(path))
 
@@ -79,14 +80,14 @@ class LakeFile:
 def ingest_source(
     home: Home, exports: Path, quarter: Quarter, contracts: dict[str, Contract], source: str
 ) -> list[LakeFile]:
-    """Bring a source's exports of a quarter into the lake; the same file again changes nothing.
+    """Write a source's exports of a quarter to the lake; a file that is already there is kept.
 
     Returns:
-        The current files, by file name; empty only where the contract is optional.
+        The current files in order of name; empty only if the contract is optional.
 
     Raises:
-        InputError: no folder, no export, a header that fits no contract, an unreadable file, or no
-            key where the contract pseudonymises.
+        InputError: there is no folder or no export, a header fits no contract, a file is
+            unreadable, or the contract pseudonymises and there is no key.
     """
     contract = contracts[source]
     found = find_exports(exports, quarter, contracts).get(source, [])
@@ -109,13 +110,13 @@ def ingest_source(
 def find_exports(
     exports: Path, quarter: Quarter, contracts: dict[str, Contract]
 ) -> dict[str, list[tuple[Path, list[Part]]]]:
-    """Sort the files of a quarter's folder by the contract that their header fits.
+    """Group the files of a quarter's folder by the contract that their header fits.
 
     Returns:
-        By source: each file with its tables of that source (a workbook may hold several).
+        By source: each file with its tables of that source (a workbook may have several).
 
     Raises:
-        InputError: no folder, or a file whose header fits no contract.
+        InputError: there is no folder, or the header of a file fits no contract.
     """
     folder = quarter_folder(exports, quarter)
     sorted_files: dict[str, list[tuple[Path, list[Part]]]] = {}
@@ -128,7 +129,7 @@ def find_exports(
 
 
 def quarter_folder(exports: Path, quarter: Quarter) -> Path:
-    """Where a quarter's exports are.
+    """The folder with a quarter's exports.
 
     Raises:
         InputError: there is no such folder.
@@ -149,7 +150,7 @@ def read_index(path: Path) -> list[LakeFile]:
     """The files that one index lists, in order of arrival.
 
     Raises:
-        InputError: it can't be read.
+        InputError: the index can't be read.
     """
     if not path.exists():
         return []
@@ -167,9 +168,9 @@ def read_index(path: Path) -> list[LakeFile]:
 
 
 def prove_again(home: Home, file: LakeFile) -> None:
-    """Record the hash of a lake file's rows anew, after what was forgotten was taken out.
+    """Record the new hash of a lake file after rows in it were erased.
 
-    One and the same export may be in the folders of several quarters, and so in several indexes.
+    The same export may be in the folders of several quarters, and so in several indexes.
     """
     proof = sha256_of(file.parquet(home))
     for index in sorted((home.lake / "index").glob(f"*/{file.source}.json")):
@@ -183,7 +184,7 @@ def prove_again(home: Home, file: LakeFile) -> None:
 
 
 def all_files(home: Home, quarter: str = "*") -> list[LakeFile]:
-    """Every file that was ever registered, of a quarter or of all, in a fixed order."""
+    """Every file that was ever registered, for one quarter or for all, in a fixed order."""
     indexes = sorted((home.lake / "index").glob(f"{quarter}/*.json"))
     return [file for index in indexes for file in read_index(index)]
 
@@ -194,12 +195,12 @@ def current_files(home: Home, quarter: str) -> list[LakeFile]:
 
 
 def _parts_of(path: Path, contracts: dict[str, Contract]) -> list[Part]:
-    """As `find_parts`; looked up once for an unchanged file, as each source asks for all files."""
+    """As `find_parts`, but cached while a file is unchanged: each source asks for all files."""
     status = path.stat()
     marks = tuple(contract.fingerprint for contract in contracts.values())
     key = (path, status.st_size, status.st_mtime_ns, marks)
     if key not in _PARTS:
-        if len(_PARTS) > 100:  # a process that serves pages for months doesn't pile them up
+        if len(_PARTS) > 100:  # bounds the cache of a server that runs for months
             _PARTS.clear()
         _PARTS[key] = find_parts(path, contracts)
     return _PARTS[key]
@@ -270,7 +271,7 @@ def _known_before(home: Home, old: LakeFile, name: str, headers: dict[str, str])
 
 
 def _headers(parts: Sequence[Part], contract: Contract) -> dict[str, str]:
-    """The header that an export has for each column that is kept."""
+    """The export's own header of each kept column."""
     return {
         column.name: text
         for part in parts
@@ -281,7 +282,7 @@ def _headers(parts: Sequence[Part], contract: Contract) -> dict[str, str]:
 
 
 def _prove_unchanged(path: Path, before: os.stat_result) -> None:
-    """Refuse an export that somebody wrote to, replaced or took away while it was read."""
+    """Refuse an export that was changed or replaced while it was read."""
     after = path.stat()
     marks = [(status.st_mtime_ns, status.st_size, status.st_ino) for status in (before, after)]
     if marks[0] != marks[1]:
@@ -295,7 +296,7 @@ def _prove_unchanged(path: Path, before: os.stat_result) -> None:
 
 
 def _kept(frame: pl.LazyFrame, part: Part, contract: Contract, sha256: str) -> pl.LazyFrame:
-    """A frame's kept columns by canonical name, with the hash, the row number and defect."""
+    """A frame's kept columns under their canonical names, with file hash, row number and defect."""
     position = {text: str(number) for number, text in enumerate(part.header)}
 
     def cell(column: Column) -> pl.Expr:
@@ -321,10 +322,10 @@ def _write_rows(
     scratch: Path,
     prove: Callable[[Path], None],
 ) -> int:
-    """Make the lake file of its frames in one step, once `prove` lets it pass; give its row count.
+    """Write frames to a lake file that appears only once `prove` passes; return its row count.
 
-    `finished` reads a frame, refuses it or gives it as it is written. Frames are read a few ahead
-    of the one that is being written: memory doesn't grow with them.
+    `finished` reads a frame and either refuses it or returns it as it is to be written. Only a few
+    frames are read ahead of the one being written, so that memory doesn't grow with their number.
     """
 
     def done(frame: pl.DataFrame) -> pl.DataFrame:
@@ -343,7 +344,7 @@ def _write_rows(
 
     columns = [*contract.kept_columns, "file_sha256", ROW_NUMBER, ROW_DEFECT]
     schema = {name: pl.Int64 if name == ROW_NUMBER else pl.String for name in columns}
-    with TemporaryDirectory(dir=_made(scratch)) as folder:  # what fails halfway leaves nothing
+    with TemporaryDirectory(dir=_made(scratch)) as folder:  # a failure leaves no partial file
         temporary = Path(folder) / target.name
         register_io_source(parsed, schema=schema).sink_parquet(
             temporary, compression="zstd", compression_level=1, maintain_order=True
@@ -354,16 +355,17 @@ def _write_rows(
 
 
 def pseudonym(key: bytes, value: str) -> str | None:
-    """A keyed hash: the same person has the same pseudonym, which nobody without the key can try.
+    """A keyed hash of a value; without the key, nobody can find the value by trying candidates.
 
-    Blanks around a value and marks that nobody sees don't make another person of it.
+    The same person always has the same pseudonym. Blanks around a value and invisible characters
+    don't change it. An empty value has none.
     """
     text = clean_text(value)
     return hmac.digest(key, text.encode(), "sha256").hex() if text else None
 
 
 def _made_by(contract: Contract, guards: Guards) -> str:
-    """What a lake file depends on besides its source: another value makes it anew."""
+    """A hash of what a lake file depends on besides the export; a new hash means a new file."""
     text = "\n".join([LAYOUT + contract.fingerprint, *sorted(guards.aliases)])
     if any(column.personal == "pseudonymise" for column in contract.columns):
         return hmac.digest(hash_key(), text.encode(), "sha256").hex()
@@ -376,10 +378,10 @@ def _made(folder: Path) -> Path:
 
 
 def _write_index(path: Path, known: dict[str, LakeFile], current: Sequence[LakeFile]) -> None:
-    """Record what is current; a known file that isn't any more is superseded by its successor.
+    """Record the current files; a known file that is no longer current is superseded.
 
-    The successor is the current file of the same name, else the first current file; a source whose
-    files are all gone leaves them superseded by nothing that has a hash.
+    Its successor is the current file of the same name, else the first current file. If the source
+    has no current file any more, `superseded_by` is `withdrawn` instead of a hash.
     """
     hashes = {file.file_sha256 for file in current}
     by_name = {file.file_name: file.file_sha256 for file in current}

@@ -1,7 +1,7 @@
-"""Cells that a program spoiled before the export came here; refused before any row is written.
+"""Checks for cells that a spreadsheet program damaged; the file is refused before it is stored.
 
-An error isn't a blank, and an identity that lost digits is another one. What values mean otherwise
-is staging's business.
+An error value isn't a blank, and an identity that lost digits is a different identity. Any other
+question of what a value means belongs to staging.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from orchestration.common.errors import InputError
 from orchestration.reading.contracts import Contract
 from orchestration.reading.tables import NOT_CALCULATED, ROW_NUMBER, SHEET_ROWS, Part
 
-# What spreadsheets show for an error, for a column that is too narrow (saved as text, that is all
-# that is left), and what stands for a formula without a stored value.
+# The error values of spreadsheets; the hash marks of a column that is too narrow (if saved as text,
+# nothing else is left); and the placeholder of a formula without a stored value.
 ERROR = (
     r"(?i)^\s*(?:#(?:REF|VALUE|DIV/0|NULL|NUM|SPILL|CALC|FIELD|BLOCKED|CONNECT|UNKNOWN|BUSY|"
     rf"EXTERNAL|PYTHON)!|#N/A|#NAME\?|#GETTING_DATA|{NOT_CALCULATED}|#{{2,}}|Err:\d{{3}})\s*$"
@@ -27,7 +27,7 @@ FEWEST = 5
 
 
 class SpoiledCells:
-    """Looks through a file's rows as they come, by canonical columns."""
+    """Checks a file's rows frame by frame; columns have their canonical names."""
 
     def __init__(self, path: Path, parts: Sequence[Part], contract: Contract) -> None:
         self._path, self._parts, self._contract = path, parts, contract
@@ -36,10 +36,10 @@ class SpoiledCells:
         self._counts = dict.fromkeys(contract.identity, 0)
 
     def check(self, frame: pl.DataFrame) -> None:
-        """Refuse a frame with a spoiled cell.
+        """Refuse a frame with a damaged cell.
 
         Raises:
-            InputError: an error's text in a kept column, or an identity in scientific notation.
+            InputError: a kept column has an error value, or an identity is in scientific notation.
         """
         found = self._found(frame, ERROR, self._contract.kept_columns)
         if found:
@@ -70,10 +70,12 @@ class SpoiledCells:
                 self._note_long(name, zeros, frame[name])
 
     def finish(self) -> None:
-        """Refuse a file whose long identities all end where a spreadsheet's digits end.
+        """Refuse a file whose long identities all have only zeros after the 15th digit.
+
+        Spreadsheets keep 15 digits of a number.
 
         Raises:
-            InputError: they do, and different rows have come to share one.
+            InputError: there are at least `FEWEST` such identities, and some rows share one.
         """
         for name, zeros in self._zeros.items():
             if zeros is not None and self._counts[name] >= max(FEWEST, len(zeros) + 1):
@@ -97,7 +99,7 @@ class SpoiledCells:
     def _found(
         self, frame: pl.DataFrame, pattern: str, columns: Sequence[str]
     ) -> tuple[int, str, str] | None:
-        """The first row with such a cell: its number, the column and the text."""
+        """The first row with a cell that matches: its number, the column and the text."""
         empty = list(self._contract.empty)
         hits = [pl.col(name).str.contains(pattern) & ~pl.col(name).is_in(empty) for name in columns]
         if not frame.select(pl.any_horizontal(hit.any() for hit in hits)).item():

@@ -1,1 +1,1 @@
-"""A bulletin checked against itself, as a command and inside a run."""
+"""Checks a bulletin against itself, for `hotline lint-bulletin` and within a run."""

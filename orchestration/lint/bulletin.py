@@ -1,6 +1,6 @@
 """A bulletin as the comparisons need it: its figures as rows, and the rules of its period.
 
-Comparing is left to `comparisons`.
+Comparing belongs to `comparisons`.
 """
 
 import csv
@@ -34,7 +34,7 @@ TOTAL = re.compile("合计|总计")
 
 @dataclass(frozen=True)
 class Rules:
-    """The business rules that give printed figures their meaning, of one quarter."""
+    """The business rules of one quarter that give printed figures their meaning."""
 
     measures: Mapping[tuple[str, str, str], Mapping[str, str]]
     """Rows of `published_measure` by table, printed name and printed measure."""
@@ -47,7 +47,7 @@ class Rules:
 
     @classmethod
     def load(cls, seeds: Path, contract: Contract, quarter: Quarter) -> "Rules":
-        """The rules of a site that hold on the quarter's last day."""
+        """The rules of a site that are in force on the quarter's last day."""
         day = quarter.end - timedelta(days=1)
         policies = [row for row in _rows(seeds / "index_policy.csv") if _holds(row, day)]
         policy = policies[0] if policies else {"policy_version": "", "index_scale": "0"}
@@ -71,7 +71,7 @@ class Rules:
         )  # fmt: skip
 
     def unit(self, name: str, group: str) -> str | None:
-        """The one unit that a printed name means in a printed group; staging's rule."""
+        """The one unit that a printed name means in a printed group, by staging's rule, or None."""
         key, code = re.sub(r"\s", "", name), self.groups.get(group, "")
         fitting = [
             row for row in self.aliases
@@ -109,7 +109,7 @@ Row = dict[str, Printed]
 
 @dataclass
 class Bulletin:
-    """A bulletin's figures by where they stand."""
+    """A bulletin's figures by their place."""
 
     rows: dict[tuple[str, int], Row] = field(default_factory=dict)
     """Those of the tables, by table and row."""
@@ -120,7 +120,7 @@ class Bulletin:
 
     @classmethod
     def of(cls, figures: Iterable[Figure], rules: Rules) -> "Bulletin":
-        """Give figures their meaning; one without is kept apart."""
+        """Give figures their meaning; those without one go to `unmapped`."""
         found = cls()
         for figure in figures:
             printed = _printed(figure, rules)
@@ -138,7 +138,7 @@ class Bulletin:
 
     @property
     def tables(self) -> dict[str, tuple[list[Row], list[Row]]]:
-        """Of each table the rows of units and the rows of totals."""
+        """The unit rows and the total rows of each table."""
         tables: dict[str, tuple[list[Row], list[Row]]] = {}
         for (table, _), row in sorted(self.rows.items(), key=lambda item: item[0]):
             tables.setdefault(table, ([], []))[any_printed(row).is_total].append(row)
@@ -146,23 +146,23 @@ class Bulletin:
 
     @property
     def text_rows(self) -> list[Row]:
-        """The running text by what it is about."""
+        """The figures of the running text, grouped by mart and subject."""
         rows: dict[tuple[str, str], Row] = {}
         for printed in self.text:
             rows.setdefault((printed.mart, printed.subject), {})[printed.measure] = printed
         return list(rows.values())
 
     def rate_decimals(self, printed: Printed) -> int:
-        """To how many digits a rate was rounded."""
+        """The number of decimals to which a rate was rounded."""
         return max(printed.decimals, self.decimals[printed.figure.table])
 
     def callbacks(self, row: Row) -> range:
-        """The integers that a row's dissatisfaction rate can have been divided by.
+        """The possible denominators of a row's dissatisfaction rate.
 
-        Those above the due count only where there is no other; none where nobody was dissatisfied,
-        or where no integer gives the printed rate.
+        Numbers above the due count are included only if there is no other. There is none if nobody
+        was dissatisfied, or if no integer gives the printed rate.
         """
-        if CALLBACKS in row:  # printed after all
+        if CALLBACKS in row:  # this bulletin prints them
             printed = int(row[CALLBACKS].value)
             return range(printed, printed + 1)
         if DISSATISFIED not in row or "dissatisfaction_rate" not in row:
@@ -171,8 +171,8 @@ class Bulletin:
         if not part:
             return range(0)
         due = int(row[DUE].value) if DUE in row else part
-        # Half up: what is rounded to the rate reaches from half a step below it to just short of
-        # half a step above.
+        # Rounding half up gives the rate for values from half a step below it to just under half a
+        # step above it.
         half = Fraction(1, 2 * 10 ** self.rate_decimals(rate))
         least = max(floor(part / (rate.value + half)) + 1, part)
         most = floor(part / (rate.value - half)) if rate.value > half else due
@@ -180,15 +180,15 @@ class Bulletin:
 
 
 def read_bulletin(path: Path, contract: Contract, quarter: str = "") -> tuple[Figure, ...]:
-    """The figures of a bulletin in any accepted form, whatever the file's name.
+    """The figures of a bulletin in any accepted form; the file may have any name.
 
     Args:
         path: the document, or its long form.
         contract: the contract of the source, with its layouts.
-        quarter: such as 2022Q2; empty: what the document says.
+        quarter: such as 2022Q2; if empty, the one that the document names.
 
     Raises:
-        InputError: unreadable, or something in it that neither contract nor layouts know.
+        InputError: the file is unreadable, or neither contract nor layouts know something in it.
     """
     if not path.is_file():
         raise InputError(
@@ -232,7 +232,7 @@ def _figure(path: Path, *cells: Any) -> Figure:
 
 
 def unknown_measures(bulletin: Bulletin) -> InputError | None:
-    """What to say of figures that no row of `published_measure` gives a meaning."""
+    """The error for figures that have no meaning in `published_measure`; None if there are none."""
     if not bulletin.unmapped:
         return None
     first = bulletin.unmapped[0]
@@ -271,7 +271,7 @@ def _printed(figure: Figure, rules: Rules) -> Printed | None:
 
 
 def any_printed(row: Row) -> Printed:
-    """A row's first figure, which says where the row is printed."""
+    """A row's first figure, for what all figures of a row share, such as its place."""
     return next(iter(row.values()))
 
 

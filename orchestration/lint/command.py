@@ -1,4 +1,7 @@
-"""What `hotline lint-bulletin` shows: the contradictions of one file, ready to print."""
+"""The result of `hotline lint-bulletin`: the contradictions in one file.
+
+Printing it belongs to `cli`.
+"""
 
 import csv
 from collections.abc import Mapping
@@ -17,7 +20,7 @@ DISTRICT = "district"
 
 @dataclass(frozen=True)
 class Report:
-    """What was found in a bulletin."""
+    """The result of checking a bulletin."""
 
     quarter: str
     figure_count: int
@@ -33,7 +36,8 @@ def lint_file(path: Path, quarter: str = "") -> Report:
     """Check a bulletin in any accepted form against itself.
 
     Raises:
-        InputError: unreadable, or it has what neither contract, layouts nor rules know.
+        InputError: the file is unreadable, or neither contract, layouts nor rules know something
+            in it.
     """
     if quarter:
         Quarter.parse(quarter)

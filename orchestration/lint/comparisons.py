@@ -1,7 +1,8 @@
-"""A bulletin against itself: totals, rates, index, ranks, changes, and what two places say.
+"""Compares a bulletin with itself: totals, rates, index, ranks, changes, and repeated figures.
 
-One implementation for `hotline lint-bulletin` and for the run, where its rows are the two sides of
-the controls of group `bulletin_self`. Integers and fractions alone; marts don't belong here.
+`hotline lint-bulletin` and the run share this implementation. In the run, its results are the two
+sides of the controls of group `bulletin_self`. All arithmetic uses integers and fractions. Marts
+don't belong here.
 """
 
 from collections import Counter, defaultdict
@@ -35,7 +36,7 @@ CHANGE, RANK, INDEX = "quarter_on_quarter_change", "rank_in_group", "composite_i
 CALLBACK_EXCESS = "callback_excess_count"
 ANSWERED = "handled_count"
 """Everybody whose letter or suggestion was handled is asked; of tickets only those called back."""
-# A rate with the counts that it is made of; None: not printed, so that it has to be inferred.
+# A rate, its numerator and its denominator; None: the count isn't printed and has to be inferred.
 QUOTIENTS: tuple[tuple[str, str | None, str | None], ...] = (
     ("completion_rate", "handled_count", DUE),
     ("completion_rate", "handled_count", "distinct_item_count"),
@@ -54,7 +55,7 @@ PARTS = (
     ("rework_count", DUE),
     (DISSATISFIED, CALLBACKS),
 )
-# The marts that the running text breaks the district's tickets down by.
+# The marts of the breakdowns of the district's tickets in the running text.
 REQUEST_TYPE, CATEGORY = "hotline_request_type_quarter", "hotline_category_quarter"
 MAX_OPTIONS = 1000
 """Numbers of callbacks that an index is tried with; a real rate leaves a few, one of millions
@@ -64,7 +65,7 @@ LISTED_BY_SIZE = ("published_text_category", "published_text_unit")
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a figure should be by other figures of the bulletin, and what it is."""
+    """What a figure should be, according to other figures of the bulletin, and what it is."""
 
     control_id: str
     subject: str
@@ -82,15 +83,15 @@ class Comparison:
 
     @property
     def figures(self) -> tuple[Decimal, Decimal, Decimal]:
-        """Expected, actual and their difference, of a comparison with both sides."""
+        """Expected value, actual value and difference, for a comparison that has both sides."""
         actual = self.expected if self.actual is None else self.actual
         return as_decimal(self.expected), as_decimal(actual), as_decimal(actual - self.expected)
 
 
 def lint(bulletin: Bulletin, rules: Rules) -> list[Comparison]:
-    """Every comparison of a bulletin with itself, those that agree included.
+    """Every comparison of a bulletin with itself, including those that agree.
 
-    What isn't printed isn't compared: a bulletin without ranks has no comparison of ranks.
+    Only printed figures are compared: a bulletin without ranks has no comparison of ranks.
     """
     checks: tuple[Callable[[Bulletin, Rules], Iterator[Comparison]], ...] = (
         _totals, _rates, _callbacks, _indexes, _ranks, _names, _parts, _changes, _text, _breakdown,
@@ -99,9 +100,9 @@ def lint(bulletin: Bulletin, rules: Rules) -> list[Comparison]:
 
 
 def _distinct(comparisons: Iterable[Comparison]) -> list[Comparison]:
-    """Comparisons by control, subject and measure; what is printed alike in two places counts once.
+    """Make comparisons unique by control, subject and measure; equal ones count once.
 
-    A total may stand in a table and in the running text. Where the two differ, the later one's
+    A total may be printed in a table and in the running text. If the two differ, the later one's
     subject gets a number, so that neither is lost.
     """
     found: dict[tuple[str, str, str], Comparison] = {}
@@ -121,13 +122,13 @@ def _distinct(comparisons: Iterable[Comparison]) -> list[Comparison]:
 def control_rows(
     records: Iterable[Sequence[str | None]], rules: Rules, quarter: Quarter
 ) -> list[tuple[str, str, str, str, str, Decimal]]:
-    """What the run's controls need: (quarter, control, side, subject, measure, value).
+    """The rows for the run's controls: (quarter, control, side, subject, measure, value).
 
     Args:
-        records: rows of the long form in the order of the reader's `COLUMNS`; one that is no
+        records: rows of the long form in the order of the reader's `COLUMNS`; a row that isn't a
             figure is left to the controls of rejected rows and unmapped figures.
         rules: the business rules of the quarter.
-        quarter: the run's.
+        quarter: the run's quarter.
     """
     texts = ([text or "" for text in record] for record in records)
     figures = [
@@ -144,7 +145,7 @@ def control_rows(
 
 
 def as_decimal(value: Fraction) -> Decimal:
-    """A fraction that decimals can hold, as all that is compared here is."""
+    """A fraction as a decimal; every value that is compared here has a finite decimal form."""
     return Decimal(value.numerator) / Decimal(value.denominator)
 
 
@@ -156,7 +157,7 @@ def _compare(
     measure: str = "",
     subject: str = "",
 ) -> Comparison:
-    """A comparison about a printed figure, its subject and measure unless others are named."""
+    """A comparison about a printed figure, with the figure's subject and measure by default."""
     return Comparison(
         control_id, subject or printed.subject, measure or printed.measure, expected, actual,
         printed.figure.name, f"{printed.figure.place}“{printed.figure.measure}”",
@@ -203,7 +204,7 @@ def _rates(bulletin: Bulletin, rules: Rules) -> Iterator[Comparison]:
 
 
 def _denominator(bulletin: Bulletin, row: Row, rate: Printed) -> int:
-    """The integer that comes closest to giving a printed dissatisfaction rate."""
+    """The integer denominator that comes closest to a printed dissatisfaction rate."""
     part = row[DISSATISFIED].value
     if candidates := bulletin.callbacks(row):
         return candidates[0]
@@ -213,7 +214,7 @@ def _denominator(bulletin: Bulletin, row: Row, rate: Printed) -> int:
 
 
 def _callbacks(bulletin: Bulletin, _: Rules) -> Iterator[Comparison]:
-    """Callbacks aren't printed: what they must have been, against due tickets and the total row."""
+    """Compare callbacks, which aren't printed but inferred, with due tickets and the total row."""
     for table, (rows, totals) in bulletin.tables.items():
         least = most = Fraction(0)
         is_known = True
@@ -258,7 +259,7 @@ def _indexes(bulletin: Bulletin, rules: Rules) -> Iterator[Comparison]:
         elif counts.get(DISSATISFIED):
             candidates = bulletin.callbacks(row)
             step = len(candidates) // MAX_OPTIONS + 1
-            # The index goes one way as callbacks grow: the ends give its range, however many.
+            # The index is monotonic in the callbacks, so the ends give its range however many.
             options = (*candidates[::step], *candidates[-1:])
         else:
             options = range(counts[DUE], counts[DUE] + 1)
@@ -322,7 +323,7 @@ def _parts(bulletin: Bulletin, _: Rules) -> Iterator[Comparison]:
 
 
 def _changes(bulletin: Bulletin, _: Rules) -> Iterator[Comparison]:
-    """A printed change needs a whole number of the quarter before that gives it."""
+    """Compare each printed change with the nearest one that a whole previous number can give."""
     for row in bulletin.text_rows:
         if CHANGE in row and "ticket_count" in row:
             change, now = row[CHANGE], row["ticket_count"].value
@@ -336,7 +337,7 @@ def _changes(bulletin: Bulletin, _: Rules) -> Iterator[Comparison]:
 
 
 def _text(bulletin: Bulletin, _: Rules) -> Iterator[Comparison]:
-    """What the text says of something that a table has too."""
+    """Compare figures of the running text with those of tables."""
     table = {
         (printed.mart, printed.subject, printed.measure): printed
         for row in bulletin.rows.values()
@@ -359,8 +360,8 @@ def _text(bulletin: Bulletin, _: Rules) -> Iterator[Comparison]:
             and items in table
             and printed.subject not in two_grains
         ):
-            # A letter goes to one unit; a suggestion may go to several, which are other counts: no
-            # contradiction where the text gives both.
+            # A letter goes to one unit, but a suggestion may go to several. So items and
+            # assignments may differ, and it is no contradiction if the text gives both.
             control_id = f"bulletin_{printed.subject}"
             yield _compare(control_id, printed, table[items].value, printed.value, items[2])
 
@@ -373,7 +374,7 @@ def _breakdown(bulletin: Bulletin, _: Rules) -> Iterator[Comparison]:
 
 
 def _district(bulletin: Bulletin) -> Printed | None:
-    """The text's own number of the district's tickets."""
+    """The number of the district's tickets in the running text."""
     return next(
         (
             printed for printed in bulletin.text
@@ -388,6 +389,6 @@ def _nearest(value: Fraction) -> int:
 
 
 def _rounded(value: Fraction, decimals: int) -> Fraction:
-    """Half up, away from zero."""
+    """Round half away from zero."""
     rounded: Decimal = half_up(abs(value), decimals)
     return Fraction(rounded) if value >= 0 else -Fraction(rounded)

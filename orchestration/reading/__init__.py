@@ -1,1 +1,1 @@
-"""From the bytes of a file to cells of text under canonical names; no file is stored here."""
+"""Reads files into cells of text, as their contracts describe them; no file is written here."""

@@ -1,4 +1,7 @@
-"""Workbooks as archives: their size, their members, and that no part declares a document type."""
+"""Safety checks of workbooks and documents as ZIP archives, and the members of their sheets.
+
+The content of a sheet doesn't belong here.
+"""
 
 import zipfile
 from collections.abc import Callable
@@ -20,10 +23,11 @@ MAX_MEMBERS = 2_000
 
 
 def check_archive(path: Path, archive: zipfile.ZipFile) -> None:
-    """Refuse an office document before anything of it is unfolded.
+    """Refuse an unsafe office document before any of it is parsed.
 
     Raises:
-        InputError: it unfolds out of proportion, or its XML declares entities.
+        InputError: it has too many members, expands out of proportion, or a part of it declares a
+            document type.
     """
     infos = archive.infolist()
     total = sum(info.file_size for info in infos)
@@ -32,7 +36,7 @@ def check_archive(path: Path, archive: zipfile.ZipFile) -> None:
     if total > max(path.stat().st_size * MAX_RATIO, MIN_BOMB):
         raise zip_bomb(path)
     for info in infos:
-        with archive.open(info) as member:  # a sheet may have any name
+        with archive.open(info) as member:  # check every member: a sheet may have any name
             if has_doctype(member):
                 found, expected = "文件的 XML 声明了实体", "不含实体声明的文件"
                 raise unreadable(path, "xml_entities", found, expected)
@@ -49,7 +53,8 @@ class _Element(Exception):  # noqa: N818 (as above)
 def has_doctype(file: IO[bytes]) -> bool:
     """Whether an XML file has a document type, the only place where entities can be declared.
 
-    In any encoding and however far down. What isn't well-formed is for its own reader to refuse.
+    The encoding and the length of what precedes it don't matter. A file that isn't well-formed is
+    left to its reader.
     """
 
     def leave(reason: type[Exception]) -> Callable[..., None]:
@@ -64,7 +69,7 @@ def has_doctype(file: IO[bytes]) -> bool:
     try:
         while chunk := file.read(HEAD):
             parser.Parse(chunk)
-        # Some versions of expat defer a long token (CVE-2023-52425) until they know of the end.
+        # Some versions of expat defer a long token until the end of input (CVE-2023-52425).
         parser.Parse(b"", True)
     except _DocumentType:
         return True
@@ -74,7 +79,7 @@ def has_doctype(file: IO[bytes]) -> bool:
 
 
 def xlsx_sheets(archive: zipfile.ZipFile) -> dict[str, str]:
-    """Each worksheet's member of the archive, by the sheet's name."""
+    """The archive member of each worksheet, by sheet name."""
     relations = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))  # noqa: S314 (no entities)
     targets = {relation.get("Id"): relation.get("Target", "") for relation in relations}
     book = ElementTree.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314 (no entities)

@@ -1,6 +1,6 @@
-"""The records of a binary workbook (.xls) that calamine doesn't give: errors, hidden rows, formats.
+"""Records of a binary workbook (.xls) that calamine doesn't expose: errors, hidden rows, formats.
 
-As [MS-XLS] and [MS-CFB] have them, of BIFF5 and BIFF8. Texts are left to calamine.
+BIFF5 and BIFF8 are read, as specified in [MS-XLS] and [MS-CFB]. Texts are left to calamine.
 """
 
 import struct
@@ -26,7 +26,7 @@ def xls_marks(data: bytes, position: int, identity: Collection[int]) -> Marks:
     """The marks of a sheet by its position in the workbook.
 
     Raises:
-        ValueError, struct.error: the file isn't whole, or of another version.
+        ValueError, struct.error: the file is damaged, or of another BIFF version.
     """
     stream = _workbook_stream(data)
     styles: list[int] = []
@@ -53,7 +53,7 @@ def xls_marks(data: bytes, position: int, identity: Collection[int]) -> Marks:
 
 
 class _Sheet:
-    """Takes a sheet's records and keeps what is to be known of each row."""
+    """Collects the marks of each row from a sheet's records."""
 
     def __init__(self, identity: Collection[int], formats: list[str]) -> None:
         self._identity, self._formats = identity, formats
@@ -61,7 +61,7 @@ class _Sheet:
         self.rows: dict[int, RowMarks] = defaultdict(lambda: RowMarks(0, 0))
 
     def take(self, kind: int, body: bytes) -> None:
-        """Take one record."""
+        """Process one record."""
         if kind == COLUMN_INFO:
             first, last, width, _, flags = struct.unpack_from("<5H", body)
             if flags & 1 or not width:
@@ -101,7 +101,7 @@ class _Sheet:
             if result[6:] != b"\xff\xff":
                 value = struct.unpack("<d", result)[0]
                 self._number(row, at, style, value)
-                if flags & 2 and not value:  # to be computed on opening: zero is no result
+                if flags & 2 and not value:  # calculated on opening: a stored zero is no result
                     row.shown[at] = NOT_CALCULATED
             elif result[0] == 2:
                 row.shown[at] = ERRORS.get(result[2], "#N/A")
@@ -129,7 +129,7 @@ def _format(body: bytes, version: int) -> tuple[int, str]:
 
 
 def _records(stream: bytes, at: int) -> Iterator[tuple[int, bytes]]:
-    """The records from a beginning to its end, without those of charts inside."""
+    """The records from a BOF to its EOF, without those of embedded charts."""
     depth = 0
     while at + 4 <= len(stream):
         kind, length = struct.unpack_from("<HH", stream, at)
@@ -150,7 +150,7 @@ def _workbook_stream(data: bytes) -> bytes:
     )
     places = list(struct.unpack_from("<109I", data, 76))
     at = struct.unpack_from("<I", data, 68)[0]
-    for _ in range(len(data) // size):  # the list of tables goes on in sectors of its own
+    for _ in range(len(data) // size):  # the list of FAT sectors continues in DIFAT sectors
         if at >= LAST_SECTOR:
             break
         *more, at = struct.unpack_from(f"<{size // 4}I", data, (at + 1) * size)

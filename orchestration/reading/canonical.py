@@ -1,8 +1,8 @@
 """What counts as a blank, and which written identities are the same.
 
-The only definition in the tree: Python calls the functions, the models get the patterns as rules
-of the contract (`written`) and apply them by the macros `clean_text` and `identity_text`.
-Patterns are in the syntax that RE2 (DuckDB) and Java (Spark) share.
+This is the only definition in the tree. Python calls the functions; the models get the patterns as
+rules of the contract (`written`) and apply them in the macros `clean_text` and `identity_text`. The
+patterns use the syntax that RE2 (DuckDB) and Java (Spark) share.
 """
 
 import re
@@ -46,7 +46,7 @@ RULES: dict[str, Any] = {
     "apostrophes": APOSTROPHES,
     "full_width": FULL_WIDTH,
     "half_width": HALF_WIDTH,
-    # Of such characters alone, an identity is canonical as it is written.
+    # An identity of these characters only is canonical as it is written.
     "clean_identity": r"[!$-&(-*,-<>-_a-~]+",
     # A formula, a number in scientific notation, an error or hash marks in place of the identity.
     "bad_identity": r"^=|^[0-9]([.][0-9]+)?[eE][+][0-9]+$|^#(#|N/A|NAME|REF|VALUE|NUM|NULL|DIV)",
@@ -64,9 +64,9 @@ _PADDED = re.compile(r"0+([1-9][0-9]*)")
 
 
 def clean_text(text: str) -> str:
-    """A written value without blanks around it, invisible marks, and a spreadsheet's protection.
+    """Strip surrounding blanks, invisible characters and a spreadsheet's protection marks.
 
-    `="…"` and a leading apostrophe only keep a spreadsheet from changing what follows them.
+    The marks `="…"` and a leading apostrophe only keep a spreadsheet from converting a value.
     """
     text = _INVISIBLE.sub("", text).strip(BLANKS)
     if text.startswith('="') and text.endswith('"') and len(text) > 2:
@@ -75,10 +75,10 @@ def clean_text(text: str) -> str:
 
 
 def canonical_identity(text: str, contract: "Contract") -> str:
-    """The identity that a text writes; two texts of one identity give the same.
+    """The canonical form of a written identity; two spellings of one identity have the same form.
 
-    Blanks don't count, nor do marks of protection, quotes around it, or full width instead of half.
-    Letter case, leading zeros and `.0` don't count where the contract calls them the same.
+    Blanks, protection marks, surrounding quotes and full-width characters don't matter. Letter
+    case, leading zeros and `.0` don't matter if the contract treats such variants as the same.
     """
     if not _CLEAN_IDENTITY.fullmatch(text):
         text = _BLANK.sub("", text).translate(_TO_HALF_WIDTH)
@@ -89,10 +89,10 @@ def canonical_identity(text: str, contract: "Contract") -> str:
 
 
 def fold(text: str, contract: "Contract", *rules: str) -> str:
-    """A canonical identity without the differences that the contract rules upon in such a way."""
+    """A canonical identity without the differences for which the contract has one of `rules`."""
     variants = contract.identity_variants
     if variants.letter_case in rules:
-        text = text.translate(_TO_UPPER)  # letters of ASCII: engines differ about others
+        text = text.translate(_TO_UPPER)  # ASCII letters only: engines differ about others
     if variants.decimal_zero in rules and (whole := _DECIMAL_ZERO.fullmatch(text)):
         text = whole[1]
     if variants.leading_zeros in rules and (number := _PADDED.fullmatch(text)):
@@ -101,5 +101,5 @@ def fold(text: str, contract: "Contract", *rules: str) -> str:
 
 
 def is_identity(canonical: str) -> bool:
-    """Whether a canonical text can be one: a formula, an error or a rounded number can't."""
+    """Whether a canonical text can be an identity; formulas, errors and rounded numbers can't."""
     return bool(canonical) and not _BAD_IDENTITY.search(canonical)

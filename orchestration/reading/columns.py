@@ -1,6 +1,6 @@
-"""Which columns a lake file has for the models: what dbt's sources declare, what the lake adds.
+"""The columns of the lake that the models read: those that dbt's sources declare, and the lake's.
 
-A column of a contract that isn't among them is kept in the lake, but no figure comes of it.
+Any other column of a contract is kept in the lake, but no figure depends on it.
 """
 
 from functools import cache
@@ -18,7 +18,7 @@ FILE_ORDER = "file_order"
 
 @cache
 def canonical_columns() -> dict[str, list[str]]:
-    """The columns of each source that the models read, as dbt's sources declare them."""
+    """The columns of each source that the models read, as declared in dbt's sources."""
     tables = {
         table["name"]: [column["name"] for column in table.get("columns", [])]
         for table in _declared()
@@ -32,7 +32,7 @@ def canonical_columns() -> dict[str, list[str]]:
 
 @cache
 def identities() -> dict[str, list[tuple[str, ...]]]:
-    """What can identify a row of each source in the models: the choices of its contract."""
+    """The row identities that the models support for each source; a contract chooses one."""
     return {
         table["name"]: [tuple(choice) for choice in table["meta"]["identities"]]
         for table in _declared()

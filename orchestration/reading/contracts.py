@@ -1,4 +1,7 @@
-"""Contracts: what each source's export must look like, as data (`exports/contracts/*.yml`)."""
+"""Contracts: what each source's export must look like, as data (`exports/contracts/*.yml`).
+
+Reading an export doesn't belong here.
+"""
 
 import hashlib
 import os
@@ -18,7 +21,7 @@ from orchestration.reading.layouts import Layout, load_layouts
 EMPTY = ("NULL", "null", "-", "－", "无", "/", "N/A")
 SHORTEST_KEY = 16
 NOT_RECORDS = ("合计", "总计", "小计", "注：", "注:", "备注：", "备注:", "说明：", "说明:")
-# Telephones and ID cards, as Python patterns; letters or digits beside one make it something else.
+# Python patterns of telephone and ID-card numbers; a match beside a letter or digit doesn't count.
 PERSONAL_SHAPES = (
     r"(?:\+?86[- ]?|0)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}",
     r"\(?0(?:10|2\d|[3-9]\d{2})\)?[- ]?\d{3,4}[- ]?\d{4}(?:-\d{1,6})?",
@@ -28,7 +31,7 @@ PERSONAL_SHAPES = (
     r"(?:(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx]"
     r"|\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3})",
 )
-# Written to be no end of a person's name: 学, 会, 园 and the like stand in given names.
+# Chosen so that no person's name ends like this: 学, 会, 园 and the like occur in given names.
 UNIT_ENDINGS = (
     *("局", "镇", "乡", "办", "委", "厅", "院", "队", "所", "站", "处", "部", "馆"),
     *("街道", "中心", "公司", "集团", "银行", "支行", "学校", "小学", "中学", "大学", "大厦"),
@@ -77,7 +80,7 @@ class Column(BaseModel):
 
     @property
     def headers(self) -> tuple[str, ...]:
-        """Every header that means this column; compared to the letter."""
+        """Every accepted header of this column; headers are compared exactly."""
         return (self.label, *self.aliases)
 
 
@@ -85,9 +88,9 @@ Variant = Literal["same", "different", "stop"]
 
 
 class IdentityVariants(BaseModel):
-    """Whether identities that differ only by this are the same; `stop`: the office decides first.
+    """Whether identities that differ only in this are the same; `stop`: the office decides first.
 
-    What nobody sees in a cell (blanks, marks, full width) never makes another identity.
+    Blanks, invisible marks and full-width characters never make another identity.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -172,12 +175,12 @@ class Contract(BaseModel):
 
     @property
     def kept_columns(self) -> list[str]:
-        """Canonical names of what may go past ingest, in contract order."""
+        """Canonical names of the columns that ingest keeps, in contract order."""
         return [column.name for column in self.columns if column.personal != "drop"]
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the contract's content: a lake file made by another one is made anew."""
+        """SHA-256 of the contract's content; if it changes, lake files are written again."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     def misfit(self, header: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -205,7 +208,7 @@ def load_contracts(folder: Path) -> dict[str, Contract]:
     """Read every contract of a folder, by source name in file order.
 
     Raises:
-        InputError: a file isn't a contract.
+        InputError: a file isn't a valid contract, or there is no file.
     """
     contracts = {}
     for path in sorted(folder.glob("*.yml")):
@@ -227,7 +230,7 @@ def load_contracts(folder: Path) -> dict[str, Contract]:
 
 
 def _check_identity(contract: Contract, path: Path) -> None:
-    """Refuse an identity by which the models can't tell rows apart."""
+    """Refuse an identity that the models don't support."""
     choices = identities().get(contract.source, [])
     if not choices or contract.identity in choices or choices[0][0] not in contract.kept_columns:
         return
@@ -244,10 +247,10 @@ def _check_identity(contract: Contract, path: Path) -> None:
 
 
 def hash_key() -> bytes:
-    """The key of pseudonyms and of the list of what was forgotten, from `HOTLINE_HASH_KEY`.
+    """The key of pseudonyms and of the list of erasures, from `HOTLINE_HASH_KEY`.
 
     Raises:
-        InputError: it isn't set, or so short that somebody could try every one.
+        InputError: it isn't set, or so short that every key could be tried.
     """
     key = os.environ.get("HOTLINE_HASH_KEY", "")
     if not key:

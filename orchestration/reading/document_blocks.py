@@ -1,7 +1,7 @@
 """A document as blocks in reading order: paragraphs, and grids of cells with merges resolved.
 
-Word, HTML and workbooks are taken apart here, plain text in `lines`. What a header means doesn't
-belong here.
+Word, HTML and workbooks are split into blocks here, plain text in `document_lines`. What a header
+means doesn't belong here.
 """
 
 import re
@@ -30,21 +30,21 @@ MAX_CELLS = 200_000
 """Cells of one table: no bulletin has as many, and a span may claim any number."""
 DIGITS = str.maketrans("０１２３４５６７８９．％", "0123456789.%")
 NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?\s*%*")
-# Separators of thousands. A comma is beyond doubt; a blank, an apostrophe or a comma of prose only
-# where the text ends with the number, or its unit follows.
+# Thousands separators. A comma is unambiguous. A blank, an apostrophe or a full-width comma counts
+# only if the text ends with the number, or its unit follows.
 COMMAS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 SPACED = re.compile(
     r"(?<!\d)(?<!\d[ \u00a0\u2009\u202f'’，,])"
     r"\d{1,3}(?:([ \u00a0\u2009\u202f'’])\d{3}(?:\1\d{3})*|，\d{3})"
     r"(?=(?:\.\d+)?\s*(?:%|[件条封个]|$))"
 )
-# A footnote's mark behind a figure, as a character of its own or in brackets.
+# A footnote mark after a figure, as a special character or in brackets.
 MARKS = re.compile(
     r"(?<=[0-9%])(?:[\u00b9\u00b2\u00b3\u2070\u2074-\u2079①-⑳⑴-⒇❶-❿†‡※]+|[\[［〔]\d{1,2}[\]］〕])"
 )
-# Two figures, one below the other, that mustn't become one.
+# The line break between two stacked figures, which mustn't be joined into one.
 STACKED = re.compile(r"(?<=\d)[ \t]*[\r\n\v\f]+[ \t]*(?=\d)")
-# From the first blank to the last, so that a long run of blanks is gone through once.
+# Matches only from the first blank to the last, so that a long run of blanks is scanned once.
 WIDE_GAP = re.compile(r"(?<=[^\x00-\xff])(?<![ \u3000\u00a0])[ \u3000\u00a0]++(?=[^\x00-\xff])")
 
 BLOCK_TAGS = re.compile(
@@ -68,7 +68,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table: a merged cell's text stands in its upper left cell, the others are blank."""
+    """A table; a merged cell's text is in its upper left cell, and the other cells are blank."""
 
     where: str
     rows: list[list[str]]
@@ -88,9 +88,10 @@ Block = Paragraph | Grid
 
 
 def clean(text: str) -> str:
-    """A cell or paragraph as it is compared: no breaks, no blanks around it or between characters.
+    """Normalise the text of a cell or paragraph for comparison.
 
-    Blanks between Latin letters stay.
+    Line breaks, footnote marks, thousands separators, surrounding blanks and blanks between Chinese
+    characters are removed. Blanks between Latin letters stay. Stacked figures are joined by `／`.
     """
     stacked = STACKED.sub("／", text.translate(DIGITS).strip(BLANKS))
     joined = re.sub(r"[\r\n\t\v\f\u200b\ufeff]+", "", stacked).strip(BLANKS)
@@ -103,15 +104,15 @@ def _digits(match: re.Match[str]) -> str:
 
 
 def is_number(text: str) -> bool:
-    """Whether a cell holds nothing but a number or a percentage."""
+    """Whether a cell contains nothing but a number or a percentage."""
     return bool(NUMBER.fullmatch(text))
 
 
 def word_blocks(path: Path) -> list[Block]:
-    """The blocks of a .docx; text boxes and tables within tables come after what holds them.
+    """The blocks of a .docx; text boxes and nested tables come after the block that contains them.
 
     Raises:
-        InputError: not a whole document, or a hostile one.
+        InputError: the document is damaged or hostile.
     """
     broken = unreadable(path, "bad_document", "不是完好的 Word 文档", "Word 或 WPS 能打开的 .docx")
     try:
@@ -122,7 +123,7 @@ def word_blocks(path: Path) -> list[Block]:
         if body is None:
             raise broken
         styles = WordStyles(document.styles.element)
-    # The library meets an element of another kind than it looks for with the last two.
+    # python-docx raises the last two if an element is of another kind than it expects.
     except (
         *DAMAGE, PackageNotFoundError, InvalidXmlError, etree.LxmlError, AttributeError, TypeError,
     ) as error:  # fmt: skip
@@ -130,7 +131,7 @@ def word_blocks(path: Path) -> list[Block]:
     try:
         prune_word(path, body, styles)
         return _word_blocks(path, body)
-    except (InvalidXmlError, ValueError) as error:  # a number that is none
+    except (InvalidXmlError, ValueError) as error:  # an attribute that isn't the number it must be
         raise broken from error
 
 
@@ -156,16 +157,16 @@ def _word_blocks(path: Path, body: Any) -> list[Block]:
 
 
 def _outermost(element: Any) -> Iterator[Any]:
-    """Tables and text boxes within an element, not those within them, each once."""
+    """The outermost tables and text boxes within an element, each once."""
     for child in element:
         if child.tag in (qn("w:tbl"), qn("w:txbxContent")):
             yield child
-        elif child.tag != FALLBACK:  # the same box again, for old readers
+        elif child.tag != FALLBACK:  # it repeats the box for old readers
             yield from _outermost(child)
 
 
 def _word_text(element: Any) -> str:
-    """All text below an element but that of text boxes and nested tables, deleted text left out."""
+    """The text within an element, without text boxes, nested tables and deleted text."""
     parts = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
     outer = (qn("w:txbxContent"), qn("w:tbl"), qn("w:rt"))
     texts: list[str] = []
@@ -220,16 +221,17 @@ def _word_grid(path: Path, table: Any, where: str) -> Grid:
 
 
 def html_blocks(path: Path) -> list[Block]:
-    """The blocks of an HTML page; of tables within tables the innermost are grids.
+    """The blocks of an HTML page; of nested tables, only the innermost become grids.
 
     Raises:
-        InputError: no text in a known encoding, entities, or spans without bounds.
+        InputError: the page can't be decoded or parsed, declares entities, or has a table that is
+            too large.
     """
     text = whole_text(path)
     if "<!ENTITY" in text:
         raise unreadable(path, "xml_entities", "网页声明了实体", "不含实体声明的网页")
     parser = lxml.html.HTMLParser(no_network=True, remove_comments=True, remove_pis=True)
-    text = re.sub(r"^\s*<\?xml[^>]*\?>", "", text)  # a declared encoding has served its time
+    text = re.sub(r"^\s*<\?xml[^>]*\?>", "", text)  # lxml refuses a str that declares an encoding
     try:
         page = lxml.html.document_fromstring(text, parser=parser)
     except (etree.LxmlError, ValueError) as error:
@@ -296,7 +298,7 @@ def _html_grid(path: Path, table: Any, where: str) -> Grid:
 
 
 def _html_text(cell: Any) -> str:
-    """A cell's text, each line and paragraph of it on its own line."""
+    """A cell's text, with each line and paragraph on a line of its own."""
     texts: list[str] = []
 
     def walk(element: Any) -> None:
@@ -319,10 +321,10 @@ def _span(text: str | None) -> int:
 def workbook_blocks(
     path: Path, is_title: Callable[[str], bool], ignored_sheets: Sequence[str]
 ) -> list[Block]:
-    """The blocks of a workbook, sheet by sheet; a title row begins another table.
+    """The blocks of a workbook, sheet by sheet; a title row starts a new table.
 
     Raises:
-        InputError: not a whole workbook, or a hostile one.
+        InputError: the workbook is damaged or hostile.
     """
     blocks: list[Block] = []
     views = _sheet_views(path)
@@ -356,10 +358,10 @@ def workbook_blocks(
 
 
 def _sheet_views(path: Path) -> dict[str, SheetView]:
-    """What a reader sees of each sheet, by its name, where the format's parts can be looked at.
+    """The views of an .xlsx by sheet name; other formats have none.
 
     Raises:
-        InputError: an .ods in which something is hidden, struck out or raised.
+        InputError: an .ods has hidden, struck-out or raised content, or the workbook is damaged.
     """
     if path.suffix.lower() not in (".xlsx", ".ods"):
         return {}

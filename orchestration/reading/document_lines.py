@@ -1,7 +1,8 @@
-"""Plain text → blocks: tables whose cells are kept apart by tabs or stand one a line.
+"""Splits a plain text into blocks, and recognises the three forms in which it may have a table.
 
-Three ways of saving a document's table as text are known: each cell a line that begins with a tab,
-rows apart by blank lines; a row a line, cells apart by tabs; and bare cells, one a line.
+- Each cell is a line that starts with a tab, and blank lines separate the rows.
+- Each row is a line, and tabs separate the cells.
+- Each cell is a line without a tab.
 """
 
 import re
@@ -24,7 +25,7 @@ def text_blocks(
     """The blocks of a plain text.
 
     Raises:
-        InputError: its bytes are no text in a known encoding.
+        InputError: the file isn't text in a known encoding.
     """
     lines = whole_text(path).splitlines()
     starts = [at for at, line in enumerate(lines) if is_title(clean(line))]
@@ -41,7 +42,7 @@ def text_blocks(
 
 
 def _cells_led_by_tabs(lines: Sequence[str], offset: int) -> Iterator[Block]:
-    """A tab opens a cell, a blank line ends the row, any other line goes on with the cell."""
+    """A tab starts a cell, a blank line ends the row, any other line continues the cell."""
     rows: list[list[str]] = []
     numbers: list[int] = []
     is_open = False
@@ -66,7 +67,7 @@ def _cells_led_by_tabs(lines: Sequence[str], offset: int) -> Iterator[Block]:
 
 
 def _rows_of_tabs(lines: Sequence[str], offset: int) -> Iterator[Block]:
-    """A line with tabs is a row; between two of them a line without is a row of one cell."""
+    """A line with tabs is a row; a line without tabs between two rows is a row of one cell."""
     tabbed = [at for at, line in enumerate(lines) if "\t" in line.strip("\r\n")]
     first, last = tabbed[0], tabbed[-1]
     yield from (Paragraph(clean(line)) for line in lines[:first])
@@ -84,9 +85,9 @@ def _grid(rows: Sequence[Sequence[str]], numbers: list[int]) -> Grid:
 def _bare_cells(
     lines: Sequence[str], offset: int, tables: Sequence[TableLayout]
 ) -> Iterator[Block]:
-    """Cells one a line: headers in a row make a header, then come names and their figures.
+    """One cell per line: first the headers, then names, each followed by its figures.
 
-    A blank cell leaves no trace, so that a row lacks either nothing or all that may be blank.
+    A blank cell leaves no trace, so a row must lack either no cell or all that may be blank.
     """
     cells = [(offset + at + 1, text) for at, line in enumerate(lines) if (text := clean(line))]
     texts = [text for _, text in cells]
@@ -121,7 +122,7 @@ def _bare_cells(
 def _bare_header(
     texts: Sequence[str], tables: Sequence[TableLayout]
 ) -> tuple[int, int, list[str], TableLayout] | None:
-    """The first run of lines that makes a table's whole header: where it starts and ends."""
+    """The first run of lines that is a table's whole header: start, end, headers, layout."""
     for start in range(len(texts)):
         for table in tables:
             known = table.headers
@@ -143,10 +144,10 @@ def _bare_header(
 
 
 def _placed(figures: Sequence[str], header: Sequence[str], table: TableLayout) -> list[str]:
-    """A row's figures in their columns, blank where only what may be blank is lacking."""
+    """A row's figures by column; if exactly the ones that may be blank are missing, add blanks."""
     blanks = {text for item in table.measures if item.may_be_blank for text in item.headers}
     columns = header[1:]
     if len(figures) != sum(text not in blanks for text in columns):
-        return list(figures)  # of any other number the reader says what is wrong
+        return list(figures)  # a full row, or one that the reader reports
     rest = iter(figures)
     return ["" if text in blanks else next(rest) for text in columns]

@@ -1,4 +1,7 @@
-"""The tables of a bulletin: which cells are headings, names and figures."""
+"""The tables of a bulletin: which cells are headings, names and figures.
+
+Taking a document apart (`document_blocks`) and finding its tables (`documents`) don't belong here.
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +22,7 @@ from orchestration.reading.tables import HEADER_DEPTH, HEADER_SEARCH, spread
 
 @dataclass
 class _Record:
-    """A printed row on its way: what is filled in as its lines come."""
+    """A printed row, which is filled in while its lines are read."""
 
     row: int
     group: str
@@ -28,7 +31,7 @@ class _Record:
 
 
 class Table:
-    """The rows below a header that fits a layout; one or several units stand in each."""
+    """The rows below a header that fits a layout; each row has one or more segments with a unit."""
 
     def __init__(
         self, path: Path, grid: Grid, layout: TableLayout, segments: list[list[str]]
@@ -46,14 +49,14 @@ class Table:
         self.seen_total = False
 
     def group_all(self, title: str) -> None:
-        """A title over the whole width begins a group in every segment."""
+        """Start a group in every segment, as a title over the whole width does."""
         self.groups = [title] * len(self.segments)
 
     def take(self, at: int, row: Sequence[str]) -> None:
         """Read one row.
 
         Raises:
-            InputError: it isn't a unit's, a total's, a group's title or a note below the total.
+            InputError: it isn't a unit, a total, a group's title or a note below the total.
         """
         filled = [cell for cell in row if cell]
         if not filled or list(row[: len(self.header)]) == self.header:
@@ -70,7 +73,7 @@ class Table:
                 self._segment(at, number, cells)
 
     def _banner(self, at: int, row: Sequence[str], text: str) -> bool:
-        """Whether a row of one text was a title or a note, and not part of a wrapped name."""
+        """Process a row of one text if it is a title or a note; False if it is part of a name."""
         is_banner = at in self.grid.banners
         if text in self.layout.groups:
             if is_banner or (row[0] == text and len(self.segments) == 1):
@@ -116,7 +119,7 @@ class Table:
             self.records.append(record)
 
     def _wrap(self, at: int, number: int, name: str) -> None:
-        """Part of a name that is cut over two rows."""
+        """Add a part of a name that is split over two rows."""
         last = self.last[number]
         if self.layout.wrapped_name == "above":
             self.open_names[number] += name
@@ -140,12 +143,12 @@ class Table:
                 raise self.wrong_row(at, "blank_figure", "没有数字", header)
 
     def _value(self, at: int, header: str, measure: Measure, text: str) -> str:
-        """A figure as printed: one percent sign, and in a workbook the digits that it shows."""
+        """A figure as printed: one percent sign for a rate; of a workbook, the digits it shows."""
         text = re.sub(r"[\s,]", "", text)
         number = re.sub("%+$", "", text)
         if measure.kind == "rate":
             if number == text:
-                # A percentage's cell in a workbook holds a fraction of one.
+                # A workbook stores a percentage as a fraction of 1.
                 percent = _shown(100 * Fraction(number), measure.decimals)
                 if not self.grid.is_workbook or Fraction(percent) > 100:
                     raise self.wrong_row(at, "bad_figure", f"比率 {text} 没有百分号", header)
@@ -158,10 +161,10 @@ class Table:
         return number
 
     def finished(self) -> list[_Record]:
-        """All rows, once the last is in.
+        """All rows, after the last one was taken.
 
         Raises:
-            InputError: the end of a wrapped name never came.
+            InputError: the rest of a wrapped name is missing.
         """
         if any(self.open_names):
             raise self.wrong_row(
@@ -170,7 +173,7 @@ class Table:
         return self.records
 
     def wrong_row(self, at: int, code: str, found: str, column: str = "") -> InputError:
-        """A row that can't be understood."""
+        """The error for a row that can't be understood."""
         return InputError(
             code=code,
             file=f"{self.path.name}，{self.layout.label}，{self.grid.where}",
@@ -184,16 +187,16 @@ class Table:
 
 
 def header_spans(rows: Sequence[Sequence[str]]) -> Iterator[range]:
-    """The neighbouring rows that may make a header, of one to three, from the top."""
+    """Every run of one to three adjacent rows that may be a header, from the top."""
     for last in range(min(len(rows), HEADER_SEARCH)):
         for depth in range(1, min(HEADER_DEPTH, last + 1) + 1):
             yield range(last + 1 - depth, last + 1)
 
 
 def header_texts(rows: Sequence[Sequence[str]], span: range, table: TableLayout) -> list[str]:
-    """Each column's header in the given rows: the most of its texts that a layout knows.
+    """Each column's header in the given rows: as many of its texts as make a header of the layout.
 
-    按期 over 办结率 is 按期办结率; a title of several columns is left out: 办理情况 over 办结率
+    按期 over 办结率 is 按期办结率. A title over several columns is left out: 办理情况 over 办结率
     is 办结率.
     """
     header = []
@@ -206,7 +209,7 @@ def header_texts(rows: Sequence[Sequence[str]], span: range, table: TableLayout)
 
 
 def header_segments(header: Sequence[str], table: TableLayout) -> list[list[str]] | None:
-    """The header cut before each name column's block; None if a block doesn't fit the layout."""
+    """Split the header into equal blocks, one per name column; None if one doesn't fit."""
     names = [at for at, text in enumerate(header) if text in table.name_headers]
     if not names:
         return None
@@ -220,7 +223,7 @@ def header_segments(header: Sequence[str], table: TableLayout) -> list[list[str]
 
 
 def _shown(number: Fraction, decimals: int) -> str:
-    """A number with so many decimals at most, rounded half up, as a document prints it."""
+    """A number with at most `decimals` decimals, rounded half up, as a document prints it."""
     sign = "-" if number < 0 else ""
     text = format(half_up(abs(number), decimals), "f")
     return sign + (text.rstrip("0").rstrip(".") if "." in text else text)

@@ -1,7 +1,7 @@
-"""What a reader of a document sees of it: deleted, hidden and struck-out text is taken away.
+"""Removes what a reader of a document doesn't see: deleted, hidden and struck-out text.
 
-Marks of footnotes go too, so that 307¹ is 307. What can't be told from the file is refused. What
-the rest means doesn't belong here.
+Footnote marks are removed too, so that 307¹ is 307. A document is refused if the file doesn't show
+what a reader sees. What the rest means doesn't belong here.
 """
 
 import re
@@ -32,7 +32,7 @@ _SIMPLE = re.compile(r"([a-z][a-z0-9]*)?((?:[.#][\w-]+)*)", re.IGNORECASE)
 
 
 class WordStyles:
-    """Whether a run's text is hidden, struck out or raised, by itself or by its styles."""
+    """Whether a run's text is hidden, struck out or raised, directly or through its styles."""
 
     def __init__(self, styles: Any) -> None:
         self._styles = {style.get(qn("w:styleId")): style for style in styles.iter(qn("w:style"))}
@@ -58,7 +58,7 @@ class WordStyles:
         return False
 
     def _toggled(self, name: str, properties: Any, paragraph: Any, table: Any) -> bool:
-        """A toggle: written itself it holds, two kinds of styles that set it undo each other."""
+        """A toggle property's value: direct formatting wins; two kinds of styles cancel out."""
         own = _switch(properties, name)
         if own is not None:
             return own
@@ -86,7 +86,7 @@ class WordStyles:
         return own or self._default.get("paragraph")
 
     def _chain(self, style: str | None) -> Iterator[Any]:
-        """The run properties of a style and of those that it is based on."""
+        """The run properties of a style and of the styles that it is based on."""
         seen = set()
         while style in self._styles and style not in seen:
             seen.add(style)
@@ -100,16 +100,17 @@ def _child_value(element: Any, name: str) -> str | None:
 
 
 def _switch(properties: Any, name: str) -> bool | None:
-    """On, off, or not said."""
+    """Whether a property is on; None if it isn't given."""
     child = None if properties is None else properties.find(qn(name))
     return None if child is None else child.get(qn("w:val"), "1").lower() not in OFF
 
 
 def prune_word(path: Path, body: Any, styles: WordStyles) -> None:
-    """Take away what a reader doesn't see of a document's body.
+    """Remove what a reader doesn't see from a document's body.
 
     Raises:
-        InputError: cells that were merged as a tracked change, or raised figures.
+        InputError: cells were merged as a tracked change, or a raised figure may not be a footnote
+            mark.
     """
     if next(body.iter(qn("w:cellMerge")), None) is not None:
         raise unreadable(
@@ -127,7 +128,7 @@ def prune_word(path: Path, body: Any, styles: WordStyles) -> None:
             _remove(cell)
     for tag in _DELETED:
         for element in list(body.iter(tag)):
-            # In properties it says that the paragraph's end is deleted, which is needed below.
+            # Within `w:rPr` it means that the paragraph's end is deleted, which is needed below.
             if element.getparent() is not None and element.getparent().tag != qn("w:rPr"):
                 _remove(element)
     for run in list(body.iter(qn("w:r"))):
@@ -165,7 +166,7 @@ def _prune_run(path: Path, run: Any, styles: WordStyles) -> None:
 
 
 def _text_before(run: Any, paragraph: Any) -> str:
-    """The text of a run's paragraph before it."""
+    """The text that precedes a run in its paragraph."""
     texts = []
     for element in () if paragraph is None else paragraph.iter(qn("w:t"), qn("w:r")):
         if element is run:
@@ -186,7 +187,7 @@ def _remove(element: Any) -> None:
 
 
 def _join_with_next(paragraph: Any) -> None:
-    """A paragraph whose end isn't there runs on into the next one."""
+    """Join a paragraph whose end is deleted or hidden with the next one."""
     following = paragraph.getnext()
     if following is None or following.tag != qn("w:p"):
         return
@@ -198,10 +199,11 @@ def _join_with_next(paragraph: Any) -> None:
 
 
 def prune_html(path: Path, page: Any) -> None:
-    """Take away what a reader doesn't see of an HTML page.
+    """Remove what a reader doesn't see from an HTML page.
 
     Raises:
-        InputError: a style sheet that may hide figures by a rule that isn't simple.
+        InputError: a style sheet may hide figures by a complex selector, a column is hidden, or a
+            raised figure may not be a footnote mark.
     """
     hides, raises = _style_rules(path, page)
     for element in list(page.iter()):
@@ -228,7 +230,7 @@ def prune_html(path: Path, page: Any) -> None:
 
 
 def _html_before(element: Any) -> str:
-    """The text of an element's cell or paragraph before it."""
+    """The text that precedes an element in its cell or paragraph."""
     tags = ("td", "th", "p", "li", "div", "body")
     block = next((one for one in element.iterancestors() if one.tag in tags), None)
     texts: list[str] = []
@@ -243,7 +245,7 @@ def _html_before(element: Any) -> str:
 
 
 def _drop(element: Any) -> None:
-    """Take an element away and keep the text that follows it."""
+    """Remove an element and keep the text that follows it."""
     parent = element.getparent()
     if parent is None:
         return
@@ -259,10 +261,10 @@ _Test = Callable[[Any], bool]
 
 
 def _style_rules(path: Path, page: Any) -> tuple[_Test, _Test]:
-    """Whether the page's own style sheets hide an element, and whether they raise it.
+    """Two tests: whether the page's own style sheets hide an element, and whether they raise it.
 
     Raises:
-        InputError: a rule that hides has a selector that isn't simple and may concern figures.
+        InputError: a rule that hides has a complex selector and may concern figures.
     """
     hiding: list[tuple[str, set[str]]] = []
     raising: list[tuple[str, set[str]]] = []
@@ -296,7 +298,7 @@ def _style_rules(path: Path, page: Any) -> tuple[_Test, _Test]:
 
 
 def _may_concern_figures(page: Any, word: str) -> bool:
-    """Whether an element with digits may fit the last word of a selector."""
+    """Whether the last word of a selector may match an element with digits."""
     bare = re.sub(r"::?[\w-]+(\([^)]*\))?|\[[^\]]*\]", "", word)
     names = set(re.findall(r"[.#]([\w-]+)", bare))
     tag = re.match(r"[a-z][a-z0-9]*", bare, re.IGNORECASE)

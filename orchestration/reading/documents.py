@@ -1,4 +1,4 @@
-"""A bulletin in any form → the figures that it prints, in long form, each with its place.
+"""Reads a bulletin in any form into its printed figures in long form, each with its place.
 
 Whether the figures are right doesn't belong here.
 """
@@ -35,7 +35,7 @@ RUNNING_TEXT = "text"
 COLUMNS = ("document", "table", "row", "printed_group", "printed_name", "measure", "printed_value")
 """Headers of the long form."""
 CHINESE_QUARTERS = "一二三四"
-# What is left of separators between digits once those of thousands are gone.
+# Separators between digits that remain after thousands separators were removed.
 UNCLEAR = re.compile(r"\d+[,'’\u00a0\u2009\u202f／]\d[\d.]*\s*(?:%|件|条|封)")
 MAX_PARAGRAPH = 5000
 """Characters: a layout's patterns may take time that grows with the square of them."""
@@ -43,7 +43,7 @@ MAX_PARAGRAPH = 5000
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure as printed; `place` is where a person finds it in the document."""
+    """A figure as printed; `place` describes where it is in the document."""
 
     document: str
     table: str
@@ -70,15 +70,16 @@ def read_document(
 
     Args:
         path: the document.
-        layouts: how such documents are written; a table may fit any of them.
-        quarter: the quarter that it should be of; empty: what the document says.
-        ignored_sheets: names of sheets that hold nothing of the bulletin.
+        layouts: the layouts in force; a table may fit any of them.
+        quarter: the expected quarter; if empty, the one that the document names.
+        ignored_sheets: names of sheets that aren't part of the bulletin.
 
     Returns:
         The figures in reading order: those of the tables, then those of the running text.
 
     Raises:
-        InputError: unreadable, of another quarter, or anything in it that no layout knows.
+        InputError: the document is unreadable or of another quarter, or no layout knows something
+            in it.
     """
     if not layouts:
         raise InputError(
@@ -104,12 +105,12 @@ def read_document(
     return tuple(figures)
 
 
-# What `Figure` holds after its document.
+# The fields of `Figure` after `document`.
 _Loose = tuple[str, int, str, str, str, str, str]
 
 
 class _Reader:
-    """Takes a document's blocks one by one; tables give figures, paragraphs are kept for later."""
+    """Reads a document block by block: figures from tables, paragraphs for later."""
 
     def __init__(self, path: Path, layouts: Sequence[Layout]) -> None:
         self.path = path
@@ -125,7 +126,7 @@ class _Reader:
         """Read one block.
 
         Raises:
-            InputError: a table that fits no layout, or a row of it that can't be understood.
+            InputError: a table fits no layout, or a row can't be understood.
         """
         if isinstance(block, Paragraph):
             self._paragraph(block.text)
@@ -183,7 +184,7 @@ class _Reader:
                 )
         for text in table.notes:
             self._paragraph(text)
-        # Every cell that is a number is a figure or stands in a column that holds none.
+        # Every cell with a number must be a figure or be in an ignored column.
         written = sum(is_number(cell) for row in rows for cell in row) - table.ignored_numbers
         if written != (taken := len(self.tables) - before):
             raise _wrong(
@@ -218,7 +219,7 @@ class _Reader:
         raise self._misfit(grid, rows)
 
     def _misfit(self, grid: Grid, rows: Sequence[Sequence[str]]) -> InputError:
-        """Name the layout that is closest to the table's likeliest header, and what it lacks."""
+        """The error for an unknown table: the layout closest to its likeliest header, and why."""
 
         def likeness(candidate: tuple[range, TableLayout]) -> tuple[int, int]:
             header = header_texts(rows, *candidate)
@@ -228,7 +229,7 @@ class _Reader:
         span, table = max(candidates, key=likeness)
         header = [cell for cell in header_texts(rows, span, table) if cell]
         missing, surplus = table.misfit(header)
-        # A row that isn't a header may hold anything: name its cells only if most of them fit.
+        # A row that isn't a header may contain anything: name its cells only if most of them fit.
         shown = surplus if len(surplus) * 2 < len(header) else [f"{len(surplus)} 列（内容不显示）"]
         found = "；".join(
             f"{what}：{'、'.join(texts)[:200]}"
@@ -273,7 +274,11 @@ def _blocks(path: Path, layouts: Sequence[Layout], ignored_sheets: Sequence[str]
 def _quarter_of(
     path: Path, blocks: Sequence[Block], layouts: Sequence[Layout], expected: str
 ) -> str:
-    """The quarter that the document is of: what it says of itself first."""
+    """The quarter that the document names, else the expected one.
+
+    Raises:
+        InputError: the document names another quarter, or no quarter is known.
+    """
     texts = (
         text
         for block in blocks
@@ -304,10 +309,10 @@ def _quarter_of(
 
 
 def _text_figures(reader: _Reader, layouts: Sequence[Layout]) -> Iterator[_Loose]:
-    """The figures of the running text in the order in which they stand.
+    """The figures of the running text in reading order.
 
     Raises:
-        InputError: two patterns read one figure as two things, or no pattern reads it.
+        InputError: two patterns give a figure different meanings, or no pattern matches it.
     """
     patterns = [pattern for layout in layouts for pattern in layout.text]
     ordinal = 0

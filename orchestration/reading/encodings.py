@@ -1,4 +1,4 @@
-"""From the bytes of a text file to UTF-8, by blocks; which encoding it is, and the proof.
+"""Detects and proves a text file's encoding, and decodes the file to UTF-8 block by block.
 
 Rows and cells belong to `text`.
 """
@@ -43,7 +43,7 @@ BAD = b"\xff"
 
 
 def proved_encoding(path: Path, part: Part) -> str:
-    """The header has proved the encoding, unless it is plain ASCII, which reads alike in any."""
+    """A part's encoding, proved by the whole file if the header is ASCII and so proves nothing."""
     if part.encoding not in ALLOWED or not "".join(part.header).isascii():
         return part.encoding
     undecodable = dict.fromkeys(sorted(ALLOWED, key=lambda name: name != part.encoding), 0)
@@ -58,7 +58,7 @@ def proved_encoding(path: Path, part: Part) -> str:
 
 
 def likely_encodings(head: bytes) -> list[str]:
-    """The allowed encodings that a file's first bytes speak for, the likeliest first."""
+    """The allowed encodings that fit a file's first bytes, the likeliest first."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return [UTF16]
     try:
@@ -75,7 +75,7 @@ def likely_encodings(head: bytes) -> list[str]:
 def utf8_blocks(path: Path, encoding: str) -> Iterator[bytes]:
     """A file's text in UTF-8, in blocks of whole lines that end with line feeds.
 
-    Lines that don't decode or are too long are replaced as `_Text` says.
+    Lines that don't decode or are too long are replaced (see `_Text` in `text`).
     """
     chunks = byte_chunks(path)
     first = next(chunks, b"")
@@ -92,7 +92,7 @@ def utf8_blocks(path: Path, encoding: str) -> Iterator[bytes]:
 
 
 def _line_blocks(chunks: Iterable[bytes], mark: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
-    """Blocks of whole lines, and where in the file each begins; `mark` is what ends a line."""
+    """Blocks of whole lines, each with its offset in the file; `mark` is the line end."""
     width = len(mark)
     rest, is_too_long = b"", False
     for chunk in chunks:
@@ -111,13 +111,13 @@ def _line_blocks(chunks: Iterable[bytes], mark: bytes, offset: int) -> Iterator[
     if is_too_long:
         yield offset, bytes(width) + mark
     elif rest:
-        if len(rest) % width:  # half a UTF-16 unit at the end: half a surrogate pair says the same
+        if len(rest) % width:  # half a UTF-16 unit at the end: a lone surrogate fails alike
             rest = rest[:-1] + b"\xd8\xd8"
         yield offset, rest + mark
 
 
 def _line_end(data: bytes, mark: bytes, start: int = 0) -> int:
-    """Where the line that `start` is in ends, or 0; never in the middle of a UTF-16 unit."""
+    """The end of the line that contains `start`, or 0; never in the middle of a UTF-16 unit."""
     at = data.find(mark, start)
     while at > 0 and at % len(mark):
         at = data.find(mark, at + 1)
@@ -132,7 +132,7 @@ def _last_line_end(data: bytes, mark: bytes) -> int:
 
 
 def _decoded(block: bytes, codec: str, mark: bytes, offset: int) -> bytes:
-    """A block in UTF-8, every byte of it decoded strictly."""
+    """A block in UTF-8, decoded strictly; a line that doesn't decode is replaced."""
     try:
         if codec != UTF8:
             decoder = codecs.getincrementaldecoder(codec)()
@@ -142,7 +142,7 @@ def _decoded(block: bytes, codec: str, mark: bytes, offset: int) -> bytes:
             if codec != GB18030 or not any(map(_is_foreign, block.split(mark))):
                 return text
         else:
-            pl.Series([block], dtype=pl.Binary).cast(pl.String)  # proves it, faster than Python
+            pl.Series([block], dtype=pl.Binary).cast(pl.String)  # validates faster than Python
             return block
     except (UnicodeDecodeError, pl.exceptions.ComputeError):
         pass
@@ -164,9 +164,10 @@ def _decoded(block: bytes, codec: str, mark: bytes, offset: int) -> bytes:
 
 
 def _is_foreign(line: bytes) -> bool:
-    """Whether a line of a GB18030 file is UTF-8, of which GB18030 makes other, rare characters.
+    """Whether a line of a GB18030 file is in fact UTF-8, which GB18030 decodes to rare characters.
 
-    Chinese in GB18030 is no UTF-8, but for a few pairs of characters; and those aren't Chinese.
+    Chinese text in GB18030 isn't valid UTF-8, apart from a few pairs of characters. Read as UTF-8,
+    those pairs aren't Chinese.
     """
     try:
         others = [char for char in line.decode(UTF8) if ord(char) > ASCII]
@@ -180,15 +181,15 @@ def _first_beyond_ascii(line: bytes) -> int:
 
 
 def byte_chunks(path: Path) -> Iterator[bytes]:
-    """A file's bytes, unpacked if it is a .gz.
+    """A file's bytes in chunks, decompressed if it is a .gz.
 
     Raises:
-        InputError: not a whole gzip file, or one that grows out of all proportion.
+        InputError: a .gz is damaged, or expands out of proportion.
     """
     size = path.stat().st_size
     with path.open("rb") as packed:
         if path.suffix.lower() != ".gz":
-            # Whole lines, mostly, which nobody has to put together again.
+            # Chunks mostly end with a line, so that lines seldom have to be joined.
             while chunk := packed.read(CHUNK) + packed.readline(SCANNED):
                 yield chunk
                 progress.step(packed.tell() / size)
@@ -209,10 +210,10 @@ def byte_chunks(path: Path) -> Iterator[bytes]:
 
 
 def whole_text(path: Path) -> str:
-    """A document's text, decoded strictly by the first encoding that its bytes speak for.
+    """A document's text, decoded strictly by the first of its likely encodings that fits.
 
     Raises:
-        InputError: empty, too large for a document, or no text in an allowed encoding.
+        InputError: the file is empty, too large for a document, or not in an allowed encoding.
     """
     data = path.read_bytes() if path.stat().st_size <= MAX_DOCUMENT else b""
     if not data.strip(b"\r\n\t \xef\xbb\xbf\xff\xfe\x00"):

@@ -1,6 +1,6 @@
-"""Export files → tables: which file is read how, and which contract its header fits.
+"""Opens export files as tables: how a file is read, and which contract its header fits.
 
-What a column means doesn't belong here. Row numbers are those that a person sees in Excel.
+Row numbers are those that Excel shows. What a column means doesn't belong here.
 """
 
 import re
@@ -29,7 +29,7 @@ SUFFIXES = (".csv", ".tsv", ".gz", *WORKBOOKS)
 
 
 def is_export(path: Path) -> bool:
-    """Whether a file of a quarter's folder is an export; of documents only the bulletin is."""
+    """Whether a file of a quarter's folder is an export; of documents, only the bulletin is one."""
     suffix, is_hidden = path.suffix.lower(), path.name.startswith((".", "~$"))
     is_document = path.stem.lower() == STEM and suffix in (*DOCUMENTS, *FOREIGN)
     return not is_hidden and (suffix in SUFFIXES or is_document)
@@ -39,7 +39,7 @@ def find_parts(path: Path, contracts: dict[str, Contract]) -> list[Part]:
     """The tables of a file, each with the one contract that its header fits.
 
     Raises:
-        InputError: a table fits no contract, or two; or the file can't be read at all.
+        InputError: a table fits no contract or more than one, or the file can't be read.
     """
     suffix = path.suffix.lower()
     if suffix in (*DOCUMENTS, *FOREIGN):
@@ -48,7 +48,7 @@ def find_parts(path: Path, contracts: dict[str, Contract]) -> list[Part]:
         try:
             return _sheet_parts(path, contracts)
         except InputError as error:
-            # A bulletin's own tables are no long form: they fit a layout, or none.
+            # A bulletin's own tables aren't in long form, so layouts decide whether they fit.
             if (path.stem.lower(), error.code) == (STEM, "unknown_header") and STEM in contracts:
                 return [_document_part(suffix)]
             raise
@@ -71,14 +71,14 @@ def find_parts(path: Path, contracts: dict[str, Contract]) -> list[Part]:
 
 
 def open_table(path: Path, part: Part, contract: Contract) -> Table:
-    """The rows of a part, read as its frames are taken.
+    """The rows of a part; they are read while the frames are consumed.
 
-    Raises (then or as the frames are taken):
+    Raises (at once or while the frames are consumed):
         InputError: the file can't be read to its end.
     """
     rules = RowRules(contract, part.header)
     if part.is_document:
-        # The folder is named by the quarter that the bulletin has to be of.
+        # The folder's name is the expected quarter.
         figures = read_document(path, contract.layouts, path.parent.name, contract.ignored_sheets)
         rows = ((number, None, figure.cells) for number, figure in enumerate(figures, start=1))
         return Table(frames_of(rows, rules.width), part.encoding, lambda: len(figures))
@@ -86,7 +86,7 @@ def open_table(path: Path, part: Part, contract: Contract) -> Table:
 
 
 def _document_part(suffix: str) -> Part:
-    """A bulletin as a person wrote it: its figures are rows, numbered in reading order."""
+    """The part for a bulletin document: its figures are rows, numbered in reading order."""
     return Part(STEM, COLUMNS, header_row=0, encoding=suffix.removeprefix("."), is_document=True)
 
 
@@ -162,7 +162,7 @@ def _unknown_header(
     *,
     is_hidden: bool = False,
 ) -> InputError:
-    """Say which contract is closest to the likeliest header row, and what separates them."""
+    """The error for an unknown header: the closest contract, and how the likeliest row differs."""
     headers = [_without_blank_end(clean_header(row)) for row in rows] or [()]
     closest, header = max(
         ((contract, header) for header in headers for contract in contracts.values()),
@@ -192,10 +192,10 @@ def _unknown_header(
 
 
 def _are_headers(missing: Sequence[str], surplus: Sequence[str], header: Sequence[str]) -> bool:
-    """Whether unknown cells may be named: a row of data, or one run into its header, is personal.
+    """Whether a message may show unknown cells; a row of data may contain personal data.
 
-    Most cells have to fit, with hardly more than a new name for each missing one; and a column's
-    name is short and has no digit, unlike a telephone number or an address.
+    Most cells have to fit the contract, with at most `SPARE` more unknown cells than missing ones.
+    The name of a column is short and has no digit, unlike a telephone number or an address.
     """
     return (
         len(surplus) * 2 < len(header)
@@ -220,6 +220,6 @@ def _header_error(
 
 
 def _likeness(contract: Contract, header: Sequence[str]) -> tuple[int, int]:
-    """Shared headers, then likeness in width (a file without a header still has its columns)."""
+    """Shared headers, then similarity in width, which helps if a file has no header."""
     known = {text for column in contract.columns for text in column.headers}
     return len(known & set(header)), -abs(len(contract.columns) - len(header))

@@ -1,6 +1,6 @@
-"""Which rows of a sheet have something in them, counted in its XML.
+"""Counts the filled rows of a sheet in its XML.
 
-An independent count, beside the reader that makes the cells.
+The count is independent of the reader of the cells, which it checks.
 """
 
 import re
@@ -19,16 +19,16 @@ from orchestration.reading.tables import (
 
 MAX_CELLS = 20_000_000
 """Cells of a sheet's used rectangle, which the reader lays out in memory, filled or not."""
-# A value or text element that isn't empty; the prefix is that of exporters who name namespaces.
+# A value or text element that isn't empty; some exporters write a namespace prefix.
 VALUE = re.compile(rb"<(?:\w+:)?[vt](?: [^>]*)?>[^<]")
-# A shared text that is empty or, as a text of several runs may be, can't be said not to be.
+# A shared text that is empty or may be empty, such as one of several runs.
 UNSURE_TEXT = re.compile(rb"<(?:\w+:)?si(?:/>|(?: [^>]*)?>(?!<(?:\w+:)?t(?: [^>]*)?>[^<]))")
 SHARED = re.compile(rb'<(?:\w+:)?c [^>]*?t="s"[^>]*>\s*<(?:\w+:)?v>(\d+)<')
 CELL = re.compile(rb' r="([A-Z]{1,3})(\d{1,7})"')
 
 
 def xlsx_rows(path: Path, archive: zipfile.ZipFile, member: str) -> int:
-    """How many rows of an Excel sheet have a value."""
+    """The number of rows of an Excel sheet that have a value."""
     empty_texts = _empty_shared_texts(archive)
     count, height, width = 0, 0, 1
     try:
@@ -71,7 +71,7 @@ def _empty_shared_texts(archive: zipfile.ZipFile) -> set[int]:
 
 
 def ods_rows(path: Path, archive: zipfile.ZipFile) -> dict[str, int]:
-    """Filled rows by sheet of an ODS, whose rows and cells may be said to repeat."""
+    """The number of filled rows of each sheet of an ODS; repeated rows and cells are expanded."""
     counts: dict[str, int] = {}
     name = ""
     row = column = widest = cells = repeat = 0

@@ -1,4 +1,4 @@
-"""What a file is by its content, where that isn't what its name says."""
+"""Detects what kind of file a file is by its content, and refuses one whose suffix is wrong."""
 
 import re
 import zipfile
@@ -10,7 +10,7 @@ from orchestration.reading.tables import unreadable
 HEAD = 1 << 12
 TEXT = "文本文件"
 XLS = "旧版 Excel 工作簿（.xls）"
-# By the first bytes.
+# Identified by the first bytes.
 SIGNATURES = (
     (b"%PDF", "PDF 文档"),
     (b"Rar!", "RAR 压缩包"),
@@ -19,7 +19,7 @@ SIGNATURES = (
     (b"{\\rtf", "RTF 文档"),
     (b"SQLite format 3", "SQLite 数据库"),
 )
-# By a member of a ZIP archive.
+# Identified by a member of a ZIP archive.
 MEMBERS = (
     ("xl/workbook.xml", "Excel 工作簿（.xlsx）"),
     ("xl/workbook.bin", "二进制 Excel 工作簿（.xlsb）"),
@@ -27,7 +27,7 @@ MEMBERS = (
     ("content.xml", "OpenDocument 文件（.ods）"),
 )
 ARCHIVE = "ZIP 压缩包"
-# By the beginning of a text; the first that is found.
+# Identified by the beginning of a text; the first match counts.
 MARKUP = (
     (rb"^(mime-version:|from: <saved by|content-type: multipart/)", "单个文件网页（MHTML）"),
     (rb"^<.*(urn:schemas-microsoft-com:office:spreadsheet|excel\.sheet)", "Excel 2003 的 XML 表格"),
@@ -38,10 +38,10 @@ BY_SUFFIX = {".xlsx": MEMBERS[0][1], ".ods": MEMBERS[3][1], ".xls": XLS}
 
 
 def check_text(path: Path, head: bytes) -> None:
-    """Refuse something else that is named like a text of delimited cells.
+    """Refuse another kind of file with the suffix of a CSV or TSV.
 
     Raises:
-        InputError: it is a workbook, a page, an archive or another known kind of file.
+        InputError: the file is a workbook, a page, an archive or another known kind of file.
     """
     kind = _kind(path, head)
     if kind not in ("", TEXT):
@@ -49,10 +49,10 @@ def check_text(path: Path, head: bytes) -> None:
 
 
 def check_workbook(path: Path) -> None:
-    """Refuse something else that is named like a workbook; what is damaged is left alone.
+    """Refuse another kind of file with the suffix of a workbook; damaged files are left alone.
 
     Raises:
-        InputError: as for `check_text`, or a workbook of another kind.
+        InputError: the file is another known kind of file, or another kind of workbook.
     """
     with path.open("rb") as file:
         head = file.read(HEAD)
@@ -63,7 +63,7 @@ def check_workbook(path: Path) -> None:
 
 
 def _kind(path: Path, head: bytes) -> str:
-    """What a file is; empty for nothing that is known."""
+    """The kind of a file, in Chinese; empty if unknown."""
     for signature, kind in SIGNATURES:
         if head.startswith(signature):
             return kind

@@ -1,7 +1,7 @@
 """Layouts: how an office writes its bulletins, as data (`exports/layouts/*.yml`).
 
-Which headers mean which measure, what a total or a group's title looks like, which sentences hold
-figures. How a document is taken apart doesn't belong here.
+A layout defines which headers mean which measure, what a total or a group's title looks like, and
+which sentences contain figures. Taking a document apart doesn't belong here.
 """
 
 import re
@@ -41,7 +41,7 @@ class _Model(BaseModel):
 
 
 class Measure(_Model):
-    """A column of figures: the measure's printed name, and the headers that mean it."""
+    """A column of figures: the measure's printed name, and its accepted headers."""
 
     measure: str
     aliases: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class Measure(_Model):
 
     @property
     def headers(self) -> tuple[str, ...]:
-        """Every header that means this measure."""
+        """Every accepted header of this measure."""
         return (self.measure, *self.aliases)
 
 
@@ -85,7 +85,7 @@ class TableLayout(_Model):
         return (*self.name_headers, *self.group_headers, *self.ignored_headers, *measures)
 
     def misfit(self, header: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Compare with a table's header: (what is missing, surplus or repeated headers)."""
+        """Compare with a table's header: (missing headers, surplus or repeated headers)."""
         needed = [self.name_headers, *(item.headers for item in self.measures if not item.optional)]
         surplus = [text for text in header if text not in self.headers]
         for meanings in (
@@ -104,7 +104,7 @@ class TableLayout(_Model):
 
 
 class TextPattern(_Model):
-    """Figures of the running text: patterns with a group `value`, and maybe a group `subject`."""
+    """Figures of the running text: patterns with a group `value`, optionally a group `subject`."""
 
     within: Pattern = ".+"
     """Which part of a paragraph is searched."""
@@ -140,7 +140,7 @@ class Layout(_Model):
     """Where something looks like a figure and isn't one: targets, deadlines."""
 
     def no_figures(self, paragraph: str) -> Iterator[re.Match[str]]:
-        """Where a paragraph has what looks like a figure and isn't one."""
+        """The places in a paragraph that look like a figure and aren't one."""
         for pattern in self.text_no_figure:
             yield from re.finditer(pattern, paragraph)
 
@@ -152,10 +152,10 @@ class Layout(_Model):
 
 
 def load_layouts(folder: Path) -> tuple[Layout, ...]:
-    """Read every layout of a folder in file order; none where there is no folder.
+    """Read every layout of a folder in file order; none if there is no folder.
 
     Raises:
-        InputError: a file isn't a layout.
+        InputError: a file isn't a valid layout.
     """
     return tuple(
         load_settings_file(path, Layout, "bad_layout", "exports/layouts/README.md 所列的写法")

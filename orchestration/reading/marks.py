@@ -1,8 +1,8 @@
-"""What a workbook says of its rows beyond the values that calamine reads, from the file itself.
+"""Marks: what calamine doesn't expose of a workbook's rows, read from the file itself.
 
-Errors and formulas without a stored value, which calamine gives as blanks; rows and columns that
-nobody sees; covered cells; and what a number cell shows where it is an identity. What any of it
-means for a table is decided in `workbooks`.
+They are errors and formulas without a stored value (blanks in calamine), hidden rows and columns,
+covered cells, and the displayed text of number cells in identity columns. What a mark means for a
+table is decided in `workbooks`.
 """
 
 import io
@@ -26,7 +26,7 @@ SHOWN_AS_STORED = ("", "general", "g/通用格式", "@", "#")
 FORMATS = {0: "General", 1: "0", 49: "@"}
 """The built-in number formats that show an integer as it is."""
 
-# Plain XML: what every known program writes, and what the patterns below are made for.
+# The patterns below work on plain XML, which every known program writes; this one finds other XML.
 NOT_PLAIN = re.compile(rb"<!|<[^<>?]*'|<[^<>?]*\s=|<[^<>?]*=\s")
 ENCODING = re.compile(rb"""^<\?xml[^>]*encoding=["']([\w-]+)""")
 ROW = re.compile(rb"<(?:\w+:)?row(\s[^>]*)?>")
@@ -43,7 +43,7 @@ _plain: dict[tuple[object, ...], bool] = {}
 
 @dataclass
 class RowMarks:
-    """What is to be known of a row, or of a run of like rows; columns are counted from 0."""
+    """The marks of a row, or of a run of equal rows; columns are counted from 0."""
 
     first: int
     """Row number, as a spreadsheet shows it."""
@@ -63,17 +63,17 @@ class RowMarks:
 
 @dataclass
 class Marks:
-    """A sheet's rows that have marks, in order, and its hidden columns once a row was read."""
+    """A sheet's rows with marks, in order; `hidden_columns` is filled once a row was read."""
 
     rows: Iterator[RowMarks]
     hidden_columns: set[int]
 
 
 def shown_identity(value: str, code: str) -> str | None:
-    """The text that a number cell shows by its number format, if it is certainly that.
+    """The text that a number cell displays under its number format; None if that isn't certain.
 
-    Zeros of the format lead (00000000 shows 1 as 00000001). A fraction, a date, thousands
-    separators, scientific notation or more digits than a spreadsheet keeps are not certain.
+    A format of zeros pads (00000000 displays 1 as 00000001). Fractions, dates, thousands
+    separators, scientific notation and more digits than a spreadsheet keeps aren't certain.
     """
     number = integer_digits(value)
     code = re.sub(r"\[[^\]]*\]|_.|\*.|\\ | ", "", code.partition(";")[0])
@@ -83,7 +83,7 @@ def shown_identity(value: str, code: str) -> str | None:
 
 
 def integer_digits(value: str) -> str | None:
-    """The digits of a number that is whole and small enough to be exact; None of any other."""
+    """The digits of a number that is whole and small enough to be exact; None for any other."""
     try:
         number = Decimal(value)
         if 0 <= number < 10**EXACT_DIGITS and number == number.to_integral_value():
@@ -96,7 +96,7 @@ def integer_digits(value: str) -> str | None:
 def plain_chunks(archive: zipfile.ZipFile, member: str) -> Iterator[bytes]:
     """A member's XML as plain XML in UTF-8, in chunks.
 
-    What is written otherwise (other quotes, comments, another encoding) is written anew first.
+    XML with other quotes, comments or another encoding is first rewritten to a temporary file.
     """
     info = archive.getinfo(member)
     if _is_plain(archive, member, (archive.filename, info.CRC, info.file_size)):
@@ -114,7 +114,7 @@ def plain_chunks(archive: zipfile.ZipFile, member: str) -> Iterator[bytes]:
 
 
 def _is_plain(archive: zipfile.ZipFile, member: str, key: tuple[object, ...]) -> bool:
-    """Looked through once for the count of rows and their marks."""
+    """Whether a member is plain XML; cached, because the row count and the marks both ask."""
     if key not in _plain:
         _plain.clear()
         _plain[key] = _looks_plain(archive, member)
@@ -137,7 +137,7 @@ def _looks_plain(archive: zipfile.ZipFile, member: str) -> bool:
 
 
 def row_pieces(chunks: Iterator[bytes], bound: int) -> Iterator[tuple[bytes, list[bytes]]]:
-    """The XML of a sheet, and that cut behind each row's end; the last piece isn't a row.
+    """The XML of a sheet, also cut after the end of each row; the last piece isn't a row.
 
     Raises:
         OverflowError: a row is longer than `bound` bytes.
@@ -163,13 +163,13 @@ class Workbook:
 
     @cached_property
     def recalculates(self) -> bool:
-        """Whether a program is to compute everything on opening: stored zeros are no results."""
+        """Whether formulas are calculated on opening, so that stored zeros aren't results."""
         tags = re.findall(rb"<(?:\w+:)?calcPr\s[^>]*>", self._archive.read("xl/workbook.xml"))
         return any(_attributes(tag).get(b"fullCalcOnLoad") in TRUE for tag in tags)
 
     @cached_property
     def formats(self) -> list[str]:
-        """Number formats by the number of a cell's style."""
+        """The number formats, indexed by cell style."""
         if "xl/styles.xml" not in self._archive.namelist():
             return []
         root = ElementTree.fromstring(self._archive.read("xl/styles.xml"))  # noqa: S314 (no entities)
@@ -183,7 +183,7 @@ class Workbook:
         return [own.get(number) or FORMATS.get(number, "?") for number in numbers]
 
     def format_of(self, style: str) -> str:
-        """A cell's number format; `?` for one that isn't known."""
+        """The number format of a cell style; `?` if unknown."""
         if not self.formats:
             return "General"
         return self.formats[int(style)] if int(style) < len(self.formats) else "?"
@@ -193,7 +193,7 @@ def xlsx_marks(archive: zipfile.ZipFile, member: str, identity: Collection[int])
     """The marks of a sheet of an XLSX."""
     hidden_columns: set[int] = set()
     book = Workbook(archive)
-    # A cell that is text by the usual order of attributes: the quick way past most rows.
+    # A text cell with the usual order of attributes: a fast path past most rows.
     text_cells = [
         re.compile(
             rb'\sr="' + column_letters(at).encode() + rb'\d+"[^>]*?\st="(?:s|str|inlineStr)"'
@@ -212,7 +212,7 @@ def xlsx_marks(archive: zipfile.ZipFile, member: str, identity: Collection[int])
                     hidden_columns.update(_hidden_columns(head))
                 found = ROW.match(piece)
                 if not found or piece[found.end() - 2 : found.end()] == b"/>":
-                    # Behind the sheet's head or empty rows, which are elements without an end.
+                    # The row follows the sheet's head, or empty rows (self-closing elements).
                     found = None
                     for found in ROW.finditer(piece):
                         before, number = number, _row_number(found[1], number + 1)
@@ -248,7 +248,7 @@ def _is_hidden(tag: bytes) -> bool:
 
 
 def _is_odd(data: bytes) -> bool:
-    """Whether XML may have an error or a formula."""
+    """Whether the XML may contain an error or a formula."""
     return b't="e"' in data or b"<f" in data or b":f" in data
 
 
@@ -293,7 +293,7 @@ def _hidden_columns(head: bytes) -> Iterator[int]:
 
 
 def column_letters(at: int) -> str:
-    """A column's letters, counted from 0."""
+    """The letters of a column that is counted from 0."""
     letters = ""
     at += 1
     while at:
@@ -303,7 +303,7 @@ def column_letters(at: int) -> str:
 
 
 def column_number(letters: bytes) -> int:
-    """A column's number, counted from 1, by its letters."""
+    """The number of a column by its letters, counted from 1."""
     number = 0
     for letter in letters:
         number = number * 26 + letter - 64

@@ -1,4 +1,4 @@
-"""What the cells of an OpenDocument sheet bear beside their text, row by row."""
+"""The marks (see `marks`) of an OpenDocument sheet, row by row."""
 
 from collections.abc import Collection, Iterator
 from typing import IO
@@ -9,7 +9,7 @@ from orchestration.reading.tables import MAX_COLUMNS, NOT_CALCULATED
 
 
 def ods_marks(file: IO[bytes], sheet: str, identity: Collection[int]) -> Marks:
-    """The marks of a table of an ODS's content; its rows and cells may be said to repeat."""
+    """The marks of one table in an ODS's content, whose rows and cells may be repeated."""
     hidden_columns: set[int] = set()
     done: list[RowMarks] = []
     reader = _OdsReader(sheet, identity, hidden_columns, done)
@@ -29,7 +29,7 @@ def ods_marks(file: IO[bytes], sheet: str, identity: Collection[int]) -> Marks:
 
 
 class _OdsReader:
-    """Follows the elements of an ODS's content and keeps what is to be known of each row."""
+    """Collects the marks of each row from the elements of an ODS's content."""
 
     def __init__(
         self, sheet: str, identity: Collection[int], hidden: set[int], done: list[RowMarks]
@@ -45,7 +45,7 @@ class _OdsReader:
         self._is_note = False
 
     def start(self, tag: str, given: dict[str, str]) -> None:
-        """An element begins."""
+        """Handle the start of an element."""
         if tag == "table:table":
             self._is_ours = given.get("table:name") == self._sheet
             self._row = 1
@@ -75,17 +75,17 @@ class _OdsReader:
 
     @property
     def _columns(self) -> range:
-        """The columns of the cell that is read, which may be said to repeat."""
+        """The columns of the current cell, which may be repeated."""
         repeat = int(self._cell.get("table:number-columns-repeated", 1))
         return range(self._column, self._column + min(repeat, MAX_COLUMNS))
 
     def text(self, data: str) -> None:
-        """Text of a cell."""
+        """Handle the text of a cell."""
         if self._text is not None and not self._is_note:
             self._text.append(data)
 
     def end(self, tag: str) -> None:
-        """An element ends."""
+        """Handle the end of an element."""
         if not self._is_ours:
             return
         if tag in ("table:table-cell", "table:covered-table-cell"):

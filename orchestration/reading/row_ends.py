@@ -1,4 +1,4 @@
-"""The proof that a block of delimited text has as many rows as a parser found.
+"""Proves how many rows a block of delimited text has, independently of the parser.
 
 Line ends and quotes are counted in the bytes, without the parser's assumptions.
 """
@@ -28,7 +28,7 @@ Array = np.ndarray[Any, Any]
 
 @dataclass
 class _Proof:
-    """How far text is clean: where every row has the header's width and well-set quotes."""
+    """How far text is clean: every row has the header's width and properly placed quotes."""
 
     end: int
     is_odd: bool = False
@@ -49,7 +49,7 @@ def clean_frame(data: bytes, part: Part, proof: _Proof, number: int) -> pl.LazyF
         schema=pl.Schema({str(position): pl.String for position in range(len(part.header))}),
         row_index_name=ROW_NUMBER,
         row_index_offset=number + 1,
-        missing_columns="insert",  # a blank line has none; the proof has been through the others
+        missing_columns="insert",  # only blank lines lack columns; the proof checked the others
     )
     if proof.blank:
         frame = frame.filter(~pl.col(ROW_NUMBER).is_in([number + at for at in proof.blank]))
@@ -66,8 +66,8 @@ def clean_frame(data: bytes, part: Part, proof: _Proof, number: int) -> pl.LazyF
 def prove(data: bytes, at: int, delimiter: int, rules: RowRules) -> _Proof:
     """Prove how far rows from `at` on are clean, and count them.
 
-    Works on bytes with numpy, independently of the reader that polars uses. Whole lines are given;
-    a NUL, a lone carriage return or a quote inside a bare cell ends what is clean.
+    This works on bytes with numpy, independently of polars' reader. `data` must end with a whole
+    line. A NUL, a lone carriage return or a quote inside an unquoted cell ends what is clean.
     """
     proof = _Proof(at)
     suspects = _suspect_bytes(rules, delimiter)
@@ -75,7 +75,7 @@ def prove(data: bytes, at: int, delimiter: int, rules: RowRules) -> _Proof:
     while (start := proof.end) < len(data):
         stop = (data.rfind(b"\n", start, start + size) + 1) or (data.index(b"\n", start) + 1)
         piece = np.frombuffer(data, np.uint8, stop - start, start)
-        # polars would take a byte order mark off the first row.
+        # polars would strip a byte order mark from the first row.
         proof.is_odd = data.startswith(codecs.BOM_UTF8, start) or any(
             data.find(byte, start, stop) >= 0 for byte in (b"\0", BAD)
         )
@@ -84,7 +84,7 @@ def prove(data: bytes, at: int, delimiter: int, rules: RowRules) -> _Proof:
         if ends is None:
             proof.is_odd = True
             return proof
-        if not len(ends):  # a quoted cell goes on beyond the piece
+        if not len(ends):  # a quoted cell continues beyond the piece
             if stop == len(data):
                 return proof
             size *= 2
@@ -109,10 +109,11 @@ def prove(data: bytes, at: int, delimiter: int, rules: RowRules) -> _Proof:
 
 
 def _row_ends(data: Array, delimiter: int, rules: RowRules, has_quotes: bool) -> Array | None:
-    """Where rows end (their line feeds), if each has the width or is a blank line.
+    """The positions of the line feeds that end rows; None if a row isn't clean.
 
-    `data` ends with a line feed; its last row may go on beyond it. A row with line breaks inside
-    and delimiters enough for another record, or with many line breaks, isn't clean.
+    A clean row has the header's width or is a blank line. `data` ends with a line feed, but its
+    last row may continue beyond it. A row isn't clean if a quoted line break comes with enough
+    delimiters for another record, or if it has many line breaks.
     """
     width = rules.width
     line_feeds = data == NEWLINE
@@ -125,8 +126,8 @@ def _row_ends(data: Array, delimiter: int, rules: RowRules, has_quotes: bool) ->
         positions = np.flatnonzero(marks)
         is_quote = quotes[positions]
         inside = np.bitwise_xor.accumulate(is_quote)
-        # A quote that opens follows the end of a cell, one that closes precedes it; two in a row
-        # close and open again. Before the data a row ended.
+        # An opening quote follows the end of a cell and a closing quote precedes one; two adjacent
+        # quotes close and open again. `prepend=-1`: the data follow the end of a row.
         follows = np.diff(positions, prepend=-1) == 1
         if (is_quote & inside & ~follows).any():
             return None
@@ -160,13 +161,13 @@ def _row_ends(data: Array, delimiter: int, rules: RowRules, has_quotes: bool) ->
 
 
 def _is_sparse(breaks: Array, delimiters: Array, ends: Array, rules: RowRules) -> bool:
-    """Whether no row's quotes can have taken another record into it.
+    """Whether no row's quotes can contain another record.
 
     Args:
         breaks: which marks are line feeds within quotes.
-        delimiters: which are delimiters within quotes.
-        ends: which end a row.
-        rules: what rows may be.
+        delimiters: which marks are delimiters within quotes.
+        ends: which marks end a row.
+        rules: the rules for rows.
     """
     if not breaks.any():
         return True
@@ -179,14 +180,14 @@ def _is_sparse(breaks: Array, delimiters: Array, ends: Array, rules: RowRules) -
 
 
 def count(data: bytes | Array, byte: int) -> int:
-    """How often a byte occurs: quicker than `bytes.count` for one that is neither rare nor near."""
+    """Count a byte; faster than `bytes.count` for a byte that is frequent."""
     buffer = np.frombuffer(data, np.uint8)
     pieces = range(0, len(buffer), SCANNED)
     return sum(int(np.count_nonzero(buffer[at : at + SCANNED] == byte)) for at in pieces)
 
 
 def _suspect_bytes(rules: RowRules, delimiter: int) -> Array:
-    """Which first bytes of a row may begin a blank row, a total or a footnote."""
+    """The bytes with which a blank row, a total or a footnote may start, as a mask."""
     suspects = np.zeros(256, bool)
     suspects[[delimiter, QUOTE, *(text.encode()[0] for text in (*BLANKS, *rules.words))]] = True
     return suspects

@@ -1,4 +1,7 @@
-"""What a reader of a worksheet sees: no hidden row, no struck-through figure, no footnote mark."""
+"""What a reader sees of a worksheet: no hidden row, no struck-out figure, no footnote mark.
+
+What the visible cells mean doesn't belong here.
+"""
 
 import re
 import zipfile
@@ -9,20 +12,20 @@ from lxml import etree
 
 from orchestration.reading.tables import unreadable
 
-# What a mark of a footnote may be: 1, 1,2, [1], ①, *, 注1.
+# The forms of a footnote mark: 1, 1,2, [1], ①, *, 注1.
 MARK = re.compile(
     r"\s*[\[［〔(（]?(?:注?\d{1,2}(?:[,，、-]\d{1,2})*|[①-⑳⑴-⒇*＊※†‡§a-z]{1,3})[\]］〕)）]?\s*"
 )
 OFF = ("0", "false", "off", "none")
-# Two namespaces are in use, the strict one too.
+# Any namespace: the transitional and the strict one are both in use.
 _SHEET = "{*}"
 
 
 def mark_text(path: Path, text: str, before: str) -> str:
-    """What remains of raised text: nothing of a footnote's mark, all of other text.
+    """What to keep of raised text: nothing of a footnote mark, all of any other text.
 
     Raises:
-        InputError: it has digits and isn't beyond doubt a mark.
+        InputError: the text has digits and isn't certainly a footnote mark.
     """
     if not any(letter.isdigit() for letter in text):
         return "" if MARK.fullmatch(text) else text
@@ -35,7 +38,7 @@ def mark_text(path: Path, text: str, before: str) -> str:
 
 
 class SheetView:
-    """What of an XLSX sheet a reader doesn't see, or sees otherwise than its value says."""
+    """How the visible content of an XLSX sheet differs from its stored cells."""
 
     def __init__(self) -> None:
         self.rows: set[int] = set()
@@ -46,10 +49,10 @@ class SheetView:
 
 
 def sheet_view(path: Path, archive: zipfile.ZipFile, member: str) -> SheetView:
-    """Read what is hidden, struck out or raised in a sheet of a workbook.
+    """Read what is hidden, struck out or raised in a sheet of an XLSX.
 
     Raises:
-        InputError: raised figures that may be none.
+        InputError: a raised figure may not be a footnote mark.
     """
     view = SheetView()
     struck = _struck_formats(archive)
@@ -124,7 +127,7 @@ def _struck_formats(archive: zipfile.ZipFile) -> set[int]:
 
 
 def _seen_texts(path: Path, archive: zipfile.ZipFile) -> dict[int, str]:
-    """The shared texts of which less is seen than is written."""
+    """The visible part of the shared texts that aren't shown in full."""
     name = "xl/sharedStrings.xml"
     if name not in archive.namelist():
         return {}
@@ -133,7 +136,7 @@ def _seen_texts(path: Path, archive: zipfile.ZipFile) -> dict[int, str]:
 
 
 def _rich_text(path: Path, item: Any) -> str | None:
-    """The visible text of a cell with formats of its own; None where all of it is seen."""
+    """The visible text of a cell with formatted runs; None if all of it is visible."""
     runs = item.findall(f"{_SHEET}r")
     shown = ""
     is_changed = False

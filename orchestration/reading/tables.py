@@ -1,4 +1,7 @@
-"""What text files and workbooks share: where a table lies, what its rows may be, bounds."""
+"""Shared by the readers of text files and workbooks: the place of a table, row rules, limits.
+
+Code for a single format doesn't belong here.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +20,7 @@ NOT_A_RECORD = "not_a_record"
 MALFORMED = "malformed_row"
 UNDECODABLE = "undecodable"
 BLANK_ROW = "blank"
-# Stands for a formula whose result was never stored; refused with the errors of spreadsheets.
+# Placeholder of a formula without a stored result; refused like the error values of spreadsheets.
 NOT_CALCULATED = "#NOT_CALCULATED!"
 
 HEADER_SEARCH = 20
@@ -59,7 +62,7 @@ class Part:
 class Table:
     """A part's rows as text, in frames of columns "0", "1", …, row number and row defect.
 
-    `counted` gives the number of rows by another route; ask when the frames are used up.
+    `counted` gives an independent count of the rows; call it after the frames are consumed.
     """
 
     frames: Iterator[pl.LazyFrame]
@@ -70,7 +73,7 @@ class Table:
 
 
 class RowRules:
-    """What a row is by its contract: a record, a total or footnote, malformed, or nothing."""
+    """Classifies rows by the contract: a record, a total or footnote, malformed, or blank."""
 
     def __init__(self, contract: Contract, header: Sequence[str]) -> None:
         headers = {text: column.name for column in contract.columns for text in column.headers}
@@ -85,8 +88,9 @@ class RowRules:
     def defect(self, cells: Sequence[str]) -> str | None:
         """None for a record, `BLANK_ROW` for a row without any text, else the defect's code.
 
-        A row of blanks alone is not a record. A total or a footnote begins with one of the
-        contract's words and has no identity, so that a record's own text never makes it one.
+        A row of blanks only is not a record. A total or a footnote starts with one of the
+        contract's words and has no identity. So a record is never taken for one because of its
+        text.
         """
         if not any(cells):
             return BLANK_ROW
@@ -103,18 +107,18 @@ class RowRules:
 
 
 def clean_header(cells: Iterable[str]) -> tuple[str, ...]:
-    """Header cells without the blanks around them and the line breaks inside them.
+    """Header cells without surrounding blanks and without line breaks.
 
-    Only this is cleaned; beyond it headers are compared to the letter.
+    Nothing else is cleaned: headers are compared exactly.
     """
     return tuple(cell.replace("\r", "").replace("\n", "").strip(BLANKS) for cell in cells)
 
 
 def header_candidates(rows: Sequence[Sequence[str]]) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Every header that one to three neighbouring rows may make: (index of its last row, cells).
+    """Every header that one to three adjacent rows may form: (index of the last row, cells).
 
-    Joined rows give two readings: each column's texts from top to bottom (回访 over 时间 is
-    回访时间), and the lowest text alone (a group's title over several whole headers).
+    Several rows give two readings: each column's texts joined from top to bottom (回访 over 时间 is
+    回访时间), and the lowest text alone (for a group's title above complete headers).
     """
     for last in range(min(len(rows), HEADER_SEARCH)):
         for depth in range(1, min(HEADER_DEPTH, last + 1) + 1):
@@ -135,7 +139,7 @@ def header_candidates(rows: Sequence[Sequence[str]]) -> Iterator[tuple[int, tupl
 
 
 def spread(stack: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """Give a merged cell's text to each column below it: blank here, not blank underneath."""
+    """Repeat a merged cell's text in the blank cells to its right that have text below them."""
     spread = []
     for depth, row in enumerate(stack):
         texts: list[str] = []
@@ -166,19 +170,19 @@ def frames_of(rows: Iterable[NumberedRow], width: int) -> Iterator[pl.LazyFrame]
 
 
 def unreadable(path: Path, code: str, found: str, expected: str) -> InputError:
-    """A file that can't be used as a whole."""
+    """The error for a file that can't be used at all."""
     return InputError(
         code=code, file=path.name, found=found, expected=expected, action="重新导出该文件后再运行"
     )
 
 
 def too_many_columns(path: Path) -> InputError:
-    """A first row that is no header by its sheer width."""
+    """The error for a table that is too wide."""
     return unreadable(path, "too_many_columns", f"超过 {MAX_COLUMNS} 列", "契约中列出的各列")
 
 
 def zip_bomb(path: Path) -> InputError:
-    """A compressed file that unfolds out of all proportion."""
+    """The error for a compressed file that expands out of proportion."""
     return unreadable(
         path, "zip_bomb", "解压后的大小与文件大小不成比例", "来源系统直接导出的文件，或另存为 CSV"
     )

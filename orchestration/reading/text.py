@@ -1,8 +1,8 @@
-"""CSV and TSV → tables of text.
+"""Reads CSV and TSV files into tables of text.
 
-Blocks of whole lines are decoded strictly, one after another. `prove` proves from the bytes alone
-how far a block is clean and counts its rows; polars reads that much. What is odd goes line by line,
-and the lines that can't be read are marked.
+Blocks of whole lines are decoded strictly, one after another. `prove` determines from the bytes how
+far a block is clean and counts its rows, and polars reads that much. The rest is read line by line,
+and lines that can't be read are marked.
 """
 
 import csv
@@ -53,7 +53,7 @@ csv.field_size_limit(MAX_RECORD)
 
 @dataclass(frozen=True)
 class Head:
-    """The first rows of a text file in one reading, and the physical lines down to each row."""
+    """The first rows of a text file in one reading, and the physical lines up to each row's end."""
 
     encoding: str
     delimiter: str
@@ -62,10 +62,10 @@ class Head:
 
 
 def text_heads(path: Path) -> Iterator[Head]:
-    """The first rows of a text file, in each encoding and by each delimiter that is possible.
+    """The first rows of a text file, read with each possible encoding and delimiter.
 
     Raises:
-        InputError: an empty file, one without lines, or a first row of absurd width.
+        InputError: the file is empty, of another kind or wrongly encoded, or a row is too wide.
     """
     head = next(byte_chunks(path), b"")[:HEAD]
     if not head.strip(b"\r\n\t ,;\xef\xbb\xbf\xff\xfe\x00"):
@@ -97,7 +97,7 @@ def _first_rows(lines: list[str], delimiter: str) -> tuple[list[list[str]], list
     reader = csv.reader(lines, delimiter=delimiter)
     rows: list[list[str]] = []
     ends: list[int] = []
-    # What can't be read stops the search for the header; rows are judged later, one by one.
+    # An unreadable row ends the search for the header; rows are checked later, one by one.
     with suppress(csv.Error):
         for row in islice(reader, HEADER_SEARCH):
             rows.append(row)
@@ -106,15 +106,15 @@ def _first_rows(lines: list[str], delimiter: str) -> tuple[list[list[str]], list
 
 
 def text_table(path: Path, part: Part, rules: RowRules) -> Table:
-    """The rows below a text file's header; the file is read once, front to end.
+    """The rows below a text file's header; the frames read the file once, from start to end.
 
     Args:
         path: the file as received.
-        part: where its table lies.
-        rules: what its rows may be.
+        part: the place of the table in it.
+        rules: the rules for its rows.
 
-    Raises (as the frames are taken):
-        InputError: more than a few lines can't be decoded, a compressed file is broken, or most
+    Raises (while the frames are consumed):
+        InputError: more than a few lines can't be decoded, a compressed file is damaged, or most
             rows are malformed.
     """
     encoding = proved_encoding(path, part)
@@ -122,17 +122,18 @@ def text_table(path: Path, part: Part, rules: RowRules) -> Table:
     return Table(
         _frames(text, part, rules, tally),
         encoding,
-        # Every physical line belongs to exactly one row: a lost line shows as a lost row.
+        # Every physical line belongs to exactly one row, so a lost line appears as a lost row.
         lambda: tally.rows + text.line_count - part.header_lines - tally.lines,
         lambda: tally.line_breaks,
     )
 
 
 class _Text:
-    """A file's text in UTF-8: whole lines, block by block, taken off its front.
+    """A file's text in UTF-8: whole lines, consumed from the front block by block.
 
-    A line that doesn't decode is there as a byte that never does, and the place of its first bad
-    byte in the file; one that is too long for any row is there as a NUL.
+    A line that doesn't decode is replaced by a byte that is never valid UTF-8 (`BAD`) and the
+    position of its first bad byte in the file. A line that is too long for a row is replaced by a
+    NUL.
     """
 
     def __init__(self, path: Path, encoding: str) -> None:
@@ -147,7 +148,11 @@ class _Text:
         self._blocks = utf8_blocks(path, encoding)
 
     def more(self) -> bool:
-        """Read a block on, and forget what has been taken."""
+        """Read the next block and discard what was consumed; False at the end of the file.
+
+        Raises:
+            InputError: too many lines can't be decoded.
+        """
         block = next(self._blocks, b"")
         self.data = self.data[self.at :] + block
         self.at = 0
@@ -163,7 +168,7 @@ class _Text:
         return bool(block)
 
     def lines(self) -> Iterator[bytes]:
-        """The lines from the front on, which stays where it is."""
+        """The lines from the front on; they aren't consumed."""
         length = 0
         while True:
             start = self.at + length
@@ -178,7 +183,7 @@ class _Text:
 
 @dataclass
 class _Tally:
-    """What of a file has been gone through: physical lines, and the rows that aren't blank."""
+    """Counts of what was read: physical lines, and rows that aren't blank."""
 
     rows: int = 0
     lines: int = 0
@@ -188,12 +193,12 @@ class _Tally:
 
 
 def _frames(text: _Text, part: Part, rules: RowRules, tally: _Tally) -> Iterator[pl.LazyFrame]:
-    """Clean stretches as polars reads them, and odd ones row by row."""
+    """Frames of the clean stretches, read by polars, and of the others, read row by row."""
     header_length = sum(map(len, islice(text.lines(), part.header_lines)))
     text.at += header_length
     number = part.header_row
-    # Cells beyond the last named column are looked at singly, and so is a single column, where a
-    # blank line and a row with an empty cell look alike.
+    # Read row by row if there are cells beyond the last named column, or only one column, in which
+    # a blank line looks like a row with an empty cell.
     provable = rules.named == rules.width > 1
     while text.at < len(text.data) or text.more():
         if provable:
@@ -218,11 +223,11 @@ def _odd_rows(
 ) -> Iterator[NumberedRow]:
     """Rows of a stretch that isn't clean, one by one.
 
-    A line that can't be read is a row of its own, and reading goes on at the very next line: an
-    unclosed quote takes no other row with it.
+    A line that can't be read is a row of its own, and reading continues at the next line, so that
+    an unclosed quote affects no other row.
 
     Raises:
-        InputError: most rows are malformed, and they are many: this is no table.
+        InputError: most rows are malformed, and there are many: the file isn't a table.
     """
     taken = 0
     while taken < CHUNK and (text.at < len(text.data) or text.more()):
@@ -274,10 +279,10 @@ def _record(
 
 
 def _swallows(cell: str, delimiter: str, rules: RowRules) -> bool:
-    """Whether a quoted cell has taken records into it, judged without trusting its quotes.
+    """Whether a quoted cell contains other records; its quotes aren't trusted.
 
-    A quote that opens in one record and closes in a later one takes whole records in between, and
-    with each line break as many delimiters as a record has. Nor is a cell longer than some lines.
+    A quote that opens in one record and closes in a later one encloses the records in between, with
+    as many delimiters per line break as a record has. A cell with too many lines counts, too.
     """
     first, *others = cell.split("\n")
     if len(others) >= rules.max_cell_lines:

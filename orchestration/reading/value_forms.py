@@ -1,7 +1,7 @@
-"""What staging has to know of a contract to read written values, as data that dbt's macros take.
+"""A contract's rules for reading written values, as data for the dbt macros of staging.
 
-A macro can't turn a strptime format into a test of a text's shape, and DuckDB's own strptime is
-lenient (it reads 2022041 as a day): so the shapes are made here.
+Patterns for time formats are made here, because a macro can't turn a strptime format into a pattern
+and DuckDB's strptime is lenient (it reads 2022041 as a day).
 """
 
 import re
@@ -28,17 +28,17 @@ DIRECTIVES = {
     "B": "[A-Za-z]+",
 }
 OFFSET = r" ?(?:[Zz]|[+-](?:0\d|1[0-4])(?::?[0-5]\d)?)"  # from UTC
-# Earlier times are those of no period that is loaded: China changed its clocks until 1991.
+# No earlier period is loaded, and China had daylight saving time until 1991.
 CLOCKS_MATTER_FROM = 1992
 LAST_LISTED_CHANGE = 2037
-SERIAL_EPOCHS = {1900: "1899-12-30", 1904: "1904-01-01"}  # 1900 counts a 29 February 1900
+SERIAL_EPOCHS = {1900: "1899-12-30", 1904: "1904-01-01"}  # the 1900 system has a 29 February 1900
 
 
 def written_rules(contract: Contract) -> dict[str, Any]:
-    """The contract's rules about written values, by the keys that the macro `contract_rules` names.
+    """The contract's rules about written values, by the keys that the macro `contract_rules` reads.
 
     Raises:
-        InputError: a format has a directive that isn't known here.
+        InputError: a time format has an unknown directive.
     """
     formats = contract.timestamp_formats
     moments = [text for text in formats if "%H" in text or "%I" in text]
@@ -79,7 +79,7 @@ def written_rules(contract: Contract) -> dict[str, Any]:
 
 
 def _has_clock_changes(contract: Contract) -> bool:
-    """Whether the clocks of the contract's zone are changed in years that its times may have."""
+    """Whether the contract's zone changes its UTC offset in the years that its times may have."""
     if not contract.time_zone:
         return False
     zone = ZoneInfo(contract.time_zone)
@@ -93,7 +93,7 @@ def _has_clock_changes(contract: Contract) -> bool:
 
 
 def _shape(formats: Iterable[str]) -> str:
-    """A pattern for the texts that fit one of the formats; parts that touch are of full width."""
+    """A pattern for texts that fit one of the formats; adjacent parts have their full width."""
     return "|".join(_pattern(text) for text in formats)
 
 

@@ -1,7 +1,7 @@
-"""Opens a workbook and reads all of it; run as a program of its own, whose death harms nobody.
+"""Opens a workbook and reads all of it; run in a process of its own, so that a crash is harmless.
 
-A few bytes can make the reader ask for more memory than there is, which ends its process at once
-and without a word. Ends with 0 if reading came to an end or to an error that the reader can tell.
+A few bytes can make the reader allocate more memory than there is, which kills its process without
+a message. The exit status is 0 if reading finished or raised an ordinary error.
 """
 
 import resource
@@ -14,8 +14,8 @@ MEMORY, SECONDS = 4 << 30, 300
 
 
 def main() -> None:
-    """Read the workbook that the first argument names, within bounds."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # what is in memory may be personal
+    """Read the workbook that the first argument names, with limited memory and time."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # memory may contain personal data
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     with suppress(CalamineError, OSError, ValueError):

@@ -1,4 +1,7 @@
-"""XLSX, XLS, ODS → tables of text, sheet by sheet; what a workbook must be to be opened at all."""
+"""Reads XLSX, XLS and ODS into tables of text, sheet by sheet, and refuses unsafe workbooks.
+
+Which contract a sheet fits doesn't belong here (see `exports`).
+"""
 
 import struct
 import subprocess
@@ -43,21 +46,21 @@ from orchestration.reading.tables import (
 )
 
 PROBE = Path(__file__).with_name("workbook_probe.py")
-# What zipfile and the XML parsers raise on damage: NotImplementedError of a compression method that
-# zipfile doesn't know, RuntimeError of a password, LookupError of an encoding or a missing member.
+# What zipfile and the XML parsers raise for a damaged file. NotImplementedError: an unsupported
+# compression method. RuntimeError: a password. LookupError: an unknown encoding or missing member.
 DAMAGE = (
     zipfile.BadZipFile, zlib.error, ExpatError, ElementTree.ParseError, LookupError, EOFError,
     OSError, NotImplementedError, RuntimeError, ValueError, struct.error,
 )  # fmt: skip
 
 
-# The sheets of the workbook whose header was looked at last: reading them is most of the work.
+# Cache of the sheets of the workbook that was opened last: reading them is most of the work.
 _opened: dict[tuple[Path, str, int, int], CalamineSheet] = {}
 
 
 @dataclass(frozen=True)
 class SheetHead:
-    """A sheet's first rows, from row 1 on, and where it stands in the workbook (0-based)."""
+    """A sheet's first rows, from row 1 on, and its position in the workbook (0-based)."""
 
     name: str
     position: int
@@ -71,10 +74,10 @@ def sheet_heads(path: Path) -> list[SheetHead]:
     """The first rows of each sheet that has any.
 
     Raises:
-        InputError: not a whole workbook, a hostile one, or one without any cell.
+        InputError: the workbook is damaged, hostile or empty.
     """
     check_workbook(path)
-    counts = _filled_rows(path)  # bounds are checked before anything is laid out in memory
+    counts = _filled_rows(path)  # checks the limits before a sheet is loaded into memory
     book = _open(path)
     _opened.clear()
     heads = []
@@ -122,7 +125,7 @@ def sheet_table(path: Path, part: Part, rules: RowRules) -> Table:
 
 
 class _Checks:
-    """What of a sheet's records a reader of the page would see otherwise: each is refused."""
+    """Refuses records of a sheet that a person would see differently from their stored values."""
 
     def __init__(self, path: Path, part: Part, rules: RowRules, sheet: CalamineSheet) -> None:
         self._path, self._part, self._rules = path, part, rules
@@ -133,7 +136,7 @@ class _Checks:
         self._merged_here: list[tuple[tuple[int, int], tuple[int, int]]] = []
 
     def mark_of(self, number: int) -> RowMarks | None:
-        """The marks of a row, if it has any; rows are asked for in order."""
+        """The marks of a row, if it has any; must be called in order of rows."""
         try:
             while self._mark.last < number:
                 self._mark = next(self._marks.rows, RowMarks(SHEET_ROWS, SHEET_ROWS))
@@ -142,11 +145,11 @@ class _Checks:
         return self._mark if self._mark.first <= number else None
 
     def check(self, number: int, cells: list[str], mark: RowMarks | None) -> None:
-        """Refuse a record that isn't certainly what it seems; give its numbers as they show.
+        """Refuse a doubtful record, and replace numbers in identity cells by their displayed text.
 
         Raises:
             InputError: the row or a column is hidden, a cell is merged, or an identity is a number
-                of which not every digit is certain.
+                whose digits aren't all certain.
         """
         if self._hidden_columns is None:
             self._hidden_columns = self._marks.hidden_columns
@@ -221,7 +224,7 @@ class _Checks:
 
 @dataclass(frozen=True)
 class WholeSheet:
-    """A sheet's cells as text, from row 1 on, and its rows that are one cell."""
+    """A sheet's cells as text, from row 1 on, and its rows that are a single merged cell."""
 
     name: str
     rows: list[list[str]]
@@ -230,12 +233,12 @@ class WholeSheet:
 
 
 def whole_sheets(path: Path) -> list[WholeSheet]:
-    """All visible sheets of a workbook that is read as a document, empty ones left out.
+    """All visible sheets that aren't empty, of a workbook that is read as a document.
 
     Raises:
-        InputError: not a whole workbook, or a hostile one.
+        InputError: the workbook is damaged or hostile.
     """
-    _filled_rows(path)  # bounds are checked before anything is laid out in memory
+    _filled_rows(path)  # checks the limits before a sheet is loaded into memory
     book = _open(path)
     sheets = []
     for name in (entry.name for entry in book.sheets_metadata if entry.visible == Visible.Visible):
@@ -255,10 +258,10 @@ def whole_sheets(path: Path) -> list[WholeSheet]:
 
 
 def _marks(path: Path, part: Part, identity: Collection[int]) -> Marks:
-    """What a sheet's own file says of its rows; the file is open until the last is taken.
+    """The marks of a sheet's rows; the file stays open until the last row is consumed.
 
     Raises:
-        InputError: it isn't whole.
+        InputError: the file is damaged.
     """
     try:
         if _is_compound(path):
@@ -272,7 +275,7 @@ def _marks(path: Path, part: Part, identity: Collection[int]) -> Marks:
 
 
 def _is_compound(path: Path) -> bool:
-    """Whether a workbook is a binary one."""
+    """Whether a workbook is a binary one (.xls)."""
     with path.open("rb") as file:
         return file.read(4) == b"\xd0\xcf\x11\xe0"
 
@@ -283,12 +286,12 @@ def _key(path: Path, sheet: str) -> tuple[Path, str, int, int]:
 
 
 def cell_text(cell: Any) -> str:
-    """A cell as text that staging can type again: ISO dates, integers without `.0`."""
+    """A cell as text that staging can parse: ISO dates, integers without `.0`."""
     if isinstance(cell, bool):
         return str(cell).upper()
     if isinstance(cell, datetime):
         if cell.microsecond:
-            # A time is stored as a fraction of a day: 9:05:00 may come as 9:04:59.999.
+            # A time is stored as a fraction of a day, so 9:05:00 may be read as 9:04:59.999.
             cell = (cell + timedelta(milliseconds=500)).replace(microsecond=0)
         return str(cell.isoformat(" "))
     if isinstance(cell, date):
@@ -299,13 +302,13 @@ def cell_text(cell: Any) -> str:
 
 
 def _rows(sheet: CalamineSheet) -> Iterator[list[str]]:
-    """A sheet's rows from row 1 on, blank ones above the first cell included."""
+    """A sheet's rows from row 1 on, including blank rows above the first cell."""
     for row in sheet.iter_rows():
         yield [cell if type(cell) is str else cell_text(cell) for cell in row]
 
 
 def _open(path: Path) -> CalamineWorkbook:
-    # No shell; the one word from outside is a path, and it comes last.
+    # No shell; the only external argument is a path, and it comes last.
     tried = subprocess.run([sys.executable, "-I", PROBE, path], capture_output=True, check=False)  # noqa: S603
     if tried.returncode:
         raise unreadable(
@@ -324,7 +327,7 @@ def _sheet(path: Path, book: CalamineWorkbook, name: str) -> CalamineSheet:
     try:
         return book.get_sheet_by_name(name)
     except (CalamineError, OSError, ValueError) as error:
-        # An error that is newer than calamine is told for what it is.
+        # calamine fails on error values that it doesn't know; the marks have their place and text.
         part = Part("", (), 0, sheet=name, row_offset=book.sheet_names.index(name) * SHEET_ROWS)
         for mark in _marks(path, part, ()).rows if "cell error" in str(error) else ():
             for at, text in mark.shown.items():
@@ -347,11 +350,11 @@ def _bad_workbook(path: Path) -> Exception:
 
 
 def _filled_rows(path: Path) -> dict[str, int] | None:
-    """Rows with a value by sheet, straight from the XML; None for a binary workbook.
+    """The number of rows with a value by sheet, counted in the XML; None for a binary workbook.
 
     Raises:
-        InputError: the archive or its XML is broken, unfolds out of proportion, declares entities,
-            or a sheet's used rectangle is too large.
+        InputError: the archive or its XML is damaged, expands out of proportion or declares
+            entities, or a sheet's used rectangle is too large.
     """
     if _is_compound(path):
         return None

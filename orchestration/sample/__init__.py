@@ -1,6 +1,6 @@
-"""Sample exports, all invented: a reconstruction of a published quarter, or any size synthesised.
+"""Sample exports with invented rows: a published quarter reconstructed, or synthetic data.
 
-The two differ only in where the plan (how many of what, per unit) comes from.
+The two differ only in the source of the plan, which has the counts of each unit.
 """
 
 import os
@@ -34,10 +34,10 @@ SHORT_TIMES = "%Y/%-m/%-d %-H:%M"  # how Excel shows a time: 2022/4/1 9:05
 
 
 def check_target(out: Path) -> None:
-    """Whether a sample may be written there: what is there already could be real exports.
+    """Check that a sample may be written to a folder; files in it could be real exports.
 
     Raises:
-        InputError: it isn't a folder, or not an empty one.
+        InputError: the path exists and isn't an empty folder.
     """
     if os.path.lexists(out) and (not out.is_dir() or any(out.iterdir())):
         raise InputError(
@@ -49,13 +49,14 @@ def check_target(out: Path) -> None:
 
 
 def reconstruct(bulletin: Path, seeds: Path, contracts: Path, out: Path) -> None:
-    """Write exports whose totals are, cell for cell, the published figures of a bulletin.
+    """Write exports whose totals equal the published figures of a bulletin, cell for cell.
 
-    Writes ticket.csv, mailbox.xlsx, suggestion.csv and a notice that they are invented, and
-    bulletin.csv beside them if it isn't there already. The same bulletin gives the same bytes.
+    Writes ticket.csv, mailbox.xlsx, suggestion.csv and a notice that they are invented. The
+    bulletin is copied to bulletin.csv unless it is in the same folder. The same bulletin gives the
+    same bytes.
 
     Raises:
-        ValueError: a printed rate that no count, or more than one, can have given.
+        ValueError: no count, or more than one, gives a printed rate.
         KeyError: a figure that the reconstruction needs isn't in the bulletin.
     """
     sources = load_contracts(contracts)
@@ -80,8 +81,8 @@ def synthesise(
 ) -> None:
     """Write synthetic ticket.csv, mailbox.csv, suggestion.csv and a notice for a quarter.
 
-    `tickets` is the number dispatched in the quarter; some 3% more were dispatched in the quarter
-    before and called back in this one. Rows are written in chunks: 10 million fit in 2 GiB.
+    `tickets` is the number dispatched in the quarter; about 3% more are dispatched in the quarter
+    before and called back in this one. Rows are written in chunks, so that 10 million fit in 2 GiB.
 
     Raises:
         InputError: `quarter` isn't a quarter.

@@ -1,6 +1,7 @@
-"""Frames of canonical columns and codes -> files as an office sends them, by contract.
+"""Writes frames of canonical columns and codes to files as an office sends them, by contract.
 
-Headers are the contract's labels in its order, cells its written values. No figure is made here.
+Headers are the contract's labels in its order, and cells are its written values. The choice of
+values doesn't belong here.
 """
 
 from collections.abc import Iterable
@@ -14,7 +15,7 @@ from orchestration.reading.contracts import Contract
 
 
 def _written(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
-    """Codes as their written values, columns under their labels in contract order."""
+    """A frame with written values for codes, and labels for column names, in contract order."""
     columns = []
     for column in contract.columns:
         cell = pl.col(column.name)
@@ -32,7 +33,7 @@ def write_csv(
     encoding: str,
     time_format: str = "%Y-%m-%d %H:%M:%S",
 ) -> None:
-    """Write frames one after another into a CSV with the line ends that Excel writes."""
+    """Write frames one after another to a CSV with Excel's line ends."""
     with path.open("w", encoding=encoding, newline="") as file:
         for number, frame in enumerate(frames):
             file.write(
@@ -47,9 +48,9 @@ def write_csv(
 def write_xlsx(
     frames: Iterable[pl.DataFrame], contract: Contract, path: Path, created: date
 ) -> None:
-    """Write frames into one sheet: times as date cells, all else as text.
+    """Write frames to one sheet, with times as date cells and everything else as text.
 
-    `created` is stamped as the workbook's date, so that two runs give the same bytes.
+    `created` becomes the workbook's creation date, so that two runs give the same bytes.
     """
     frame = _written(pl.concat(frames), contract)
     with xlsxwriter.Workbook(str(path)) as book:

@@ -1,6 +1,6 @@
-"""How many of what, per unit: worked out from a bulletin's figures, or made up to a given size.
+"""The plan of a sample: counts per unit, derived from a bulletin or invented for a given size.
 
-Exact integers only. Nothing about single rows, times or files belongs here.
+Counts are exact integers. Single rows, times and files don't belong here.
 """
 
 import csv
@@ -36,10 +36,10 @@ class Unit:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that the rows of a quarter's three exports must add up to.
+    """The totals that the rows of a quarter's three exports must have.
 
-    `request_types` and `categories` count due tickets by code; the last entry takes what the others
-    leave, and the code "" stands for an empty cell.
+    `request_types` and `categories` count due tickets by code. The last entry has the remainder,
+    and the code "" means an empty cell.
     """
 
     quarter: Quarter
@@ -64,7 +64,7 @@ def printed_basis_points(text: str) -> int:
 
 
 def apportion(total: int, weights: Sequence[int]) -> list[int]:
-    """Split a total in proportion to integer weights by largest remainder, the first of equals."""
+    """Split a total by integer weights with the largest remainder method; ties go to the first."""
     whole = sum(weights) or 1
     shares = [total * weight // whole for weight in weights]
     by_remainder = sorted(range(len(weights)), key=lambda i: (-(total * weights[i] % whole), i))
@@ -97,7 +97,7 @@ def _printed_rows(figures: list[Row], table: str) -> list[tuple[str, str, Figure
 
 
 def _aliases(seeds: Path, quarter: Quarter) -> list[Row]:
-    """Aliases for any source that hold throughout the quarter and the one before it."""
+    """The aliases for all sources that are valid throughout the quarter and the one before it."""
     first, last = quarter.previous.start.isoformat(), quarter.end.isoformat()
     return [
         row
@@ -149,8 +149,8 @@ def _codes(seeds: Path, name: str, contract: Contract) -> dict[str, str]:
 def _callback_counts(units: list[tuple[str, str, Figures]], total: Figures) -> list[int]:
     """Completed callbacks per unit: the denominators of 回访不满意率, which aren't printed.
 
-    Where someone was dissatisfied only one integer gives the printed rate. What the total row's
-    denominator leaves goes to the other units, in proportion to the tickets they handled.
+    If anybody was dissatisfied, only one integer gives the printed rate. The rest of the total
+    row's denominator is split among the other units in proportion to the tickets they handled.
     """
     counts = []
     for _, name, figures in units:
@@ -171,7 +171,7 @@ def from_bulletin(bulletin: Path, seeds: Path, contracts: Mapping[str, Contract]
     """The plan whose totals are the published figures.
 
     Raises:
-        ValueError: a printed rate that no count, or more than one, can have given.
+        ValueError: no count, or more than one, gives a printed rate.
         KeyError: a figure that is needed isn't in the bulletin.
     """
     figures = _read(bulletin)
@@ -225,9 +225,9 @@ def from_bulletin(bulletin: Path, seeds: Path, contracts: Mapping[str, Contract]
 def synthetic(
     tickets: int, quarter: str, seeds: Path, contracts: Mapping[str, Contract], seed: int
 ) -> Plan:
-    """A plausible plan of any size: units, types and categories by the power law 1 / rank.
+    """A plausible plan of any size; units, types and categories follow the power law 1 / rank.
 
-    The shares below are of the order of the published quarter, with some lateness added.
+    The shares below are similar to the published quarter's, with some lateness added.
     """
     period = Quarter.parse(quarter)
     aliases = _aliases(seeds, period)
@@ -278,14 +278,14 @@ def synthetic(
         categories=shares("category"),
         letters=channel(letters),
         satisfied_letters=per_mille(letters, 850),
-        suggestions=channel(2 * suggestions),  # each is handed to two units on average
+        suggestions=channel(2 * suggestions),  # each goes to two units on average
         distinct_suggestions=suggestions,
         seed=seed,
     )
 
 
 def _groups(seeds: Path, quarter: Quarter) -> list[Row]:
-    """The evaluation groups that hold on the quarter's first day, in printed order."""
+    """The evaluation groups in force on the quarter's first day, in printed order."""
     first = quarter.start.isoformat()
     held = [
         row

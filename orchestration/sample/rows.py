@@ -1,7 +1,7 @@
-"""Rows of the three exports, drawn from a plan's counts: which item, when, with what outcome.
+"""Draws the rows of the three exports from a plan's counts: items, their times and outcomes.
 
-Times live on an axis of working minutes, so that adding a term or comparing two times is integer
-arithmetic. Frames carry canonical columns and codes; nothing here knows headers or encodings.
+Times are numbers of working minutes, so that adding a term or comparing two times is integer
+arithmetic. Frames have canonical columns and codes; headers and encodings don't belong here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from orchestration.common.quarters import Quarter
 from orchestration.sample.plan import Plan, Unit
 
-Minutes = NDArray[np.int32]  # on the working axis; NEVER where it didn't happen
+Minutes = NDArray[np.int32]  # working minutes; NEVER for what didn't happen
 Flags = NDArray[np.int8]
 
 NEVER = -1
@@ -24,11 +24,11 @@ ON_TIME, LATE, OPEN, CARRIED = range(4)
 RESULTS = ["", "satisfied", "fairly_satisfied", "dissatisfied"]
 MAILBOXES = ["mayor", "district_head"]
 LONGEST_TERM, LONGEST_DELAY = 7, 5  # working days
-CHUNK = 200_000  # rows written at a time: bounds the memory that the text takes
+CHUNK = 200_000  # rows written at a time; bounds the memory for their text
 
 
 class Calendar:
-    """Working days around a quarter; public holidays don't matter to a sample."""
+    """Working days around a quarter; public holidays are ignored."""
 
     def __init__(self, quarter: Quarter) -> None:
         first = np.datetime64(quarter.previous.start, "D")
@@ -41,19 +41,19 @@ class Calendar:
         return int(np.searchsorted(self.days, np.datetime64(day, "D"))) * DAY
 
     def times(self, minutes: Minutes) -> pl.Series:
-        """Wall-clock times; null where it never happened."""
+        """Wall-clock times; null for what never happened."""
         wall = self.days[minutes // DAY].astype("datetime64[m]") + (OPENS + minutes % DAY)
         wall[minutes == NEVER] = np.datetime64("NaT")
         return pl.Series(wall.astype("datetime64[ms]"))
 
 
 def _generator(plan: Plan, stream: int) -> np.random.Generator:
-    """One stream a source, so that a change in one file leaves the others as they were."""
+    """One random stream per source, so that a change to one file leaves the others unchanged."""
     return np.random.Generator(np.random.PCG64([plan.seed, stream]))
 
 
 def _between(rng: np.random.Generator, low: Any, high: Any) -> Minutes:
-    """Integers from low to high, both included."""
+    """Random integers from low to high, inclusive."""
     drawn: Minutes = rng.integers(low, high, dtype=np.int32, endpoint=True)
     return drawn
 
@@ -105,7 +105,7 @@ def _outcomes(rng: np.random.Generator, unit: Unit) -> tuple[Flags, Flags, Flags
     state = _states(unit)
     reworked = np.zeros(state.size, np.int8)
     reworked[rng.permutation(unit.due)[: unit.reworked]] = 1
-    # Only a finished ticket is called back; the states put those first and the carried ones last.
+    # Only finished tickets are called back; `_states` puts them first and the carried ones last.
     called = rng.permutation(unit.handled)[: unit.callbacks - unit.carried]
     called = rng.permutation(np.concatenate([called, np.arange(unit.due, state.size)]))
     result = np.zeros(state.size, np.int8)
@@ -117,7 +117,7 @@ def _outcomes(rng: np.random.Generator, unit: Unit) -> tuple[Flags, Flags, Flags
 def _deal(
     rng: np.random.Generator, counts: Mapping[str, int], carried: NDArray[np.bool_]
 ) -> tuple[list[str], Flags]:
-    """Deal codes to tickets: the due ones get exactly the counts, carried ones any but the last."""
+    """Assign codes: due tickets get exactly the counts, carried ones any code but the last."""
     codes = list(counts)
     dealt = rng.integers(len(codes) - 1, size=carried.size, dtype=np.int8)
     pool = np.repeat(np.arange(len(codes), dtype=np.int8), list(counts.values()))
@@ -142,7 +142,7 @@ def _business_id(prefix: str, at: pl.Series, sequence: NDArray[np.int64]) -> pl.
 
 
 def _fictitious(number: NDArray[np.int64], letter: str, first: int) -> list[pl.Series]:
-    """Person, telephone, address and text: made-up values that anyone can see and search for."""
+    """Person, telephone, address and text: obviously invented values that can be searched for."""
     count = pl.Series(number).cast(pl.String).str.zfill(4)
     digits = pl.Series(number + first).cast(pl.String).str.zfill(8)
     return [
@@ -161,7 +161,7 @@ def tickets(plan: Plan) -> Iterator[pl.DataFrame]:
     sizes = [unit.due + unit.carried for unit in plan.tickets]
     unit = np.repeat(np.arange(len(sizes), dtype=np.int16), sizes)
 
-    # One row in twenty writes the name another way: an alias, or blanks that Excel doesn't show.
+    # One row in twenty has a variant of the name: an alias, or a trailing blank that nobody sees.
     spellings = [[u.name, *u.other_names, f"{u.name} ", f"{u.name}\u3000"] for u in plan.tickets]
     choices = np.array([len(names) for names in spellings], np.int16)
     first = (np.cumsum(choices) - choices).astype(np.int16)
@@ -208,7 +208,7 @@ def tickets(plan: Plan) -> Iterator[pl.DataFrame]:
 
 
 def letters(plan: Plan) -> Iterator[pl.DataFrame]:
-    """Letters, one a row, sorted by (dispatched_at, letter_id)."""
+    """Letters, one per row, sorted by (dispatched_at, letter_id)."""
     rng, calendar = _generator(plan, 2), Calendar(plan.quarter)
     state = np.concatenate([_states(unit) for unit in plan.letters])
     names = np.repeat([unit.name for unit in plan.letters], [unit.due for unit in plan.letters])
@@ -241,11 +241,11 @@ def letters(plan: Plan) -> Iterator[pl.DataFrame]:
 
 
 def suggestions(plan: Plan) -> Iterator[pl.DataFrame]:
-    """Suggestions, one row for each unit that got one, sorted by (suggestion_id, unit)."""
+    """Suggestions, one row per suggestion and unit, sorted by (suggestion_id, unit)."""
     rng, calendar = _generator(plan, 3), Calendar(plan.quarter)
     state = np.concatenate([_states(unit) for unit in plan.suggestions])
     names = np.repeat([u.name for u in plan.suggestions], [u.due for u in plan.suggestions])
-    # Dealt round, so that a unit (with consecutive rows) never gets the same suggestion twice.
+    # Assigned in rotation, so that a unit (in consecutive rows) never gets a suggestion twice.
     item = np.arange(state.size) % max(1, plan.distinct_suggestions)
     # One dispatch and one deadline for all units of a suggestion, early enough for any outcome.
     early = np.full(plan.distinct_suggestions, LATE, np.int8)

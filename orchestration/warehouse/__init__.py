@@ -1,1 +1,1 @@
-"""The working warehouse: its connection, the raw schema, dbt and Spark that build in it."""
+"""The working warehouse: its connection, schema `raw`, and the builds with dbt and Spark."""

@@ -1,6 +1,7 @@
-"""The working DuckDB file: connections, and reading results back.
+"""The working DuckDB file: connections, queries and inserts.
 
-Every connection is opened and closed in one `with`: while it is open no other process can read.
+Every connection is opened and closed in one `with` block, because no other process can read the
+file while it is open.
 """
 
 import time
@@ -37,7 +38,7 @@ def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
         except duckdb.IOException as error:
             if "lock" not in str(error):
                 raise
-            if time.monotonic() < deadline:  # a command that reads has it open for a moment
+            if time.monotonic() < deadline:  # commands that only read hold it for a moment
                 time.sleep(0.1)
                 continue
             raise InputError(
@@ -53,13 +54,13 @@ def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @contextmanager
 def bare_connection(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to no database, for queries on files; it spills into the home's scratch."""
+    """A connection without a database file, for queries on files; it spills to the scratch."""
     with duckdb.connect(config=home.duckdb_config) as connection:
         yield connection
 
 
 def quoted(path: Path) -> str:
-    """A path as it stands between quotes in SQL."""
+    """A path, escaped for use between single quotes in SQL."""
     return str(path).replace("'", "''")
 
 
@@ -90,9 +91,9 @@ def tables_of(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
 
 
 def time_on_record(connection: duckdb.DuckDBPyConnection, run_id: str) -> datetime:
-    """Now, but later than all that other runs recorded, though the clock was set back meanwhile.
+    """The current time, but after every time that other runs recorded (the clock may be set back).
 
-    Which run was a quarter's last is told by this time.
+    This time determines which run of a quarter is the last.
     """
     moments = [datetime.now().replace(microsecond=0)]
     for table in filter(partial(_has, connection), ("audit.reconciliation", "audit.check_result")):
@@ -116,7 +117,7 @@ def _has(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
 def insert_rows(
     connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[Any]]
 ) -> None:
-    """Insert rows in few statements: DuckDB takes a millisecond for each."""
+    """Insert rows in batches: DuckDB takes a millisecond per statement."""
     for start in range(0, len(rows), ROWS_A_STATEMENT):
         batch = rows[start : start + ROWS_A_STATEMENT]
         marks = ", ".join(f"({', '.join('?' for _ in row)})" for row in batch)

@@ -1,4 +1,7 @@
-"""Running dbt in this process: one import and one parse serve Dagster's graph and the build."""
+"""Runs dbt in this process, so that Dagster's graph and the build share one import and one parse.
+
+The models and their rules don't belong here (see `dbt_project`).
+"""
 
 import hashlib
 import importlib.util
@@ -23,42 +26,43 @@ from orchestration.common.errors import InputError
 from orchestration.common.settings import DBT_PROJECT, Engine, Home, seeds_root, site_root
 from orchestration.warehouse.site_rules import check_rules
 
-# A parse target for each site, so that two sites don't undo each other's parse.
+# Each site has its own target folder, so that two sites don't invalidate each other's parse.
 TARGET = DBT_PROJECT / "target"
 if site := site_root():
     TARGET /= f"site-{hashlib.sha256(str(site).encode()).hexdigest()[:12]}"
-    # A link below the project: of seeds at `../..` dbt writes what it compiled at `../..`, too.
+    # Seeds are reached through a link below the project: for seeds at `../..`, dbt would write its
+    # compiled files to `../..` as well.
     os.environ["HOTLINE_SEEDS"] = str((TARGET / "seeds").relative_to(DBT_PROJECT))
-# Not even errors: they come back as results and are told in our words.
+# Errors are suppressed too: dbt returns them as results, and we report them in our own words.
 QUIET = ["--quiet", "--log-level", "none", "--log-level-file", "none"]
-# The manifest is handed on in memory: writing it takes a third of a second, twice a run.
+# The manifest is passed on in memory: writing it takes a third of a second, twice per run.
 IN_MEMORY = "--no-write-json"
 RESULT_EVENTS = {"LogSeedResult", "LogModelResult", "LogTestResult"}
-# What profiles.yml takes from the environment.
+# The environment variables that profiles.yml reads.
 DATABASE, MEMORY, SPILL = "HOTLINE_DATABASE", "HOTLINE_DUCKDB_MEMORY", "HOTLINE_DUCKDB_SPILL"
 
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What `dbt build` did: `run_results` as in dbt's artifact of that name."""
+    """The outcome of `dbt build`; `run_results` is dbt's artifact of that name."""
 
     run_results: dict[str, Any]
     exception: BaseException | None
 
 
 def parse_project(engine: Engine = "duckdb") -> Manifest:
-    """Parse the project for an engine (only what changed since the last time).
+    """Parse the project for an engine; dbt parses only what changed since the last time.
 
     Raises:
-        InputError: the site's rules can't be used, or the engine isn't installed.
+        InputError: the site's rules are invalid, or the engine isn't installed.
         RuntimeError: dbt can't parse the project.
     """
     check_rules(seeds_root())
     _check_adapter(engine)
-    # The same profile for every home, or dbt would take the last parse for outdated.
+    # Use the same profile for every home: dbt discards the last parse if the profile changes.
     profile = (DATABASE, MEMORY, SPILL)
     outside = {name: os.environ.pop(name) for name in profile if name in os.environ}
-    # A folder for each engine, so that two don't undo each other's parse.
+    # Each engine has its own folder, so that two don't invalidate each other's parse.
     target = TARGET if engine == "duckdb" else TARGET / engine
     target.mkdir(parents=True, exist_ok=True)
     try:
@@ -97,17 +101,17 @@ def build(
     exclude: Sequence[str] = (),
     engine: Engine = "duckdb",
 ) -> BuildResult:
-    """Build seeds, models and data tests: against a home's working warehouse, or on Spark.
+    """Build seeds, models and data tests in a home's working warehouse or on Spark.
 
-    dbt keeps the warehouse open in this process, until `close_warehouse`.
+    dbt keeps the warehouse open in this process until `close_warehouse` is called.
 
     Args:
-        home: whose warehouse is written.
+        home: the home whose warehouse is written.
         manifest: from `parse_project`.
-        on_event: called with dbt's log event on each node's result, in its JSON form.
-        leave_out: kinds of resources that aren't built, such as `seed`; unit tests never are.
+        on_event: called with dbt's log event for each node's result, in its JSON form.
+        leave_out: resource types that aren't built, such as `seed`; unit tests are never built.
         exclude: names of models that aren't built.
-        engine: which of the profile's targets; the manifest must be parsed for it.
+        engine: the target of the profile; the manifest must have been parsed for it.
     """
 
     def listen(message: EventMsg) -> None:
@@ -120,7 +124,7 @@ def build(
     kinds = [f"--exclude-resource-type={kind}" for kind in ("unit_test", *leave_out)]
     without = ["--exclude", *exclude] if exclude else []
     command = ["build", *kinds, *without, IN_MEMORY, *_where(home.dbt_target, engine), *QUIET]
-    # dbt copies the command line into its artifact: a command may be given people's numbers.
+    # dbt copies the command line into its artifact, and ours may contain people's case numbers.
     own, sys.argv = sys.argv, sys.argv[:1]
     try:
         result = dbtRunner(manifest=manifest, callbacks=[listen]).invoke(command)
@@ -135,14 +139,14 @@ def build(
 
 
 def close_warehouse() -> None:
-    """Let go of the working warehouse; what was written last goes from its log into the file."""
+    """Close dbt's connections to the working warehouse, so that its WAL is merged into the file."""
     DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call] # dbt's own
 
 
 def run_operation(
     home: Home, manifest: Manifest, macro: str, arguments: dict[str, Any], engine: Engine
 ) -> str:
-    """Run a macro on an engine; what it logged last.
+    """Run a macro on an engine and return the last message that it logged.
 
     Raises:
         RuntimeError: the macro failed.
@@ -157,7 +161,7 @@ def run_operation(
             errors.append(event["info"]["msg"])
 
     command = ["run-operation", macro, "--args", json.dumps(arguments, ensure_ascii=False)]
-    # A folder of its own, or its artifact would stand for the build's.
+    # A separate target folder, so that its artifact doesn't replace the build's.
     where = _where(home.dbt_target / "operation", engine)
     result = dbtRunner(manifest=manifest, callbacks=[listen]).invoke([*command, *where, *QUIET])
     if not result.success:
@@ -166,10 +170,10 @@ def run_operation(
 
 
 def static_docs(home: Home) -> Path:
-    """Make dbt's documentation of the models as one page that needs no network; its path.
+    """Generate dbt's documentation as one page that needs no network, and return its path.
 
     Raises:
-        RuntimeError: dbt can't make it, for instance from a warehouse without the models.
+        RuntimeError: dbt can't generate it, for example because the warehouse has no models.
     """
     _point_profile_at(home)
     command = ["docs", "generate", "--static", *_where(home.dbt_target), *QUIET]

@@ -1,4 +1,7 @@
-"""The append-only audit tables over time: kept through a rebuild, shown control by control."""
+"""The append-only audit tables: keeping them through a rebuild, and their history by control.
+
+Recording results doesn't belong here.
+"""
 
 from pathlib import Path
 
@@ -13,21 +16,21 @@ APPEND_ONLY = ("reconciliation", "check_result")
 
 
 def restore(home: Home) -> None:
-    """Begin a new working warehouse with past runs' results; nothing if there are none.
+    """Create a missing working warehouse with the results of past runs, if there are any.
 
-    They come from the warehouse that was set aside, which also knows the runs since the last
-    publication, else from the published copy. Everything else in the warehouse is rebuilt from the
-    lake; what earlier runs found can't be. It appears whole: one that was half filled would pass
-    for a warehouse with a short history.
+    They come from the previous warehouse (`Home.set_aside`), which also has the runs since the last
+    publication, else from the published copy. Everything else in the warehouse can be rebuilt from
+    the lake. The new file appears only once it is complete: a partial one would look like a
+    warehouse with a short history.
 
     Raises:
-        InputError: they were there, and can't be read anywhere.
+        InputError: there are past results, but no copy of them is readable.
     """
     if home.warehouse.exists():
         return
-    # What a run that died hadn't written into the file that is gone yet: it fits no other.
+    # A WAL left by a run that died belongs to the missing file and fits no other.
     home.warehouse.with_name(home.warehouse.name + ".wal").unlink(missing_ok=True)
-    # What was set aside may have a log of changes beside it, which only a writer can read.
+    # The previous warehouse may have a WAL, which only a writable connection can read.
     places = ((home.set_aside, ""), (home.published / "marts.duckdb", "(read_only)"))
     unreadable: duckdb.Error | None = None
     for place, mode in places:
@@ -38,7 +41,7 @@ def restore(home: Home) -> None:
         try:
             _take_over(built, place, mode)
         except duckdb.CatalogException:
-            continue  # a run died before it found anything
+            continue  # a run died before it recorded any result
         except duckdb.Error as error:
             unreadable = error
             continue
@@ -56,11 +59,11 @@ def restore(home: Home) -> None:
 
 
 def _take_over(built: Path, place: Path, mode: str) -> None:
-    """Write a database of the append-only tables of another; a column that it lacks is null.
+    """Copy another database's append-only tables to a new one; columns that it lacks are null.
 
     Raises:
-        duckdb.CatalogException: it never had them.
-        duckdb.Error: it can't be read.
+        duckdb.CatalogException: the other database never had these tables.
+        duckdb.Error: the other database can't be read.
     """
     with duckdb.connect(str(built)) as connection:
         connection.execute(f"attach '{quoted(place)}' as earlier {mode}")
@@ -77,11 +80,11 @@ def _take_over(built: Path, place: Path, mode: str) -> None:
                 f"create table audit.{table} as "  # noqa: S608 (our own names)
                 f"select {columns} from earlier.audit.{table}"
             )
-        connection.execute("checkpoint")  # a full disk is told here, and not passed over by closing
+        connection.execute("checkpoint")  # raises if the disk is full; closing would ignore it
 
 
 def write_control_history(connection: duckdb.DuckDBPyConnection) -> None:
-    """The view of how each control fared in each run, with what went into the run."""
+    """Create the view of each control's results per run, with the run's inputs and code version."""
     connection.execute(
         "create or replace view audit.control_history as select control_id, result.quarter, "
         "result.checked_at, result.run_id, input_sha256, code_version, count(*) as total_count, "

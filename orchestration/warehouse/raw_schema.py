@@ -1,4 +1,7 @@
-"""The raw schema that dbt reads: what a run registers of its scope, files, rules and lake."""
+"""Schema `raw`, the input of dbt: a run registers its scope, files, rules and lake views here.
+
+What the models do with it doesn't belong here.
+"""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,15 +35,15 @@ SCOPE = (
     "published_due",
 )
 """What `register_raw` writes as tables of schema `raw`, beside the views on the lake."""
-# What identifies an item of each source among those due, by fact.
+# By fact table: the source, and the SQL expression that identifies an item that is due.
 DUE_ITEMS = {
     "fct_ticket": ("ticket", "work_order_id"),
     "fct_letter": ("mailbox", "letter_id"),
     "fct_suggestion_assignment": ("suggestion", "suggestion_id || '/' || unit_code"),
 }
-# What tells the rows of a mart apart within a quarter; a mart has one or two of these.
+# The columns that identify a mart's row within a quarter; a mart has one or two of them.
 KEY_COLUMNS = ("unit_code", "mailbox", "component", "channel", "request_type", "category")
-# Facts of which an item may stay open over the end of a quarter, with their channels.
+# Fact tables whose items may stay open past the end of a quarter, and their channels.
 CHANNEL_FACTS = {
     "fct_ticket": "hotline",
     "fct_letter": "mailbox",
@@ -60,10 +63,10 @@ NUMBER_TYPES = ("BIGINT", "INTEGER", "DECIMAL")
 
 
 def check_engine(home: Home, engine: Engine) -> None:
-    """Refuse to build a home with another engine than before: its facts stand elsewhere.
+    """Refuse to build a home with another engine than before: its facts are stored elsewhere.
 
     Raises:
-        InputError: the home's facts are tables of DuckDB, or views on Spark's, and not as meant.
+        InputError: the other engine built the home's facts (tables with DuckDB, views with Spark).
     """
     kinds = query(
         home, "select distinct table_type from information_schema.tables where table_schema='facts'"
@@ -89,28 +92,29 @@ def register_raw(
     basis_sha256: str = "",
     published_facts: Sequence[Path] = (),
 ) -> dict[str, int]:
-    """Make schema `raw` for a run: its scope, the list of files, code values, views on the lake.
+    """Create schema `raw` for a run: its scope, the list of files, code values, views on the lake.
 
-    Also what the quarter's bulletin says of itself (`bulletin_lint`), what was published of it and
-    of the quarter before (`last_version_figure`, `previous_open_item`), and what was due in other
-    published quarters (`published_due`): comparisons read nothing else of other quarters, as the
-    working warehouse also holds what was refused.
+    Further tables have the comparisons of the quarter's bulletin with itself (`bulletin_lint`),
+    what was published for the quarter and the one before (`last_version_figure`,
+    `previous_open_item`), and what was due in other published quarters (`published_due`).
+    Comparisons read nothing else of other quarters, because the working warehouse also contains
+    results that were refused.
 
     dbt reads the quarter from `raw.run_scope`, not from a var, because a changed var makes dbt
     parse the whole project again.
 
     Args:
-        home: whose lake is read.
+        home: the home whose lake is read.
         quarter: the run's quarter.
-        run_id: the run.
-        contracts: those in force.
+        run_id: the ID of the run.
+        contracts: the contracts in force, by source.
         published: Parquet files of the last versions of this quarter and the one before.
-        reason: why the run changes what was published, if it does.
-        basis_sha256: the hash of all that decides what is built.
+        reason: why the run changes published figures, if it does.
+        basis_sha256: the hash of everything that determines what is built.
         published_facts: Parquet files of the facts of other published quarters.
 
     Returns:
-        Current rows by source.
+        The number of current rows by source.
     """
     files, current = all_files(home), current_files(home, str(quarter))
     with connect(home) as connection:
@@ -145,12 +149,12 @@ def _register_rows(
     contracts: Mapping[str, Contract],
     current: Sequence[LakeFile],
 ) -> None:
-    """A view on the lake for each source; files in the order of their names."""
+    """Create a view on the lake for each source, with its files ordered by name."""
     for source in canonical_columns():
         files = sorted(
             (file for file in current if file.source == source), key=lambda file: file.file_name
         )
-        hashes = [file.file_sha256 for file in files]  # hexadecimal: no quote in them
+        hashes = [file.file_sha256 for file in files]  # hexadecimal, so nothing to escape
         connection.execute(
             f"create or replace view raw.{source} as "  # noqa: S608 (our own names)
             f"select *, list_position({hashes}::varchar[], file_sha256) as {FILE_ORDER} "
@@ -176,7 +180,7 @@ def _file_row(file: LakeFile) -> tuple[Any, ...]:
 def _register_contracts(
     connection: duckdb.DuckDBPyConnection, contracts: Sequence[Contract]
 ) -> None:
-    """What dbt needs of the contracts: the codes of values, the rules of a source, its bounds."""
+    """Register what dbt needs of the contracts: codes of values, rules of a source, its bounds."""
     _replace_table(
         connection,
         "contract_value",
@@ -214,7 +218,7 @@ def _register_contracts(
 
 
 def register_build(home: Home, run_id: str) -> None:
-    """Have a build from data that an earlier run registered stand under a run of its own."""
+    """Assign data that an earlier run registered to the run that now builds from it."""
     with connect(home) as connection:
         started_at = time_on_record(connection, run_id)
         connection.execute(
@@ -225,9 +229,10 @@ def register_build(home: Home, run_id: str) -> None:
 def _register_published(
     connection: duckdb.DuckDBPyConnection, quarter: Quarter, files: Sequence[Path]
 ) -> None:
-    """The numbers of published marts in long form, named as by the macro `mart_rows`.
+    """Register the numbers of published marts in long form, named as in the macro `mart_rows`.
 
-    Also the items of the published facts of the quarter before that weren't finished by its end.
+    Also register the items of the previous quarter's published facts that weren't finished by its
+    end.
     """
     connection.execute(
         "create or replace table raw.last_version_figure (mart varchar, quarter varchar, "
@@ -263,7 +268,7 @@ def _register_published(
 
 
 def _register_published_due(connection: duckdb.DuckDBPyConnection, facts: Sequence[Path]) -> None:
-    """A view, because the items of other quarters may be millions."""
+    """Register the items due in other quarters, as a view: there may be millions."""
     selects = ["select null::varchar as quarter, null::varchar as source, null::varchar as item_id"]
     selects[0] += " where false"
     for path in facts:
@@ -276,7 +281,10 @@ def _register_published_due(connection: duckdb.DuckDBPyConnection, facts: Sequen
 
 
 def _bounds(contract: Contract) -> Iterator[tuple[str, str, str, bool]]:
-    """How much of a source may give way or be empty, by the measures of `control_plausibility`."""
+    """The limits that `control_plausibility` checks, by its measures: source, measure, tolerance.
+
+    The last value says whether the column is optional.
+    """
     yield contract.source, "conflicting_count", contract.conflicting_tolerance, False
     yield contract.source, "duplicate_count", contract.duplicate_tolerance, False
     yield contract.source, "out_of_scope_count", contract.out_of_scope_tolerance, False
@@ -289,7 +297,7 @@ def _bounds(contract: Contract) -> Iterator[tuple[str, str, str, bool]]:
 def _bulletin_lint(
     connection: duckdb.DuckDBPyConnection, quarter: Quarter, contracts: Mapping[str, Contract]
 ) -> list[tuple[Any, ...]]:
-    """The sides of the controls that compare the quarter's bulletin with itself."""
+    """Both sides of the controls that compare the quarter's bulletin with itself."""
     records = connection.execute(
         "select document, table_name, table_row, printed_group, printed_name, printed_measure, "
         "printed_value from raw.bulletin where row_defect is null order by file_sha256, row_number"
@@ -305,12 +313,12 @@ def raw_rows(
 ) -> str:
     """SQL for a source's rows in lake files, always with the canonical columns.
 
-    A column that the site's contract or the files lack is null, and a source without a contract or
-    without files has no rows.
+    A column that the site's contract or all files lack is null. A source without files has no rows
+    and needs no contract.
     """
     columns = canonical_columns()[source]
     paths = [f"'{quoted(file.parquet(home))}'" for file in files]
-    # Files that an older contract made may lack what the present one keeps.
+    # Files written under an older contract may lack columns that the current one keeps.
     written = {name for file in files for name in pl.read_parquet_schema(file.parquet(home))}
     kept = written.intersection(contracts[source].kept_columns) if paths else written
     names = [name if name in kept else f"null::varchar as {name}" for name in columns]

@@ -1,8 +1,8 @@
-"""A site's business rules (seeds), checked before anything reads them: file, row, column, remedy.
+"""Checks of a site's business rules (seeds) before anything reads them.
 
-What a seed must satisfy is declared once, beside the seeds (`models/_seeds.yml`): dbt tests it in
-the warehouse, this module in the files, so that a site with broken rules ends with a message.
-Expressions (`holds`) are left to dbt.
+The tests of a seed are declared once, in `models/_seeds.yml`. dbt runs them in the warehouse and
+this module runs them on the files, so that broken rules end a run with a message that names file,
+row, column and remedy. Expressions (`holds`) are left to dbt.
 """
 
 import csv
@@ -24,7 +24,7 @@ from orchestration.common.safe_text import one_line
 from orchestration.common.settings import CONTROLS, DBT_PROJECT
 
 DECLARED = DBT_PROJECT / "models" / "_seeds.yml"
-# What may be blank, beside comments and figures that a discrepancy doesn't have.
+# Columns that may be blank, such as comments and the figures that a discrepancy doesn't have.
 OPTIONAL = {
     *("valid_to", "note", "unit_alias.evaluation_group"),
     *("published_measure.mart", "published_measure.subject", "published_measure.measure"),
@@ -65,7 +65,7 @@ def check_rules(folder: Path) -> None:
     """Check every seed of a site.
 
     Raises:
-        InputError: a seed is missing, can't be read, or breaks what is declared of it.
+        InputError: a seed is missing or unreadable, or fails a declared test.
     """
     needed = sorted(path.name for path in (DBT_PROJECT / "seeds").glob("*.csv"))
     if missing := [name for name in needed if not (folder / name).is_file()]:
@@ -86,10 +86,10 @@ def check_rules(folder: Path) -> None:
 
 
 def check_policy(folder: Path, quarter: str) -> None:
-    """Check that an index policy holds at the end of a quarter.
+    """Check that an index policy is in force on the last day of a quarter.
 
     Raises:
-        InputError: none does, or it has no item.
+        InputError: no policy is in force, or it has no item.
     """
     day = str(Quarter.parse(quarter).end - timedelta(days=1))
     names = ("index_policy", "index_policy_item")
@@ -106,7 +106,7 @@ def check_policy(folder: Path, quarter: str) -> None:
 
 
 def _read(path: Path) -> Seed:
-    """A seed, its header and the number of cells of each row checked."""
+    """Read a seed; check its header and the number of cells in each row."""
     own = DBT_PROJECT / "seeds" / path.name
     wanted = _header(own if own.is_file() else path)
     empty = Seed(path, [])
@@ -117,7 +117,7 @@ def _read(path: Path) -> Seed:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = csv.reader(file, strict=True)
             header = next(lines, [])
-            # A row with a line break inside a cell is refused below; until then numbers are right.
+            # A line break inside a cell would shift later row numbers; `_check_cells` refuses it.
             rows = [(number, cells) for number, cells in enumerate(lines, start=2) if any(cells)]
     except (UnicodeDecodeError, csv.Error):
         empty.refuse("无法读取：不是 UTF-8，或引号不成对", expected)
@@ -151,7 +151,7 @@ def _declared() -> dict[str, dict[str, Any]]:
 
 
 def _tests(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The declared tests of a seed that have a check here, each with its arguments."""
+    """The declared tests of a seed that this module can check, each with its arguments."""
     declared = _declared().get(name, {})
     columns = [({"column": one["name"]}, one) for one in declared.get("columns", ())]
     owners: list[tuple[dict[str, Any], dict[str, Any]]] = [({}, declared), *columns]
@@ -163,7 +163,10 @@ def _tests(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _check_cells(seed: Seed) -> None:
-    """Rules name pages, files and rows of documents: all can be printed, and is of its type."""
+    """Check that each cell is printable and of its column's type, and blank only where allowed.
+
+    The cells are used in pages, in file names and in rows of documents.
+    """
     types = _declared().get(seed.name, {}).get("config", {}).get("column_types", {})
     for number, row in seed.rows:
         for column, text in row.items():
@@ -185,7 +188,7 @@ def _check_cells(seed: Seed) -> None:
 
 
 def _misfit(text: str, kind: str) -> str | None:
-    """What a text should be by its column's type; None where it is."""
+    """The form that a column's type expects, in Chinese; None if the text fits."""
     if kind == "date":
         try:
             fits = text == str(date.fromisoformat(text))

@@ -1,8 +1,9 @@
-"""Spark as the engine: what it is given, the build on it, and bringing its tables home.
+"""Spark as the engine: its input, the build on it, and the import of its tables into the home.
 
-Spark runs the same models on the same raw lake. Afterwards the home's working warehouse has the
-readers' tables as tables and all else as views over Spark's Parquet, so that every later step
-(expectations, gate, publication, pages) goes on as if DuckDB had built them. No rule stands here.
+Spark runs the same models on the same raw lake. Afterwards the working warehouse has the readers'
+tables as tables and all else as views over Spark's Parquet files, so that every later step
+(expectations, gate, publication, pages) works as if DuckDB had built them. Business rules don't
+belong here.
 """
 
 import json
@@ -39,7 +40,7 @@ RAW = "raw"
 KEPT_ON_SPARK = ("staging", "intermediate", "controls", "semantic")
 """Schemas that nothing but the models reads: they don't come home."""
 CONNECT_SECONDS = 5
-# What a failed statement says: what was found, what is expected, what to do about it.
+# By substring of a failed statement's error: what was found, what is expected, what to do.
 EXHAUSTED = {
     "No space left on device": (
         "磁盘空间不足",
@@ -60,20 +61,20 @@ Columns = Mapping[str, list[tuple[str, str]]]
 def build(
     home: Home, manifest: Manifest, on_event: Callable[[dict[str, Any]], None]
 ) -> BuildResult:
-    """Build seeds, models and data tests on Spark, check the contracts, bring the tables home.
+    """Build seeds, models and data tests on Spark, check the contracts, import the tables.
 
     Args:
-        home: whose raw schema was registered for the run; its working warehouse is written.
+        home: a home with schema `raw` registered for the run; its working warehouse is written.
         manifest: from `parse_project("spark")`.
-        on_event: called with each of dbt's structured log events.
+        on_event: called with dbt's log event for each node's result.
 
     Raises:
-        InputError: the cluster isn't there, or it ran out of disk or memory.
+        InputError: the cluster can't be reached, or it ran out of disk or memory.
     """
     _check_cluster()
     store = _Store(home)
     os.environ.setdefault("PYSPARK_SUBMIT_ARGS", session_arguments(home))
-    # PySpark logs what dbt merely tries (does a table exist?) as errors, a page each.
+    # PySpark logs each failed probe by dbt (does a table exist?) as an error of a page's length.
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     schemas = sorted({node.schema for node in _built_nodes(manifest)})
     statements = [
@@ -104,7 +105,7 @@ def build(
 
 
 class _Store:
-    """Where Spark reads and writes; a URL is reached through fsspec."""
+    """The place where Spark reads and writes; URLs are accessed through fsspec."""
 
     def __init__(self, home: Home) -> None:
         self.home = home
@@ -113,15 +114,15 @@ class _Store:
         self.files, self.path = fsspec.core.url_to_fs(self.root)
 
     def tables(self, schema: str) -> str:
-        """The place of a schema's tables, as Spark names it."""
+        """The location of a schema's tables, in Spark's notation."""
         return f"{self.root}/tables/{schema}"
 
     def raw(self) -> str:
-        """The place of what a run has to know, as Spark names it."""
+        """The location of the run's own tables (`SCOPE`), in Spark's notation."""
         return f"{self.root}/{RAW}"
 
     def lake_file(self, file: LakeFile) -> str:
-        """A lake file as Spark names it: where it stands, or its copy in a store elsewhere."""
+        """A lake file's location for Spark: the file itself, or its copy in a remote store."""
         own = file.parquet(self.home)
         if self.is_local:
             return str(own)
@@ -132,7 +133,7 @@ class _Store:
         return f"{self.root}/{place}"
 
     def put(self, folder: Path) -> None:
-        """Replace what a run has to know."""
+        """Replace the run's own tables in the store."""
         target = f"{self.path}/{RAW}"
         if self.files.exists(target):
             self.files.rm(target, recursive=True)
@@ -140,9 +141,10 @@ class _Store:
         self.files.put(str(folder), target, recursive=True)
 
     def remove_leftovers(self, tables: Mapping[str, list[str]], incremental: set[str]) -> None:
-        """Remove folders that no table has: what a build wrote that was cut off.
+        """Remove folders that belong to no table: the output of an interrupted build.
 
-        Whole ones of incremental tables stay, though, and stop the run: they hold other quarters.
+        Complete folders of incremental tables are kept, because they contain other quarters. They
+        stop the run.
         """
         for schema, known in tables.items():
             place = f"{self.path}/tables/{schema}"
@@ -154,7 +156,7 @@ class _Store:
                     self.files.rm(folder, recursive=True)
 
     def parquet(self, schema: str, table: str) -> list[str]:
-        """A table's files, as DuckDB can read them on this machine."""
+        """A table's files on this machine, where DuckDB can read them."""
         place = f"{self.path}/tables/{schema}/{table}"
         if not self.is_local:
             copy = self.home.spark / "tables" / schema / table
@@ -166,10 +168,10 @@ class _Store:
 
 
 def _check_cluster() -> None:
-    """Say at once, not after minutes, that there is no cluster.
+    """Fail at once if the cluster can't be reached; Spark itself would take minutes.
 
     Raises:
-        InputError: nobody listens where the cluster should be.
+        InputError: nothing listens at the cluster's addresses.
     """
     if places := _cluster_places():
         for host, port in places:
@@ -202,7 +204,7 @@ def _cluster_places() -> list[tuple[str, int]]:
 
 
 def session_arguments(home: Home) -> str:
-    """How a session of this process starts: its cluster, and a catalogue inside the home."""
+    """The submit arguments of a session in this process: its cluster, a catalogue in the home."""
     home.spark.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings = {
         "spark.sql.warehouse.dir": home.spark / "tables",
@@ -235,7 +237,7 @@ def _built_nodes(manifest: Manifest) -> list[Any]:
 
 
 def _raw_views(home: Home, store: _Store) -> Iterator[str]:
-    """SQL for the schema `raw` on Spark: the run's small tables, and views over lake files."""
+    """SQL for schema `raw` on Spark: views over the run's own tables and over lake files."""
     folder = home.scratch / "spark-raw"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -254,7 +256,7 @@ def _raw_views(home: Home, store: _Store) -> Iterator[str]:
 
 
 def _lake_rows(store: _Store, files: Iterable[LakeFile], columns: Iterable[str]) -> str:
-    """SQL for a source's rows, as `warehouse.raw_rows` and its file order give them on DuckDB."""
+    """SQL for a source's rows and their file order; `raw_schema.raw_rows` is DuckDB's version."""
     selects = []
     for order, file in enumerate(files, start=1):
         kept = pl.read_parquet_schema(file.parquet(store.home))
@@ -282,10 +284,11 @@ def _parquet(place: str) -> str:
 
 
 def _bring_home(home: Home, store: _Store, columns: Columns) -> None:
-    """Give the working warehouse what Spark built; a table breaks its contract here at the latest.
+    """Import what Spark built into the working warehouse, which enforces the tables' contracts.
 
     Raises:
-        duckdb.ConstraintException: a column isn't of its contract's type, or null where it may not.
+        duckdb.ConstraintException: a column's type differs from the contract, or a value is null
+            where the contract forbids it.
     """
     with connect(home) as connection:
         for table, found in columns.items():
@@ -310,9 +313,9 @@ def _bring_home(home: Home, store: _Store, columns: Columns) -> None:
 
 
 def _home_rows(files: list[str], columns: list[tuple[str, str]]) -> str:
-    """SQL for a table's rows in Parquet files, in the models' order of columns.
+    """SQL for a table's rows in Parquet files, with columns in the order of the models.
 
-    Spark puts the partition's column last; the models begin with the quarter.
+    Spark writes the partition column last; in the models, the quarter comes first.
     """
     kinds = {name: kind.replace("timestamp_ntz", "timestamp") for name, kind in columns}
     names = list(kinds)
@@ -330,7 +333,11 @@ def _home_rows(files: list[str], columns: list[tuple[str, str]]) -> str:
 
 
 def _check_types(entry: TableEntry, columns: list[tuple[str, str]]) -> None:
-    """An incremental model may change a type without dbt's contract seeing it."""
+    """Compare column types with the contract; dbt misses a type that an incremental model changed.
+
+    Raises:
+        duckdb.ConstraintException: a type differs, or a column is missing or surplus.
+    """
     declared = {
         column.name: column.data_type.replace("timestamp", "timestamp_ntz")
         for column in entry.columns
