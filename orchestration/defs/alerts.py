@@ -1,4 +1,4 @@
-"""The sensor that alerts if a run that Dagster started fails; `hotline run` sends its own alerts."""
+"""The sensor that alerts if a run that Dagster started fails; `hotline run` sends its own alert."""
 
 import dagster as dg
 
