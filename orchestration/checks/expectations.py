@@ -29,7 +29,7 @@ from orchestration.checks.frames import FIRST_ROW, HELD_BY, Batch, Table
 from orchestration.common.settings import expectation_suites
 from orchestration.reading.tables import ROW_NUMBER
 
-for logger in ("great_expectations", ProgressBarsConfig.__module__):  # each sets its own level
+for logger in ("great_expectations", ProgressBarsConfig.__module__):  # the second has its own level
     logging.getLogger(logger).setLevel(logging.WARNING)
 
 

@@ -1,4 +1,4 @@
-"""What a run shows on the terminal: its progress, its stop or what it published."""
+"""The terminal output of a run: its progress, then why it stopped or what it published."""
 
 import time
 from collections import Counter
@@ -245,7 +245,7 @@ def show_published(home: Home, quarter: str, run_id: str, *, is_new_run: bool) -
 
 
 def show_stale(home: Home, quarter: str) -> None:
-    """Name the published quarters whose comparisons are outdated by a correction."""
+    """Name the quarters whose comparisons a correction made stale; they stay published."""
     for one in stale(read_log(home)):
         first = min(quarter, one.previous)
         out.print(

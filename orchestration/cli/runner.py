@@ -59,9 +59,9 @@ _log = logging.getLogger(__name__)
 class RunOutcome:
     """How a run ended; `input_error` is the message about unusable input, if that ended it.
 
-    `changes` has a line per source about what superseding files changed, and a line for each thing
-    that was damaged and is repaired. `reached_readers` means that the readers' copy holds this run,
-    although Dagster couldn't record the end of the step.
+    `changes` has a line per source about what superseding files changed, and the warnings that
+    `_Collector` caught. `reached_readers` means that the readers' copy has this run, although
+    Dagster couldn't record the end of the step.
     """
 
     run_id: str

@@ -1,4 +1,4 @@
-"""When the quarterly job runs by itself: on a schedule after quarter end, and on new exports."""
+"""The quarterly job and its triggers: a schedule after quarter end, and a sensor on new exports."""
 
 import json
 from datetime import timedelta

@@ -81,7 +81,7 @@ def finish(home: Home, run_id: str, quarter: str, based_on: str) -> None:
     Nothing is recorded if another run has begun since.
 
     Args:
-        home: where the run ran.
+        home: the home of the run.
         run_id: the run.
         quarter: such as 2022Q2.
         based_on: the basis before the run began.
@@ -121,7 +121,7 @@ def unchanged_since(home: Home, quarter: str, based_on: str, today: date) -> str
     """The quarter's last run, if it published the same data and its files are intact.
 
     Args:
-        home: where the run ran.
+        home: the home of the run.
         quarter: such as 2022Q2.
         based_on: the current basis.
         today: the current date; a known discrepancy may have expired since the run.

@@ -270,7 +270,7 @@ def rejected_workbook(home: Home, quarter: str) -> Path:
 
 
 def write_rejected_workbook(home: Home, quarter: str) -> None:
-    """Write the workbook (汇总、按原因、逐行、未知单位); delete it if nothing is to report."""
+    """Write the workbook (汇总、按原因、逐行、未知单位); delete it if it would be empty."""
     path = rejected_workbook(home, quarter)
     rows, names = rejected_rows(home, quarter), unmapped_units(home, quarter)
     odd, uncounted = anomalies(home, quarter), uncounted_rows(home, quarter)

@@ -1,7 +1,7 @@
 """Reads the data of the audit report from one run: controls, balances, files, versions, rows.
 
 Nothing is computed here: every figure is a cell of schema `audit` or `marts`, or a count of the
-source rows behind one. For a publication, all but the rules comes from the published copy.
+source rows behind one. For a publication, everything but the rules comes from the published copy.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

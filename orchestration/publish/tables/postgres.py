@@ -86,7 +86,7 @@ def publish_postgres(home: Home, url: str) -> PostgresPublication:
 
     Args:
         home: the home; only its `published/marts.duckdb` is read.
-        url: a libpq connection URL. Its user owns the readers' schemas or may create them.
+        url: a libpq connection URL. Its user must own the readers' schemas or may create them.
 
     Raises:
         InputError: nothing is published yet, there is no driver, no connection or no permission,
