@@ -173,7 +173,7 @@ figure as (
     {% endfor -%}
 ),
 
--- A count's change is relative to the smaller of the two counts, but to 10 at least. From 10 on, its
+-- A count's change is relative to the smaller of the two counts, but to 10 at least. From 10 on its
 -- size exceeds 1 if the count more than doubles or falls below half. Rates and the index change in
 -- points. The index of a unit with nothing due isn't compared.
 jump as (
