@@ -1,6 +1,6 @@
-{#- Pre-hook of every incremental model: takes the run's quarter out, so that the append after it
-    replaces the quarter, also when it has become smaller or empty. Other quarters stay.
-    `key` is `quarter`, or `file_sha256` for a table that names files and no quarter. -#}
+{#- Pre-hook of incremental models: deletes the run's quarter, so that the append after it replaces
+    the quarter, even if it has become smaller or empty. Other quarters stay.
+    `key` is `quarter`, or `file_sha256` for a table that has files and no quarter. -#}
 {% macro clear_quarter(key='quarter') -%}
     {{ return(adapter.dispatch('clear_quarter')(key)) }}
 {%- endmacro %}
@@ -14,7 +14,7 @@
     {%- endif %}
 {%- endmacro %}
 
-{#- Spark deletes no rows from Parquet: what is taken out is a partition, whole. -#}
+{#- Spark can't delete rows from Parquet, so whole partitions are dropped. -#}
 {% macro spark__clear_quarter(key) -%}
     {% if is_incremental() -%}
         {% for row in run_query(cleared_keys(key)).rows -%}

@@ -1,8 +1,9 @@
-{#- What the controls share. A control returns long rows (quarter, control_id, side, subject,
-    measure, value), side being `expected` or `actual`; the model `reconciliation` joins the sides. -#}
+{#- Macros that the controls share. A control returns long rows (quarter, control_id, side, subject,
+    measure, value). The side is `expected`, `actual`, or `tolerance` for a tolerance of its own;
+    the model `reconciliation` joins the sides. -#}
 
-{#- Turns the columns `measures` of a relation into rows (subject, measure, value); an SQL text
-    `prefix` stands before the measure's name. -#}
+{#- Turns the columns `measures` of a relation into rows (subject, measure, value). `prefix` is SQL
+    that is put before the measure's name. -#}
 {% macro long_rows(relation, subject, measures, prefix='') -%}
     {% for measure in measures -%}
     select
@@ -15,8 +16,9 @@
     {% endfor -%}
 {%- endmacro %}
 
-{#- Every number of a mart as rows, by its contract: the subject is the unit or `district`, any other
-    key stands before the measure, as in restatements (orchestration/publish/publication.py). -#}
+{#- Every number of a mart as rows, by its contract. The subject is the unit or `district`; any
+    other key is a prefix of the measure, as in restatements
+    (orchestration/publish/publication.py). -#}
 {% macro mart_rows(mart) -%}
     {% set keys = ['mailbox', 'component', 'channel', 'request_type', 'category'] -%}
     {% set columns, prefix, subject, measures = {}, [], ["'district'"], [] -%}
@@ -41,7 +43,8 @@
     )
 {%- endmacro %}
 
-{#- One row on each side for every row of `relation`, from its columns `expected` and `actual`. -#}
+{#- One row per side for every row of `relation`, from its columns `expected` and `actual`. Nulls
+    are left out. -#}
 {% macro both_sides(relation) -%}
     {% for side in ['expected', 'actual'] -%}
     select
@@ -57,9 +60,9 @@
     {% endfor -%}
 {%- endmacro %}
 
-{#- The rates of the marts by another road than the marts' integers: decimals, as all engines round
-    them half up. 0 where nothing is divided, null with no denominator. A wider numerator would leave Spark's quotient
-    six decimals. -#}
+{#- A rate of the marts, computed independently of their integer arithmetic: in decimals, which all
+    engines round half up. 0 if the numerator is 0, null without a denominator. With a wider
+    numerator, Spark's quotient would have only six decimals. -#}
 {% macro checked_rate(numerator, denominator) -%}
     round(
         cast(
@@ -70,7 +73,7 @@
     )
 {%- endmacro %}
 
-{#- Whether a rejected row is one in whose place another stands by the contract's rule. -#}
+{#- Whether a row is rejected because another one replaces it by the contract's conflict rule. -#}
 {% macro is_overruled(rejection, contract) -%}
     {{ rejection }}.reason_code = 'conflicting_duplicate'
     and {{ contract }}.conflict_rule <> 'stop'

@@ -1,7 +1,7 @@
-{#- What became of an item by the quarter's end. due: dispatched in the quarter. handled: due and
+{#- The state of an item at the quarter's end. due: dispatched in the quarter. handled: due and
     finished before the quarter ended. on time: handled no later than the deadline. overdue: due,
-    not on time, and the deadline fell within the quarter; what is open within its deadline at the
-    quarter's end is neither on time nor overdue. -#}
+    not on time, and the deadline fell before the quarter's end. An item that is open within its
+    deadline at the quarter's end is neither on time nor overdue. -#}
 {% macro handling_flags(item) -%}
     {%- set due = in_quarter(item ~ '.dispatched_at') -%}
     {%- set handled = 'coalesce(' ~ item ~ '.finished_at < scope.quarter_end, false)' -%}

@@ -1,4 +1,4 @@
-{#- The counts that hotline rates are made of, in the bulletin's order. -#}
+{#- The counts that the hotline's rates are computed from, in the bulletin's order. -#}
 {% macro hotline_counts() -%}
     {{ return([
         'due_count', 'handled_count', 'on_time_count', 'rework_count', 'callback_count',
@@ -6,7 +6,7 @@
     ]) }}
 {%- endmacro %}
 
-{#- The count whose name stands in a column, such as a policy item's numerator. -#}
+{#- The count whose name is in a column, such as a policy item's numerator. -#}
 {% macro hotline_count_named(column, counts) -%}
     case {{ column }}
         {%- for measure in hotline_counts() %}
@@ -15,8 +15,9 @@
     end
 {%- endmacro %}
 
-{#- The index, rounded half up to the policy's scale: the contract holds one decimal at most. The
-    branches are cast, as DuckDB makes whole numbers of two wide decimals of different scale. -#}
+{#- The index, rounded half up to the policy's scale; the model's contract allows one decimal at
+    most. The branches are cast, because DuckDB turns two wide decimals of different scale into
+    whole numbers. -#}
 {% macro round_index(expression, scale) -%}
     case {{ scale }}
         when 0 then cast(round({{ expression }}, 0) as decimal(4, 1))

@@ -1,7 +1,7 @@
-{#- Exact fractions, rounded half up, without a float: every printed digit comes through here. -#}
+{#- Exact fractions, rounded half up, without floats. Every printed digit is computed here. -#}
 
-{#- numerator / denominator as decimal(38, scale); null where the denominator is 0 or null.
-    Counts are integers; a negative numerator (a fall) is rounded by its size, as 四舍五入 does. -#}
+{#- numerator / denominator as decimal(38, scale); null if the denominator is 0 or null. Counts are
+    integers. A negative numerator (a decrease) is rounded by its absolute value, as in 四舍五入. -#}
 {% macro ratio(numerator, denominator, scale=4) -%}
     {{ return(adapter.dispatch('ratio')(numerator, denominator, scale)) }}
 {%- endmacro %}
@@ -19,8 +19,9 @@
     )
 {%- endmacro %}
 
-{#- Spark has no wider integers, and its quotient of decimals keeps six decimals at best: what is
-    divided here divides evenly, and the point is set in the text of the whole number. -#}
+{#- Spark has no wider integers, and its quotient of decimals keeps six decimals at most. The
+    dividend is therefore made divisible, and the decimal point is set in the text of the whole
+    number. -#}
 {% macro spark__ratio(numerator, denominator, scale) -%}
     {%- set divisor = "(2 * cast(nullif(" ~ denominator ~ ", 0) as decimal(19, 0)))" -%}
     {%- set dividend = "(cast(2" ~ '0' * scale ~ " as decimal(" ~ (scale + 1) ~ ", 0)) * abs(cast("
@@ -39,7 +40,7 @@
     )
 {%- endmacro %}
 
-{#- A rate as the marts carry it: a fraction with the four digits that the bulletin prints. -#}
+{#- A rate as in the marts: a fraction with the four decimals that the bulletin prints. -#}
 {% macro rate(numerator, denominator) -%}
     cast({{ ratio(numerator, denominator) }} as decimal(5, 4))
 {%- endmacro %}

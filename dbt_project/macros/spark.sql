@@ -1,6 +1,6 @@
-{#- What only Spark needs, beside its own spellings in the macros' other files. -#}
+{#- Macros that only Spark needs. Spark's variants of other macros are in the files of those. -#}
 
-{#- Seeds as literals of the columns' types: dbt-spark's own would write nothing as the text None. -#}
+{#- Loads seeds as literals of the columns' types: dbt-spark's writes null as the text None. -#}
 {% macro spark__load_csv_rows(model, agate_table) -%}
     {%- set types = model.config.column_types -%}
     {%- set sql -%}
@@ -21,7 +21,7 @@
     {{ return(sql) }}
 {%- endmacro %}
 
-{#- The operations of orchestration/warehouse/spark.py: what is logged here is read there. -#}
+{#- Operations that orchestration/warehouse/spark.py runs; it reads what they log. -#}
 {% macro run_statements(statements) -%}
     {%- for statement in statements -%}
         {%- do run_query(statement) -%}
@@ -41,7 +41,7 @@
     {%- for table in tables -%}
         {%- set schema, name = table.split('.') -%}
         {%- set relation = adapter.get_relation(database=none, schema=schema, identifier=name) -%}
-        {%- if relation -%}{#- Not there: a step before it failed. -#}
+        {%- if relation -%}{#- It is missing if an earlier step failed. -#}
             {%- set columns = [] -%}
             {%- for column in adapter.get_columns_in_relation(relation) -%}
                 {%- do columns.append([column.name, column.dtype]) -%}

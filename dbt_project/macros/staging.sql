@@ -1,10 +1,10 @@
-{#- What the staging models share. In them <column>_text is a cleaned written value, <column> the
-    typed one, <column>_reason the code of what is wrong with it (null: nothing).
-    In models of millions of rows no wide CTE is read twice: an engine would keep all of it. -#}
+{#- Macros that the staging models share. In these models <column>_text is a cleaned written value,
+    <column> the typed value, and <column>_reason the code of what is wrong with it, or null.
+    In models with millions of rows no wide CTE is read twice: an engine would keep all of it. -#}
 
-{#- The written columns of an export, cleaned; null where the contract says that nothing is written.
-    `number` is the column of the number that identifies an item. `is_repeated`: only of the rows
-    whose number occurs more than once, so that the others aren't cleaned for nothing. -#}
+{#- The written columns of an export, cleaned; null for values that mean "empty" in the contract.
+    `number` is the column of the number that identifies an item. `is_repeated` restricts the result
+    to rows whose number occurs more than once, so that the others aren't cleaned needlessly. -#}
 {% macro written(source_name, columns, rules, number=none, is_repeated=false) -%}
     select
         cleaned.file_sha256,
@@ -39,13 +39,13 @@
     ) as cleaned
 {%- endmacro %}
 
-{#- A cleaned identity; null where it is a formula, an error or a rounded number in an identity's place. -#}
+{#- A cleaned identity; null if it is a formula, an error value or a rounded number instead. -#}
 {% macro parse_identity(expression, rules) -%}
     case when not {{ matches(expression, rules.bad_identity) }} then {{ expression }} end
 {%- endmacro %}
 
-{#- Numbers of which another one differs only by what the contract doesn't rule upon (letter case,
-    leading zeros, `.0`): nobody can tell whether they are the same. -#}
+{#- Numbers that differ from another one only by something that the contract doesn't rule on (letter
+    case, leading zeros, `.0`): it is unknown whether they are the same. -#}
 {% macro ambiguous_numbers(source_name, number, rules) -%}
     {%- if 'stop' in rules.identity_variants.values() %}
     select distinct ambiguous_number
@@ -90,7 +90,7 @@
     {%- endfor -%}
 {%- endmacro %}
 
-{#- What moments are compared by: the instant, or the wall time where it decides. -#}
+{#- The value by which moments are compared: the instant, or the wall time if it decides. -#}
 {% macro moment(column) -%}
     coalesce({{ column }}_instant, {{ column }})
 {%- endmacro %}
@@ -107,9 +107,9 @@
 {%- endmacro %}
 
 {#- One row for each (written_name, evaluation_group, day) of a CTE: how many units its aliases name
-    on that day, and which. Names match exactly but for blanks, never nearly. An alias that names the
-    group outranks one that doesn't: two bodies share a name and differ by group, and where no group
-    is written a group-less alias decides. -#}
+    on that day, and which. Names must match exactly, except for blanks. An alias that names the
+    group outranks one that doesn't, because two bodies share a name and differ by group. If no
+    group is written, an alias without a group decides. -#}
 {% macro resolved_units(source_name, rules, day='cast(dispatched_at as date)', rows='typed') -%}
     select
         name.written_name,
@@ -148,11 +148,11 @@
             and typed.evaluation_group is not distinct from resolved.evaluation_group
 {%- endmacro %}
 
-{#- Rows of a CTE whose identity occurs more than once. What was written last stands (the later
-    file by name, then the later row), in the first row that writes it. content_occurrence: the
-    how-manieth row with this content a row is; content_age: 1 for the content that stands;
-    standing_*: the row that stands; files_differ: what was written last isn't the same in each file
-    that writes the identity. -#}
+{#- Rows of a CTE whose identity occurs more than once. The content that was written last is valid
+    (in the later file by name, then the later row), and the first row with it is kept.
+    content_occurrence: the row's position among the rows with its content. content_age: 1 for the
+    valid content. standing_*: the row that is kept. files_differ: the content written last isn't
+    the same in every file with the identity. -#}
 {% macro repeated_rows(identity, columns, rows='identified') -%}
     {%- set keys = identity | join(', ') -%}
     {%- set content = keys ~ ', ' ~ columns | join('_text, ') ~ '_text' -%}
@@ -194,7 +194,7 @@
     ) as placed
 {%- endmacro %}
 
-{#- What `join_repeated` gives a row; all null where its identity occurs once. -#}
+{#- The columns that `join_repeated` adds to a row; all null if its identity occurs once. -#}
 {% macro repeated_columns() -%}
     repeated.content_occurrence,
     repeated.content_age,
@@ -210,15 +210,15 @@
             and identified.row_number = repeated.row_number
 {%- endmacro %}
 
-{#- Whether a moment is before another. A day without a clock (midnight) may be any moment of it, so
-    it isn't before a moment of the same day. -#}
+{#- Whether a moment is before another. A day without a time (midnight) may be any moment of that
+    day, so it isn't before a moment of the same day. -#}
 {% macro is_before(column, other) -%}
     {{ moment(column) }} < {{ moment(other) }}
     and {{ column }} <> cast(cast({{ other }} as date) as timestamp)
 {%- endmacro %}
 
-{#- What is wrong with a column, the first that applies. The columns of a defective row aren't judged,
-    nor those of a row in whose place another one stands. `required`: true, false or a condition. -#}
+{#- The first fault that applies to a column. The columns of a defective row aren't judged, nor
+    those of a row that another one replaces. `required`: true, false or a condition. -#}
 {% macro reason(
     column, rules, unreadable=none, required=false, not_before=none, is_identity=false, number=none
 ) -%}
@@ -247,7 +247,7 @@
     end as {{ column }}_reason
 {%- endmacro %}
 
-{#- A name without a readable day of dispatch isn't looked up: the day's own reason says it all. -#}
+{#- A name without a readable day of dispatch isn't looked up; the day's own reason is enough. -#}
 {% macro unit_reason() -%}
     case
         when row_defect is not null or content_age > 1 then null
@@ -257,10 +257,11 @@
     end as unit_name_reason
 {%- endmacro %}
 
-{#- A row's status. What the reader found no record (a total, a footnote) is out of scope, what it
-    couldn't read is rejected. An exact repeat is a duplicate whatever else is wrong with it (its first
-    occurrence carries the reason); a row that another one overrules is rejected for that alone. A row is out of scope when it was dispatched and nothing of it
-    happened in the quarter; one with an unreadable day can't be said to be. -#}
+{#- A row's status. A row that isn't a record (a total, a footnote) is out of scope; one that
+    couldn't be read is rejected. An exact repeat is a duplicate even if something else is wrong
+    with it, because its first occurrence carries the reason. A row that another one overrules is
+    rejected for that reason alone. A row is out of scope if it has a day of dispatch and no
+    activity in the quarter; a row with an unreadable day isn't. -#}
 {% macro row_status(reasons, days=[]) -%}
     case
         when row_defect = 'not_a_record' then 'out_of_scope'

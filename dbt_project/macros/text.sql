@@ -1,12 +1,14 @@
-{#- Reading written text. What engines spell differently (blanks, dates, numbers) is dispatched;
-    what an office writes is in its contract and comes from `contract_rules`. -#}
+{#- Macros that read written text. What differs between engines (blanks, dates, numbers) is
+    dispatched. What an office writes is in its contract and comes from `contract_rules`. -#}
 
-{#- What the source's contract says about written values: `empty` (values that mean nothing is
+{#- The rules of the source's contract on written values: `empty` (values that mean that nothing is
     written), `expected` (columns that the export must have), `moment_formats` and `day_formats`
     (strptime) with `moment_shape` and `day_shape` (patterns of the texts that fit one), and
-    `serial_epoch` (day 0 of Excel's numbers, or null); where it names a time zone also `time_zone`,
-    `zoned_formats` and `zoned_shape`. Read when a model is compiled for a run, because DuckDB takes formats as constants only; unit tests override this macro. A source
-    without a contract has no rows to read, and the linter reads none. -#}
+    `serial_epoch` (day 0 of Excel's numbers, or null). If the contract names a time zone, there are
+    also `time_zone`, `zoned_formats` and `zoned_shape`.
+    The rules are read when a model is compiled for a run, because DuckDB takes formats only as
+    constants. Unit tests override this macro. A source without a contract has no rows to read, and
+    the linter reads none. -#}
 {% macro contract_rules(source_name) -%}
     {%- set contract = source('raw', 'contract') -%}
     {%- if execute and target.name != 'lint' -%}
@@ -33,9 +35,9 @@
     {%- endfor -%}
 {%- endmacro %}
 
-{#- Written text as orchestration/reading/canonical.py cleans it, whose patterns `rules` are: no
-    blanks around it, no invisible marks, no `="…"` and no leading apostrophe; of blanks alone: ''.
-    Cleaning is ten times as slow as seeing that there is nothing to clean. -#}
+{#- Written text, cleaned as in orchestration/reading/canonical.py, whose patterns are in `rules`:
+    no surrounding blanks, no invisible marks, no `="…"` and no leading apostrophe; '' for blanks
+    alone. Cleaning is ten times as slow as checking that there is nothing to clean. -#}
 {% macro clean_text(expression, rules) -%}
     {%- set blank = '[' ~ rules.spaces ~ rules.invisible ~ ']' -%}
     {%- set apostrophes = '^[' ~ rules.apostrophes ~ ']+' -%}
@@ -56,13 +58,13 @@
     end
 {%- endmacro %}
 
-{#- A name as it is compared: to the letter, but without blanks, which nobody sees in a cell. -#}
+{#- A name as it is compared: exactly, but without blanks, which are invisible in a cell. -#}
 {% macro name_key(expression, rules) -%}
     {{ replace_all(expression, '[' ~ rules.spaces ~ rules.invisible ~ ']') }}
 {%- endmacro %}
 
-{#- The canonical form of a written identity, as `canonical_identity` in
-    orchestration/reading/canonical.py. Most are canonical as they are written. -#}
+{#- The canonical form of a written identity, like `canonical_identity` in
+    orchestration/reading/canonical.py. Most identities are written in canonical form. -#}
 {% macro identity_text(expression, rules) -%}
     {%- set half = 'translate(' ~ name_key(expression, rules) ~ ', ' ~ literal(rules.full_width)
         ~ ', ' ~ literal(rules.half_width) ~ ')' -%}
@@ -78,13 +80,13 @@
     {{ folded_identity(canonical, rules, 'same') }}
 {%- endmacro %}
 
-{#- A canonical identity without the differences that the contract rules upon in such a way
-    (`same`, `stop`), as `fold` in orchestration/reading/canonical.py. -#}
+{#- A canonical identity without the differences that have the given ruling in the contract (`same`,
+    `stop`), like `fold` in orchestration/reading/canonical.py. -#}
 {% macro folded_identity(expression, rules, ruling) -%}
     {%- set variants = rules.identity_variants -%}
     {%- set folded = namespace(text=expression) -%}
     {%- if variants.letter_case == ruling -%}
-        {#- Letters of ASCII: engines differ about others. -#}
+        {#- ASCII letters only: engines differ on others. -#}
         {%- set folded.text = "case when " ~ matches(folded.text, '[a-z]') ~ " then translate("
             ~ folded.text ~ ", 'abcdefghijklmnopqrstuvwxyz', 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') else "
             ~ folded.text ~ " end" -%}
@@ -104,7 +106,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- A text as SQL writes it. -#}
+{#- A text as an SQL literal. -#}
 {% macro literal(text) -%}
     {{ return(adapter.dispatch('literal')(text)) }}
 {%- endmacro %}
@@ -113,7 +115,7 @@
     '{{ text | replace("'", "''") }}'
 {%- endmacro %}
 
-{#- Whether a part of a text fits a pattern. -#}
+{#- Whether a part of a text matches a pattern. -#}
 {% macro matches(expression, pattern) -%}
     {{ return(adapter.dispatch('matches')(expression, pattern)) }}
 {%- endmacro %}
@@ -122,7 +124,7 @@
     regexp_matches({{ expression }}, {{ literal(pattern) }})
 {%- endmacro %}
 
-{#- A text without its parts that fit a pattern. -#}
+{#- A text without the parts that match a pattern. -#}
 {% macro replace_all(expression, pattern) -%}
     {{ return(adapter.dispatch('replace_all')(expression, pattern)) }}
 {%- endmacro %}
@@ -131,23 +133,23 @@
     regexp_replace({{ expression }}, {{ literal(pattern) }}, '', 'g')
 {%- endmacro %}
 
-{#- A timestamp from cleaned text, null where it fits none of the contract's formats. Full-width
-    digits count as digits, 上午 and 下午 as AM and PM. A day alone begins at midnight; as a deadline
-    it lasts to its end (`whole_day`), so that work finished on the last day is on time. A moment with
-    an offset from UTC (Z, +08:00, -0500) becomes the wall time of the contract's zone. -#}
+{#- A timestamp from cleaned text; null if it fits none of the contract's formats. Full-width digits
+    count as digits, 上午 and 下午 as AM and PM. A day without a time becomes midnight; as a deadline
+    (`whole_day`) it becomes the end of the day, so that work finished on the last day is on time. A
+    moment with an offset from UTC (Z, +08:00, -0500) becomes the contract zone's wall time. -#}
 {% macro parse_timestamp(expression, rules, whole_day=false) -%}
     {{ return(adapter.dispatch('parse_timestamp')(expression, rules, whole_day)) }}
 {%- endmacro %}
 
-{#- A written time with plain digits and signs, and AM and PM for 上午 and 下午. -#}
+{#- A written time with ASCII digits and signs, and with AM and PM for 上午 and 下午. -#}
 {% macro plain_time(expression) -%}
     {{ return("replace(replace(translate(" ~ expression
         ~ ", '０１２３４５６７８９：／－．\u00a0\u3000', '0123456789:/-.  '), '上午', 'AM'), '下午', 'PM')") }}
 {%- endmacro %}
 
 {% macro duckdb__parse_timestamp(expression, rules, whole_day) -%}
-    {#- The shape is checked first, as strptime is lenient. Most text is plain already: only the
-        rest pays for the slow steps. -#}
+    {#- The shape is checked first, because strptime is lenient. Most text is already plain, so only
+        the rest needs the slow steps. -#}
     {%- set plain = plain_time(expression) -%}
     {%- set days = " + interval '86399' second" if whole_day -%}
     {%- set serial = '\\d{5}(\\.\\d+)?' -%}
@@ -169,7 +171,7 @@
             then try_strptime({{ plain }}, [{{ quoted(rules.day_formats) }}]){{ days }}
         {%- endif %}
         {%- if rules.serial_epoch %}
-        {#- A serial number counts days; five digits are the years 1927 to 2177. #}
+        {#- A serial number counts days; five digits cover the years 1927 to 2177. #}
         when regexp_full_match({{ plain }}, '{{ serial }}')
             then timestamp '{{ rules.serial_epoch }}' + to_seconds(
                 cast(round(cast({{ plain }} as decimal(20, 12)) * 86400) as bigint)
@@ -181,9 +183,9 @@
     end
 {%- endmacro %}
 
-{#- The instant of a written time, in UTC; `wall` is what `parse_timestamp` made of it. Null where the
-    contract's zone never changes its clocks (the wall time decides then), and where a time without
-    an offset lies in an hour that its clocks repeat or skip: such a time isn't known for certain. -#}
+{#- The instant of a written time, in UTC; `wall` is the result of `parse_timestamp` for it. Null if
+    the contract's zone never changes its clocks (the wall time decides then), and if a time without
+    an offset lies in an hour that the clocks repeat or skip: its instant is uncertain. -#}
 {% macro parse_instant(expression, wall, rules) -%}
     {%- if not rules.clock_changes -%}
     case when false then {{ wall }} end
@@ -228,8 +230,8 @@
     timezone('{{ zone }}', timezone('UTC', {{ instant }}))
 {%- endmacro %}
 
-{#- A number from cleaned text as decimal(18, 6), null where it can't be read; 2.77% is 0.0277,
-    1,234 is 1234 (a comma stands before three digits), full-width digits count as digits. -#}
+{#- A number from cleaned text as decimal(18, 6); null if it can't be read. 2.77% is 0.0277, 1,234
+    is 1234 (a comma must precede three digits), and full-width digits count as digits. -#}
 {% macro parse_number(expression) -%}
     {{ return(adapter.dispatch('parse_number')(expression)) }}
 {%- endmacro %}
@@ -249,7 +251,7 @@
     end
 {%- endmacro %}
 
-{#- Spark: Java's patterns of time and of text, and backslashes doubled in literals. -#}
+{#- Spark uses Java's patterns for times and for text, and doubled backslashes in literals. -#}
 
 {% macro spark__literal(text) -%}
     '{{ text | replace("\\", "\\\\") | replace("'", "\\'") }}'
@@ -321,7 +323,7 @@
     end
 {%- endmacro %}
 
-{#- Whether a whole text fits a pattern. -#}
+{#- Whether a whole text matches a pattern. -#}
 {% macro spark_fits(expression, pattern) -%}
     {{ expression }} rlike '^(?:{{ pattern | replace("\\", "\\\\") | replace("'", "\\'") }})$'
 {%- endmacro %}
@@ -334,7 +336,7 @@
     )
 {%- endmacro %}
 
-{#- A strptime format as Java's: a part takes one digit or two unless it touches another one. -#}
+{#- A strptime format in Java's syntax. A part has one or two digits unless it touches another. -#}
 {% macro java_format(format) -%}
     {%- set letters = {
         'Y': 'yyyy', 'm': 'M', 'd': 'd', 'H': 'H', 'I': 'h', 'M': 'mm', 'S': 'ss', 'f': 'SSSSSS',

@@ -1,5 +1,5 @@
--- A record that explains nothing (any more) stops the run until its owner mends or removes it: one
--- that is left lying would be ready to explain a difference that nobody has looked at.
+-- A known discrepancy that explains nothing (any more) stops the run until its owner corrects or
+-- removes it. If it stayed, it could explain a difference that nobody has looked at.
 {{ config(severity='error') }}
 select known.discrepancy_id
 from {{ ref('known_discrepancy') }} as known

@@ -1,1 +1,1 @@
-"""What is said once of measures, marts and the index, and asked for by everyone else."""
+"""The one definition of measures, marts and the index, which all other packages use."""

@@ -1,7 +1,4 @@
-"""The composite index in exact fractions.
-
-For what checks a figure without trusting the engine that made it.
-"""
+"""The composite index in exact fractions, for checks that must not rely on the SQL engine."""
 
 from decimal import Decimal
 from fractions import Fraction

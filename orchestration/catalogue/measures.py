@@ -1,6 +1,6 @@
-"""What a figure counts, as data; a new measure is a new line here.
+"""What each figure counts, as data; a new measure is a new line here.
 
-`COUNTS` says which facts a count takes, `marts` which counts a mart's cells are made of.
+`COUNTS` defines which facts each count takes, `marts` which counts each cell of a mart uses.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ BUSINESS_ID = {
 
 
 class Count(NamedTuple):
-    """A count: which facts it takes, `flag` being a condition on one."""
+    """A count: the fact table, and in `flag` the SQL condition on its rows."""
 
     fact: str
     flag: str
@@ -52,9 +52,9 @@ COUNTS = {
 
 @dataclass(frozen=True)
 class Mart:
-    """A mart's cells: a row's key columns as SQL over a fact, and the counts in each measure.
+    """A mart's cells: a row's key columns as SQL over a fact, and the counts behind each measure.
 
-    A measure is one count, or a numerator and a denominator, or all counts that decide it.
+    A measure has one count, a numerator and a denominator, or all the counts that it depends on.
     """
 
     table: str
@@ -80,18 +80,18 @@ def _channel(channel: str, prefix: str, rating: tuple[str, ...]) -> Mart:
 
 
 def cells(mart: str, prefix: str = "") -> dict[str, tuple[str, ...]]:
-    """The counts and rates of a unit's row in a mart, each with the counts its rows are found by.
+    """The counts and rates in a unit's row of a mart, each with the counts that find its rows.
 
     Args:
-        mart: of the hotline, or of the channel of the prefix.
-        prefix: of the counts in `COUNTS`, such as `mailbox.`.
+        mart: a mart of the hotline, or of the prefix's channel.
+        prefix: the prefix of the counts in `COUNTS`, such as `mailbox.`.
     """
     found = made_of(mart, "count", "rate").items()
     return {name: tuple(prefix + count for count in counts) for name, counts in found}
 
 
 class ChannelCounts(NamedTuple):
-    """A channel: what an item is called, the mart of its units, each measure's counts in it."""
+    """A channel: the name of its items, its mart by unit, and the counts of each measure."""
 
     item: str
     mart: str
@@ -100,7 +100,7 @@ class ChannelCounts(NamedTuple):
 
 @cache
 def channel_counts() -> Mapping[str, ChannelCounts]:
-    """The channels by the prefix of their counts in `COUNTS`, of which the hotline's have none."""
+    """The channels by the prefix of their counts in `COUNTS`; the hotline's prefix is empty."""
     prefixes = {code: "" if code == "hotline" else f"{code}." for code in channels()}
     return {
         prefixes[code]: ChannelCounts(table.item, table.name, cells(table.name, prefixes[code]))
@@ -111,7 +111,7 @@ def channel_counts() -> Mapping[str, ChannelCounts]:
 def _of_all_channels(
     by_mart: Mapping[str, Mapping[str, tuple[str, ...]]],
 ) -> dict[str, tuple[str, ...]]:
-    """The measures of `unit_quarter`: what it repeats of the channels' marts, and sums of that."""
+    """The measures of `unit_quarter`: those repeated from the channels' marts, and their sums."""
     own = {name: by_mart[mart][measure] for name, (mart, measure) in repeated(ALL).items()}
     sums = {name: parts for name, parts in made_of(ALL, "count").items() if name not in own}
     return own | {
@@ -120,10 +120,10 @@ def _of_all_channels(
 
 
 def marts(index_counts: Mapping[str, tuple[str, str]]) -> list[Mart]:
-    """Every cell that rows are counted in.
+    """The cells of all marts in which source rows are counted.
 
     Args:
-        index_counts: numerator and denominator of each component of the index.
+        index_counts: the numerator and denominator of each component of the index.
     """
     index = tuple(dict.fromkeys(count for pair in index_counts.values() for count in pair))
     by_mart = {channel.mart: channel.measures for channel in channel_counts().values()}
@@ -153,7 +153,7 @@ def marts(index_counts: Mapping[str, tuple[str, str]]) -> list[Mart]:
             {"request_type": "coalesce(request_type, 'untyped')"},
             {"ticket_count": ("due_count",)},
         ),
-        # Any ticket is in the denominator of every share.
+        # Every ticket counts in the denominator of every share.
         Mart("hotline_request_type_quarter", {}, {"share": ("due_count",)}),
         Mart("hotline_category_quarter", {}, {"share": ("due_count",)}),
         Mart(

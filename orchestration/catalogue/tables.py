@@ -1,7 +1,7 @@
-"""Reading the models' YAML for the readers' tables: grain, labels, types, keys, tests.
+"""Reads the models' YAML for the readers' tables: grain, labels, types, keys, tests.
 
-The one source of the comments in the published databases, of the keys in PostgreSQL, and of the
-dictionary's page. Nothing about how a table is made belongs here.
+It is the only source of the comments in the published databases, the keys in PostgreSQL and the
+dictionary page. How a table is built doesn't belong here.
 """
 
 import re
@@ -15,7 +15,7 @@ import yaml
 
 from orchestration.common.settings import DBT_PROJECT
 
-# The readers' schemas, and the folder of models that each is made of.
+# The readers' schemas, each with the folder of its models.
 READER_FOLDERS = {"marts": "marts", "audit": "reconciliation"}
 Kind = Literal["count", "rate", "index", "rank"]
 KEY_TEST = "unique_combination"
@@ -29,11 +29,11 @@ REQUIREMENTS = {
 
 @dataclass(frozen=True)
 class ColumnEntry:
-    """A column: `data_type` as in the contract, `tests` as what they demand, in Chinese.
+    """A column: `data_type` as in the contract, `tests` as the tests' demands, in Chinese.
 
-    `english` is its name in English, `kind` what sort of measure it is, `made_of` the counts in its
-    row that it follows from, numerator before denominator, `repeats` the mart and the column that
-    it is taken from; each may be empty.
+    `english` is its name in English and `kind` its kind of measure. `made_of` names the counts in
+    its row that it is computed from, the numerator before the denominator. `repeats` is the mart
+    and the column that it is copied from. Each of these may be empty.
     """
 
     name: str
@@ -48,7 +48,7 @@ class ColumnEntry:
 
     @property
     def label(self) -> str:
-        """Its name in Chinese, with which its description begins."""
+        """The Chinese name, with which the description begins."""
         return re.split("[：（÷；，]", self.description)[0]
 
     @property
@@ -58,16 +58,16 @@ class ColumnEntry:
 
     @property
     def demands(self) -> tuple[str, ...]:
-        """Everything that is demanded of the column's values."""
+        """All demands on the column's values."""
         required = (REQUIREMENTS["not_null"],) if self.is_required else ()
         return tuple(dict.fromkeys((*required, *self.tests)))
 
 
 @dataclass(frozen=True)
 class TableEntry:
-    """A table: `description` opens with its subject and grain; `key` is empty for a log.
+    """A table: `description` begins with its subject and grain; `key` is empty for a log.
 
-    `channel` is set for the one mart of a channel's units, `item` what is counted in it.
+    `channel` is set only for a channel's mart by unit; `item` names what that mart counts.
     """
 
     schema: str
@@ -85,7 +85,7 @@ class TableEntry:
 
     @property
     def create_statement(self) -> str:
-        """SQL that makes the table unless it is there, on DuckDB."""
+        """SQL for DuckDB that creates the table if it doesn't exist."""
         columns = ", ".join(
             f"{column.name} {column.duckdb_type}{' not null' if column.is_required else ''}"
             for column in self.columns
@@ -93,10 +93,10 @@ class TableEntry:
         return f"create table if not exists {self.schema}.{self.name} ({columns})"
 
     def comment_statements(self, database: str = "") -> Iterator[str]:
-        """SQL that sets the table's and its columns' comments, on DuckDB as on PostgreSQL.
+        """SQL for DuckDB and PostgreSQL that sets the comments of the table and its columns.
 
         Args:
-            database: the name that it is attached under, where it isn't the current one.
+            database: the name under which the database is attached, if it isn't the current one.
         """
         place = ".".join(filter(None, (database, self.schema, self.name)))
         said = {f"table {place}": self.description}
@@ -120,7 +120,7 @@ def reader_tables() -> Mapping[tuple[str, str], TableEntry]:
 
 @cache
 def column_names() -> Mapping[str, tuple[str, str]]:
-    """What the marts' columns are called, in Chinese and English."""
+    """The names of the marts' columns in Chinese and English."""
     return {
         name: (column.label, column.english)
         for name, column in _mart_columns().items()
@@ -136,10 +136,10 @@ def column_labels() -> dict[str, str]:
 
 
 def kind_of(measure: str) -> Kind:
-    """What sort of measure it is; whatever is no column of a mart is counted.
+    """The kind of a measure; a name that is no column of a mart is a count.
 
     Args:
-        measure: a column of a mart, maybe behind a subject and a point (`completion.rate`).
+        measure: a column of a mart, with or without a prefix and a point (`completion.rate`).
     """
     column = _mart_columns().get(measure.rpartition(".")[2])
     return cast(Kind, column.kind) if column and column.kind else "count"
@@ -147,9 +147,9 @@ def kind_of(measure: str) -> Kind:
 
 @cache
 def made_of(mart: str, *kinds: Kind) -> Mapping[str, tuple[str, ...]]:
-    """The measures of some kinds of a mart, in its order, each with the counts it follows from.
+    """A mart's measures of some kinds, in its order, each with the counts it is computed from.
 
-    A count follows from itself, a rate from its numerator and denominator.
+    For a rate these are the numerator and the denominator, for a plain count the count itself.
     """
     return {
         column.name: column.made_of or (column.name,)
@@ -160,7 +160,7 @@ def made_of(mart: str, *kinds: Kind) -> Mapping[str, tuple[str, ...]]:
 
 @cache
 def repeated(mart: str) -> Mapping[str, tuple[str, str]]:
-    """The columns of a mart that repeat another's, with that mart and its column."""
+    """The columns of a mart that repeat another mart's, each with that mart and its column."""
     return {
         column.name: (column.repeats[0], column.repeats[1])
         for column in reader_tables()["marts", mart].columns
@@ -170,12 +170,12 @@ def repeated(mart: str) -> Mapping[str, tuple[str, str]]:
 
 @cache
 def channels() -> Mapping[str, TableEntry]:
-    """Each channel's mart of its units, by the channel's code, in the YAML's order."""
+    """Each channel's mart by unit, keyed by the channel's code, in the YAML's order."""
     return {table.channel: table for table in reader_tables().values() if table.channel}
 
 
 def channel_of(mart: str) -> str:
-    """The channel whose items a mart counts; empty for one of none or of all channels."""
+    """The channel whose items a mart counts; empty if the mart belongs to none or to all."""
     channel = mart.partition("_")[0]
     return channel if channel in channels() else ""
 
@@ -187,7 +187,7 @@ def mart_names() -> list[str]:
 
 @cache
 def _mart_columns() -> Mapping[str, ColumnEntry]:
-    """The marts' columns by name: one that several marts have is the same in all."""
+    """The marts' columns by name. A name has the same meaning in all marts that have it."""
     return {
         column.name: column
         for (schema, _), table in reader_tables().items()
@@ -202,7 +202,7 @@ def _meta(described: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _described(path: Path) -> Iterator[dict[str, Any]]:
-    # The C loader: a run that publishes waits for this.
+    # The C loader is faster, and a run that publishes waits for this.
     content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     yield from content.get("models", [])
     for source in content.get("sources", []):
@@ -246,7 +246,7 @@ def _is_required(column: Mapping[str, Any]) -> bool:
 
 
 def _test(test: str | Mapping[str, Any]) -> str:
-    """What a test of a column demands, as people say it; one without a phrase by its name."""
+    """What a test of a column demands, in Chinese; the test's name if it has no phrase."""
     if isinstance(test, str):
         return REQUIREMENTS.get(test, test)
     ((name, settings),) = test.items()

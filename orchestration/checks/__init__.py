@@ -1,1 +1,1 @@
-"""What is checked before publication and how results are recorded; nothing is published."""
+"""The checks before publication, and the record of their results. Nothing is published here."""

@@ -18,9 +18,9 @@ Severity = Literal["error", "warn"]
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one check found. `failing_count` is rows, or 1 where a check isn't about rows.
+    """The result of one check. `failing_count` counts rows; it is 1 if a check isn't about rows.
 
-    `rows` are the first of them as (file name, row number), where the check knows them.
+    `rows` holds the first failing rows as (file name, row number), if the check knows them.
     """
 
     check_name: str
@@ -39,7 +39,7 @@ def record(
     checked_sha256: str,
     results: Iterable[CheckResult],
 ) -> None:
-    """Append results to `audit.check_result`; the gate says what the two hashes are over."""
+    """Append results to `audit.check_result`; `gate` defines what the two hashes cover."""
     with connect(home) as connection:
         connection.execute("create schema if not exists audit")
         connection.execute(reader_tables()["audit", "check_result"].create_statement)
@@ -63,7 +63,7 @@ def record(
         insert_rows(connection, "audit.check_result", rows)
 
 
-# The demands of checks that are neither dbt's nor an expectation.
+# The demands of checks that are neither dbt tests nor expectations.
 OWN = {
     "no_unmapped_unit": "所有单位名称都在别名表 unit_alias 中",
     "restated_without_reason": "与上一版不同时以 --reason 说明原因",
@@ -71,9 +71,10 @@ OWN = {
 
 
 def meanings(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """What each check demands, in Chinese: dbt's tests and the expectations, by name.
+    """What each check demands, in Chinese, by name: dbt tests, expectations and `OWN`.
 
-    A generic test of dbt's says what it demands of which table; a description in the YAML, more.
+    A dbt test has the description in the YAML, else a phrase on what its generic test demands of
+    which table.
     """
     words = {
         node["name"]: node["description"] or _demand(node, manifest)
@@ -107,10 +108,10 @@ def _demand(node: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
 
 
 def from_dbt(run_results: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[CheckResult]:
-    """The dbt tests of a `run_results.json`, in its order.
+    """The results of the dbt tests in a `run_results.json`, in its order.
 
-    A test that didn't run because something upstream failed counts as failed: nobody may publish
-    on a check that never ran.
+    A test that didn't run because something upstream failed counts as failed: a check that never
+    ran can't allow a publication.
     """
     results = []
     for entry in run_results["results"]:
@@ -143,7 +144,7 @@ def failures(home: Home, run_id: str) -> list[dict[str, Any]]:
 
 
 def latest(home: Home, quarter: str, checked: Sequence[str]) -> list[dict[str, Any]]:
-    """The last result of each check of a quarter on what has one of the given hashes."""
+    """The last result of each check of a quarter on data with one of the given hashes."""
     if not is_built(home, "audit.check_result"):
         return []
     return query(

@@ -1,7 +1,7 @@
-"""Known discrepancies: a ready-made row for the seed, and rows of it that explain nothing.
+"""The register of known discrepancies: reading, checking and writing the site's seed.
 
-They explain differences from the published bulletin, or within it, and nothing else: what the
-pipeline counts by itself has to agree with itself.
+A known discrepancy explains a difference from the published bulletin, or within it, and nothing
+else: the pipeline's own counts have to agree with each other.
 """
 
 import csv
@@ -21,10 +21,10 @@ SEED = "known_discrepancy.csv"
 
 
 def check_seed() -> None:
-    """Refuse a row that can't explain anything, or that names what it may not explain.
+    """Refuse a row with a control that it may not explain, or with a malformed quarter.
 
     Raises:
-        InputError: such a row, by its number.
+        InputError: there is such a row.
     """
     explainable = reconciliation.explainable_controls()
     for number, row in enumerate(register_rows(), start=2):
@@ -42,7 +42,7 @@ def check_seed() -> None:
 
 
 def ids_in_force(quarter: str, today: date) -> list[str]:
-    """The rows of the seed that may explain something in a quarter today."""
+    """The ids of the seed's rows for a quarter that have not expired today."""
     return [
         row["discrepancy_id"]
         for row in register_rows()
@@ -51,20 +51,20 @@ def ids_in_force(quarter: str, today: date) -> list[str]:
 
 
 def as_csv(row: Mapping[str, str]) -> str:
-    """A row as the seed writes it, without the line's end."""
+    """A row as a CSV line of the seed, without the line ending."""
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(row.values())
     return line.getvalue()
 
 
 def superseded(row: Mapping[str, str]) -> str:
-    """The id of the seed's row for the same place, which has to go; empty if there is none."""
+    """The id of the seed's row that this one replaces; empty if there is none."""
     ids = [old["discrepancy_id"] for old in register_rows() if _place(old) == _place(row)]
     return ids[0] if ids else ""
 
 
 def write(row: Mapping[str, str]) -> Path:
-    """Add a row to the site's seed, in place of one that it supersedes; returns the seed's path."""
+    """Add a row to the site's seed, replacing one that it supersedes; returns the seed's path."""
     kept = [old for old in register_rows() if _place(old) != _place(row)]
     path = seeds_root() / SEED
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -75,9 +75,9 @@ def write(row: Mapping[str, str]) -> Path:
 
 
 def unused(home: Home, quarter: str, run_id: str) -> list[dict[str, Any]]:
-    """The seed's rows for a quarter with a bulletin that explained nothing in a run.
+    """The seed's rows that explained nothing in a run of a quarter with a bulletin.
 
-    Each with what the run found there; a null status means that it has no such control.
+    Each comes with the run's result; a null status means that the run has no such control.
     """
     return query(
         home,
@@ -94,7 +94,7 @@ def unused(home: Home, quarter: str, run_id: str) -> list[dict[str, Any]]:
 
 
 def register_rows() -> list[dict[str, str]]:
-    """The register as it is written, row by row."""
+    """The rows of the register, as they are written."""
     with (seeds_root() / SEED).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 

@@ -1,6 +1,6 @@
-"""Great Expectations suites (`expectations/*.json`) on pandas frames, in bounded memory.
+"""Runs Great Expectations suites (`expectations/*.json`) on pandas frames, in bounded memory.
 
-This module alone imports Great Expectations (two seconds): import it only where a check runs.
+Only this module imports Great Expectations (two seconds): import it only where a check runs.
 """
 
 import json
@@ -29,11 +29,11 @@ from orchestration.checks.frames import FIRST_ROW, HELD_BY, Batch, Table
 from orchestration.common.settings import expectation_suites
 from orchestration.reading.tables import ROW_NUMBER
 
-for logger in ("great_expectations", ProgressBarsConfig.__module__):  # the second sets its own
+for logger in ("great_expectations", ProgressBarsConfig.__module__):  # the second has its own level
     logging.getLogger(logger).setLevel(logging.WARNING)
 
 
-# What one value decides alone, whatever the other rows hold: a value that repeats is judged once.
+# Expectations that depend on one value alone, not on other rows: a repeated value is judged once.
 OF_ONE_VALUE = frozenset(
     f"expect_column_{rule}"
     for rule in (
@@ -44,7 +44,7 @@ OF_ONE_VALUE = frozenset(
         *("value_lengths_to_be_between", "value_lengths_to_equal"),
     )
 )
-# What the names of the columns decide: no row is needed.
+# Expectations that depend on the names of the columns alone: no rows are needed.
 OF_THE_COLUMNS = frozenset(
     f"expect_{rule}"
     for rule in (
@@ -57,7 +57,7 @@ SHOWN_ROWS = 20
 
 
 class Validated(NamedTuple):
-    """A batch against its suite: how many expectations, how many of them hold."""
+    """A validated batch: the number of expectations in its suite, and how many of them hold."""
 
     suite: str
     run_name: str
@@ -67,14 +67,14 @@ class Validated(NamedTuple):
 
 @dataclass
 class _Finding:
-    """What the batches so far say of an expectation: how many rows fail, and the first of them."""
+    """An expectation's result so far: the number of failing rows, and the first of them."""
 
     severity: Severity
     failing: int = 0
     rows: list[tuple[str, int]] = field(default_factory=list)
 
     def add(self, place: str, result: ExpectationValidationResult) -> None:
-        """Add a batch's result; of what fails only counts and row numbers are taken, no value."""
+        """Add a batch's result. Only counts and row numbers of failures are kept, never values."""
         if result.success:
             return
         failing = result.result.get("unexpected_index_list") or []
@@ -88,16 +88,17 @@ class _Finding:
 def validate(name: str, table: Table, layer: str) -> list[CheckResult]:
     """Validate every row of a table against the suite `expectations/<name>.json`.
 
-    The suite is the site's or the project's. What one value alone decides is asked of each distinct
-    value once and holds for all rows with it: ten million rows name a few hundred units.
+    The suite is the site's or the project's. An expectation that depends on one value alone is
+    checked once per distinct value and applies to all rows with it: ten million rows name a few
+    hundred units.
 
     Args:
         name: the suite's and the table's name.
-        table: read in batches; each is validated whole, then let go.
-        layer: where the table stands (`raw`, `marts`).
+        table: the table, read in batches; each is validated whole, then released.
+        layer: the table's layer (`raw`, `marts`).
 
     Returns:
-        One result an expectation, also where there is no row; failing rows are added up over the
+        One result per expectation, even if there are no rows; failing rows are summed over the
         batches.
     """
     definition = _batch_definition(_context(), name)
@@ -135,7 +136,7 @@ def validate(name: str, table: Table, layer: str) -> list[CheckResult]:
 def _questions(
     expectations: Sequence[Expectation], table: Table
 ) -> Iterator[tuple[list[Expectation], Iterator[Batch], list[str]]]:
-    """What is asked of what: expectations, batches, and the columns that tell which rows fail."""
+    """Groups of expectations, each with its batches and the columns that identify failing rows."""
     if not table.repeating:
         yield [*expectations], table.rows(), []
         return
@@ -160,7 +161,7 @@ def _questions(
 
 
 def _is_of_one_value(expectation: Expectation) -> TypeGuard[ColumnMapExpectation]:
-    """Whether each value is judged by itself; a share that may fail, or a condition, needs rows."""
+    """Whether each value is judged by itself; a tolerated share or a condition needs all rows."""
     return (
         isinstance(expectation, ColumnMapExpectation)
         and expectation.expectation_type in OF_ONE_VALUE
@@ -172,15 +173,15 @@ def _is_of_one_value(expectation: Expectation) -> TypeGuard[ColumnMapExpectation
 def write_data_docs(
     folder: Path, tables: Iterable[tuple[str, Iterable[pd.DataFrame]]], run_name: str
 ) -> list[Validated]:
-    """Write Great Expectations' own pages: each suite, and what it finds in a table now.
+    """Write Great Expectations' Data Docs: each suite, and its current results on a table.
 
     Args:
-        folder: where; its `index.html` is the first page.
-        tables: suite's name and its table in batches of rows, each suite once.
-        run_name: what these validations are called on the pages.
+        folder: the target folder; its `index.html` is the first page.
+        tables: the name of each suite, and its table in batches of rows; each suite once.
+        run_name: the name of these validations on the pages.
 
     Returns:
-        One entry a batch, in order.
+        One entry per batch, in order.
     """
     context = _context()
     context.add_data_docs_site(
@@ -206,7 +207,7 @@ def write_data_docs(
         for number, frame in enumerate(frames, start=1):
             outcome = validation.run(
                 batch_parameters={"dataframe": frame},
-                # Counts of what fails, never a value.
+                # Only counts of failures, never a value.
                 result_format={"result_format": "BASIC", "partial_unexpected_count": 0},
                 run_id=RunIdentifier(run_name=f"{run_name}-{number}"),
             )

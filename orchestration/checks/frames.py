@@ -28,7 +28,7 @@ ALL_ROWS = "select * from rows"
 
 
 class Batch(NamedTuple):
-    """Rows, or values of a column, of one place: a file's name, or nothing for a mart."""
+    """Rows, or values of a column, from one `place`: a file's name, or empty for a mart."""
 
     place: str
     frame: pd.DataFrame
@@ -36,18 +36,18 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """A table to validate: `query` runs SQL on its rows, which it knows as `rows`."""
+    """A table to validate; `query` runs SQL in which `rows` names the table."""
 
     query: Callable[[str], Iterator[Batch]]
     repeating: frozenset[str] = frozenset()
     """Columns in which many rows hold the same value."""
 
     def rows(self, columns: Sequence[str] = ()) -> Iterator[Batch]:
-        """Every row in batches, with some columns or with all."""
+        """All rows in batches, with the given columns or with all."""
         return self.query(f"select {', '.join(columns)} from rows" if columns else ALL_ROWS)  # noqa: S608 (our own names)
 
     def values(self, column: str) -> Iterator[Batch]:
-        """The distinct values of a column of each place in batches, null included."""
+        """The distinct values of a column in each place, null included, in batches."""
         return self.query(
             f"select {column}, count(*) as {HELD_BY}, min(row_number) as {FIRST_ROW} "  # noqa: S608 (our own names)
             f"from rows group by {column}"
@@ -55,7 +55,7 @@ class Table:
 
 
 def raw_table(home: Home, contracts: Mapping[str, Contract], source: str, quarter: str) -> Table:
-    """The source's current readable rows, a place a file."""
+    """The readable rows of a source's current files; each file is a place."""
     contract = contracts.get(source)
     repeating = {*contract.kept_columns, "file_sha256"} - {*contract.identity} if contract else ()
     files = [
@@ -67,14 +67,14 @@ def raw_table(home: Home, contracts: Mapping[str, Contract], source: str, quarte
 
 
 def mart_table(file: Path) -> Table:
-    """A candidate's mart: the very file that would be published."""
+    """A candidate's mart, read from the file that would be published."""
     with duckdb.connect() as connection:
         rows = connection.execute(f"from read_parquet('{quoted(file)}')").df()
         return Table(partial(_query_frame, rows))
 
 
 def _query_files(home: Home, files: Sequence[tuple[str, str]], sql: str) -> Iterator[Batch]:
-    """SQL on the rows of each file, given its name and the SQL that reads it."""
+    """Run SQL on the rows of each file, given as its name and the SQL that reads it."""
     for name, rows in files:
         with bare_connection(home) as connection:
             connection.execute(f"with rows as ({rows} where row_defect is null) {sql}")
@@ -83,6 +83,6 @@ def _query_files(home: Home, files: Sequence[tuple[str, str]], sql: str) -> Iter
 
 
 def _query_frame(rows: pd.DataFrame, sql: str) -> Iterator[Batch]:
-    if sql != ALL_ROWS:  # none of a mart's columns repeats
+    if sql != ALL_ROWS:  # a mart has no repeating columns, so other SQL isn't needed
         raise ValueError(f"a mart is validated row by row, not by: {sql}")
     yield Batch("", rows)

@@ -1,4 +1,7 @@
-"""What gave way in a quarter, and what is due beside other quarters: counted, listed, told."""
+"""Messages and lists on the plausibility controls, which the models compute.
+
+They report rows and cells that were left out, and the items due compared with other quarters.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +13,7 @@ from orchestration.common.settings import Home
 from orchestration.warehouse.connection import is_built, query
 from orchestration.warehouse.raw_schema import DUE_ITEMS
 
-# A workbook may hold several sources: one name for a hash.
+# A workbook may hold several sources; `distinct` keeps one name per hash.
 CURRENT = (
     "select distinct file_sha256, file_name from raw.source_file "
     "where quarter = ? and superseded_by is null"
@@ -21,11 +24,11 @@ LISTED = 100_000
 """Rows of one sheet at most: a spreadsheet ends at a million."""
 GROUP = "plausibility"
 """The control group of this module."""
-# What became of rows that are in no figure, by `row_status`.
+# Why rows are in no figure, by `row_status`.
 NOT_COUNTED = {"duplicate": "与另一行完全相同", "out_of_scope": "本季没有动静"}
 STAGED = {"ticket": "stg_ticket", "mailbox": "stg_letter", "suggestion": "stg_suggestion"}
 NUMBERS = {"ticket": "work_order_id", "mailbox": "letter_id", "suggestion": "suggestion_id"}
-# Every row of the run's quarter, with its item's number where that can be read.
+# Every row of the run's quarter, with its item's number if that can be read.
 STAGED_ROWS = " union all ".join(
     f"select '{source}' as source, file_sha256, row_number, {NUMBERS[source]} as item_number, "  # noqa: S608 (our own names)
     f"dispatched_at, row_status, row_defect from staging.{model}"
@@ -35,7 +38,7 @@ STAGED_ROWS = " union all ".join(
 
 @dataclass(frozen=True)
 class Share:
-    """How people read a control of rows or cells that gave way, and what to do."""
+    """The wording for a control on the share of rows or cells left out, and what to do."""
 
     found: str
     tolerance: str
@@ -65,12 +68,12 @@ SHARES = {
 
 
 def balances(home: Home, quarter: str, controls: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What became of the rows of each source of which some are in no figure.
+    """The row counts, by outcome, of each source with rows that were not accepted.
 
     Args:
-        home: whose working warehouse is read.
+        home: the home whose working warehouse is read.
         quarter: such as 2022Q2.
-        controls: of the quarter's last run; they know how many rows another one overrules.
+        controls: those of the quarter's last run; they count the rows that conflict with another.
     """
     if not is_built(home, "audit.row_balance"):
         return []
@@ -99,12 +102,12 @@ def balances(home: Home, quarter: str, controls: Sequence[dict[str, Any]]) -> li
 def plausibility_findings(
     home: Home, quarter: str, broken: Sequence[dict[str, Any]], workbook: Path
 ) -> list[str]:
-    """One line a control of the group that stopped a run: what is odd, what to do.
+    """One line per control of this group that stopped a run: what is odd, and what to do.
 
     Args:
-        home: whose working warehouse is read, as that run left it.
+        home: the home whose working warehouse is read, as that run left it.
         quarter: such as 2022Q2.
-        broken: the controls.
+        broken: the controls that don't hold.
         workbook: where the rows are listed.
     """
     return [
@@ -143,7 +146,7 @@ def _percent(share: Decimal) -> str:
 
 
 def _months_out_of_scope(home: Home, source: str) -> str:
-    """The commonest months of dispatch among the rows without activity in the quarter."""
+    """The most frequent months of dispatch among the rows without activity in the quarter."""
     months = query(
         home,
         "select strftime(dispatched_at, '%Y-%m') as month, count(*) as row_count "  # noqa: S608 (our own names)
@@ -155,7 +158,10 @@ def _months_out_of_scope(home: Home, source: str) -> str:
 
 
 def _period_finding(home: Home, quarter: str, row: Mapping[str, Any]) -> str:
-    """What is due beside what other quarters published; the operator may say why."""
+    """The finding on items due, compared with other published quarters.
+
+    The operator may justify it with `--reason`.
+    """
     source, count = row["subject"], int(row["actual"])
     reason = f'属实的运行 hotline run {quarter} --reason "为什么"'
     if row["control_id"] == "nothing_due":
@@ -182,7 +188,7 @@ def _period_finding(home: Home, quarter: str, row: Mapping[str, Any]) -> str:
 
 
 def _due_again(home: Home, quarter: str, source: str, other: str) -> list[dict[str, Any]]:
-    """The first rows of items that are due in another published quarter, too."""
+    """The first rows of items that are also due in another published quarter."""
     fact, item_id = next((fact, key) for fact, (name, key) in DUE_ITEMS.items() if name == source)
     return query(
         home,
@@ -195,7 +201,7 @@ def _due_again(home: Home, quarter: str, source: str, other: str) -> list[dict[s
 
 
 def uncounted_rows(home: Home, quarter: str) -> list[dict[str, Any]]:
-    """The rows of the run's quarter that repeat another one or have no activity in it."""
+    """The rows of the run's quarter that duplicate another row or have no activity in it."""
     if not is_built(home, "staging.stg_ticket"):
         return []
     rows = query(

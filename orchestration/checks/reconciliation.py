@@ -1,4 +1,7 @@
-"""The list of controls, and the reconciliation of a run: its rows, its summary, what blocks."""
+"""The list of controls, and the reconciliation of a run: its rows, its summary, what blocks.
+
+The models compute the reconciliation; this module only reads it.
+"""
 
 import csv
 from collections.abc import Sequence
@@ -15,7 +18,7 @@ HOLDING = ("match", "explained")
 LAST_VERSION, LAST_VERSION_GROUP = "last_version", "version_to_version"
 """The control, and its group, that hold the marts against the quarter's last published version."""
 REJECTED_ROWS = "rejected_rows"
-# What explains a difference from the bulletin or within it: the register of known discrepancies.
+# `explained_by` of controls against the bulletin or within it: the register of known discrepancies.
 REGISTER = "register"
 STATED = (
     *("control_group", "severity", "tolerance", "is_exhaustive", "explained_by", "compares"),
@@ -25,9 +28,10 @@ STATED = (
 
 @dataclass(frozen=True)
 class GroupSummary:
-    """One control group in one run, or all: how many controls, and how many by status.
+    """The number of controls by status, for one control group of a run or for all.
 
-    `facts` is how many figures the explained ones are about: two controls may see the same one.
+    `facts` counts the figures that the explained controls are about: two controls may be about the
+    same figure.
     """
 
     control_group: str
@@ -40,10 +44,10 @@ class GroupSummary:
 
 
 def load_controls() -> list[dict[str, str]]:
-    """The list of controls, one a row: what each compares, how strictly, and who mends it.
+    """The list of controls, one per row: what each compares, how strictly, and who owns it.
 
     Raises:
-        InputError: a control that leaves something unsaid.
+        InputError: a control leaves a required column empty.
     """
     with CONTROLS.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -63,15 +67,15 @@ def load_controls() -> list[dict[str, str]]:
 
 
 def explainable_controls() -> set[str]:
-    """Controls against the published bulletin or within it: only these may be explained."""
+    """The controls against the published bulletin or within it: only these may be explained."""
     return {row["control_id"] for row in load_controls() if row["explained_by"] == REGISTER}
 
 
 def judge_groups(rows: Sequence[dict[str, Any]], *, has_bulletin: bool) -> dict[str, int]:
-    """How many rows of each control group stop a publication; the groups are those of the list.
+    """The number of rows that stop a publication, for each control group of the list.
 
-    A group without a single row counts as 1: what wasn't compared doesn't agree. Groups that only
-    look at the bulletin may be empty while there is none.
+    A group without rows counts as 1, because nothing was compared. Groups that only check the
+    bulletin may be empty while there is no bulletin.
     """
     found: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
@@ -104,7 +108,7 @@ def required_run(home: Home, quarter: str) -> str:
     """The run that reconciled a quarter last.
 
     Raises:
-        InputError: no quarter is written so, or it was never reconciled.
+        InputError: the quarter isn't written as one, or it was never reconciled.
     """
     Quarter.parse(quarter)
     run_id = latest_run(home, quarter) if home.warehouse.exists() else None
@@ -119,7 +123,7 @@ def required_run(home: Home, quarter: str) -> str:
 
 
 def controls(home: Home, run_id: str) -> list[dict[str, Any]]:
-    """A run's rows, what doesn't hold first, then explained ones; empty if it got nowhere."""
+    """A run's controls: failing ones first, then explained ones; empty if it didn't reach them."""
     if not is_built(home, TABLE):
         return []
     return query(
@@ -143,7 +147,7 @@ def summarise(rows: Sequence[dict[str, Any]]) -> list[GroupSummary]:
 
 
 def overall(rows: Sequence[dict[str, Any]], group: str = "") -> GroupSummary:
-    """Count controls together, as those of one group or of the whole run."""
+    """Count the controls of one group, or of the whole run, by status."""
     explained = [row for row in rows if row["status"] == "explained"]
     return GroupSummary(
         control_group=group,
@@ -157,5 +161,5 @@ def overall(rows: Sequence[dict[str, Any]], group: str = "") -> GroupSummary:
 
 
 def blocking(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows that stop a publication: they don't hold, and their control is an error."""
+    """The rows that stop a publication: they don't hold, and their severity is `error`."""
     return [row for row in rows if row["status"] not in HOLDING and row["severity"] == "error"]

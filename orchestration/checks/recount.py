@@ -1,4 +1,4 @@
-"""The hotline mart worked out a second time, in Python, with exact fractions and no SQL arithmetic.
+"""Computes the hotline mart a second time, in Python, with exact fractions and no SQL arithmetic.
 
 An auditor may distrust one engine; two that share no code have to agree on every cell.
 """
@@ -32,22 +32,22 @@ MART = "hotline_unit_quarter"
 
 
 def recomputed() -> tuple[str, ...]:
-    """What is worked out a second time: the mart's measures, and which units are in it."""
+    """What is computed a second time: the mart's measures, and which units are in it."""
     return (*made_of(MART, "count"), *made_of(MART, "rate"), *made_of(MART, "index"), "unit_code")
 
 
 def recompute(home: Home, quarter: Quarter, folder: Path) -> list[CheckResult]:
     """Compare every count, rate and index of `hotline_unit_quarter` with Python's own.
 
-    Counts come from the facts' dates, not from the flags that the models derive of them.
+    Counts come from the facts' dates, not from the flags that the models derive from them.
 
     Args:
         home: where the index policies are.
         quarter: the quarter.
-        folder: the Parquet files of its candidate.
+        folder: the folder with the Parquet files of its candidate.
 
     Returns:
-        One result a measure; `failing_count` is the number of units that differ.
+        One result per measure; `failing_count` is the number of units that differ.
     """
     table = quoted(folder / f"{MART}.parquet")
     mart = query(home, f"from read_parquet('{table}')")
@@ -84,7 +84,7 @@ def _counts(home: Home, quarter: Quarter, folder: Path) -> dict[str, Counter[str
 
     def add(measure: str, rows: pd.DataFrame) -> None:
         for unit_code, count in rows["unit_code"].value_counts(sort=False).items():
-            if count:  # categories that no row is of are counted too
+            if count:  # value_counts also lists the categories without rows
                 counts[measure][str(unit_code)] += int(count)
 
     ticket: tuple[str, ...] = (
@@ -116,7 +116,7 @@ def _counts(home: Home, quarter: Quarter, folder: Path) -> dict[str, Counter[str
 
 
 def _rules_of_changed_clocks(home: Home) -> Mapping[str, Any] | None:
-    """How tickets' times are written, where their zone's clocks are changed."""
+    """The contract's rules for tickets' times if their zone changes its clocks, else None."""
     (found,) = query(home, "select max(rules) as rules from raw.contract where source = 'ticket'")
     rules: Mapping[str, Any] = json.loads(found["rules"] or "{}")
     return rules if rules.get("clock_changes") else None
@@ -125,7 +125,7 @@ def _rules_of_changed_clocks(home: Home) -> Mapping[str, Any] | None:
 def _judged_by_instants(
     home: Home, rules: Mapping[str, Any], rows: pd.DataFrame, is_on_time: "pd.Series[bool]"
 ) -> "pd.Series[bool]":
-    """Decide anew where both times lie in an hour that clocks repeat, from what was written."""
+    """Judge rows again from the raw text if both times lie in an hour that the clocks repeat."""
     zone = rules["time_zone"]
     is_repeated = pd.Series(True, index=rows.index)
     for column in ("finished_at", "deadline_at"):
@@ -138,7 +138,7 @@ def _judged_by_instants(
 
 
 def _is_written_in_time(home: Home, rules: Mapping[str, Any], row: "pd.Series[Any]") -> bool:
-    """Whether a ticket's row writes a finish at an instant no later than its deadline's."""
+    """Whether the finish in a ticket's raw row is an instant no later than the deadline."""
     (written,) = query(
         home,
         "select finished_at, deadline_at from raw.ticket where file_sha256 = ? and row_number = ?",
@@ -151,7 +151,7 @@ def _is_written_in_time(home: Home, rules: Mapping[str, Any], row: "pd.Series[An
 
 
 def _instant(text: str, rules: Mapping[str, Any]) -> datetime | None:
-    """The instant that a time with an offset writes; None for a time without one."""
+    """The instant of a time written with an offset; None if it has no offset."""
     text = re.sub(
         r"([+-]\d\d)$",
         r"\g<1>:00",
@@ -166,7 +166,7 @@ def _instant(text: str, rules: Mapping[str, Any]) -> datetime | None:
 
 
 def _frames(home: Home, file: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
-    """Columns of a fact in batches, so that memory doesn't grow with it."""
+    """Columns of a fact in batches, so that memory doesn't grow with its size."""
     with bare_connection(home) as connection:
         rows = f"from read_parquet('{quoted(file)}')"
         taken = [_as_categories(connection, column, rows) for column in columns]
@@ -176,7 +176,7 @@ def _frames(home: Home, file: Path, columns: Sequence[str]) -> Iterator[pd.DataF
 
 
 def _as_categories(connection: duckdb.DuckDBPyConnection, column: str, rows: str) -> str:
-    """SQL for a column, for one of codes as categories: no row brings a text of its own."""
+    """SQL for a column. Codes become categories, so that rows don't each hold a text."""
     if column not in CODES:
         return column
     codes = connection.execute(f"select distinct {column} {rows}").fetchall()

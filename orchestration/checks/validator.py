@@ -1,8 +1,8 @@
-"""Great Expectations in a process of its own, which imports it while this one still starts.
+"""Runs Great Expectations in a child process, which imports it while this process still starts.
 
-The import takes two seconds and more, a fifth of what a small quarter takes in all, and has the
-machine's second core to itself. The process ends when this one does, however that ends; and where
-this one couldn't say so itself, killed or out of memory in the middle of a library, it says it.
+The import takes two seconds or more, a fifth of a small quarter's total time, and runs on the
+machine's second core. The child ends when this process ends, for any reason. If this process was
+killed or ran out of memory inside a library, and so couldn't report it, the child reports it.
 """
 
 import atexit
@@ -28,9 +28,9 @@ LEAVE = None
 
 @cache
 def started() -> tuple[IO[bytes], IO[bytes]]:
-    """The way to the process and the way back; the first call starts it."""
+    """The child's stdin and stdout; the first call starts the child."""
     command = [sys.executable, "-P", "-m", "orchestration.checks.validator"]
-    # Fixed words only. Nobody else holds its input: that ends with this process.
+    # The arguments are fixed. No other process holds the child's stdin: it closes with this one.
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
     there, back = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
     atexit.register(_take_leave, there)
@@ -38,16 +38,16 @@ def started() -> tuple[IO[bytes], IO[bytes]]:
 
 
 def _take_leave(there: IO[bytes]) -> None:
-    with suppress(BrokenPipeError):  # it was killed
+    with suppress(BrokenPipeError):  # the child was killed
         pickle.dump(LEAVE, there)
         there.flush()
 
 
 def validate(name: str, table: "Table", layer: str) -> list[CheckResult]:
-    """As `expectations.validate`; the process asks the table for its rows.
+    """Run `expectations.validate` in the child, which reads the table's rows itself.
 
     Raises:
-        RuntimeError: the validation failed there, or the process was killed.
+        RuntimeError: the validation raised an error there, or the child was killed.
     """
     there, back = started()
     try:
@@ -67,7 +67,7 @@ def _serve(asked: IO[bytes], answers: IO[bytes]) -> None:
     while True:
         try:
             question = pickle.load(asked)  # noqa: S301 (from the process that started us)
-        except (EOFError, pickle.UnpicklingError):  # nothing, or the half of something
+        except (EOFError, pickle.UnpicklingError):  # no message, or an incomplete one
             sys.stderr.write(f"✗ {_interrupted()}\n")
             return
         if question is LEAVE:
@@ -91,9 +91,9 @@ def _interrupted() -> InputError:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that waits for us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever is printed is no answer
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # keep printed text out of the answers
     _serve(sys.stdin.buffer, answers)
-    # Whoever reads what a run says waits for this process, too: no second for Python's own end.
+    # A reader of the run's output also waits for this process: skip interpreter teardown (1 s).
     os._exit(0)

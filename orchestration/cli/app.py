@@ -1,4 +1,4 @@
-"""The command itself and the options that its commands share."""
+"""The Typer app, its exit statuses and the options that its commands share."""
 
 import os
 from pathlib import Path
@@ -22,7 +22,7 @@ HomeOption = Annotated[Path | None, typer.Option("--home", help="仓库与发布
 
 
 def home_of(exports: Path | None, home: Path | None) -> Home:
-    """Let the options win over the environment, for this process and the ones it starts."""
+    """The home to use; options override the environment, for this and its child processes."""
     if exports:
         os.environ["HOTLINE_EXPORTS"] = str(exports.absolute())
     if home:

@@ -1,4 +1,7 @@
-"""The `hotline` command: what people type, and what they see. The work is done elsewhere."""
+"""The commands on a quarter and its bulletin: arguments, screens and exit statuses.
+
+The work is done in other packages. Commands on a home are in `home_commands`.
+"""
 
 import os
 import time
@@ -74,7 +77,7 @@ def _run_quarter(place: Home, quarter: str, reason: str, *, force: bool) -> None
     """Run one quarter and show how it ended.
 
     Raises:
-        typer.Exit: nothing was published.
+        typer.Exit: the run was stopped or failed, so nothing or not everything was published.
     """
     began = time.perf_counter()
     from orchestration.checks import reconciliation
@@ -136,7 +139,7 @@ def reconcile(
     from orchestration.publish.versions import manifests
 
     place = home_of(exports, home)
-    manifests(place)  # a figure that was held against a version that is lost proves nothing
+    manifests(place)  # refuses lost versions: a comparison with one proves nothing
     run_id = reconciliation.required_run(place, quarter)
     controls = reconciliation.controls(place, run_id)
     output.show_controls(quarter, controls)
@@ -289,10 +292,10 @@ def pdf(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOptio
 
     with err.status("正在由 LibreOffice 生成 PDF……"):
         path, is_new = print_bulletin(place, quarter)
-        if is_new and place.warehouse.is_file():  # the pages that link to it
+        if is_new and place.warehouse.is_file():  # refresh the pages that link to it
             with writer(place, "pdf"):
                 write_report(place, quarter, exports_root())
-                with suppress(LookupError):  # the warehouse is at another quarter
+                with suppress(LookupError):  # the warehouse holds another quarter
                     write_site(place, exports_root(), quarter)
     out.print(
         f"{plain(str(path))}（{'已生成' if is_new else '通报没有变化，沿用已有的'}）",
@@ -301,7 +304,7 @@ def pdf(quarter: QuarterArgument, exports: ExportsOption = None, home: HomeOptio
 
 
 def _alert(home: Home, quarter: str, outcome: "RunOutcome") -> None:
-    """Tell whoever set an alert up; a word here where that didn't work."""
+    """Send the alerts that are configured, and print a message for each that failed."""
     from orchestration.operations.alerts import not_published, send
 
     steps = [STAGES.get(step, step) for step in outcome.failed_steps]

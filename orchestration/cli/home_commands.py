@@ -1,4 +1,4 @@
-"""Commands about a home: documents, samples, backup, forgetting, the user interface."""
+"""Commands on a home and this machine: documents, samples, doctor, backup, forgetting, the UI."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Where the command begins and ends: its commands registered, its status, its messages."""
+"""The command's entry point: registers the commands; turns errors into messages and a status."""
 
 import atexit
 import gc
@@ -17,11 +17,14 @@ from orchestration.common.errors import for_people
 
 
 def main() -> None:
-    """The command: unusable input, or a machine that can't, ends with its message and status."""
-    # A tenth of a small quarter's time went into looking for garbage among what was just imported.
+    """Run the command; unusable input or a machine's failure ends it with a message and a status.
+
+    Other errors are bugs: Python prints their traceback.
+    """
+    # Garbage collection of what was just imported took a tenth of a small quarter's time.
     gc.set_threshold(100_000, 50, 100)
-    os.umask(0o077)  # what it writes, backups and Dagster's storage too, is for its owner alone
-    status = 1  # of a bug, whose traceback Python prints
+    os.umask(0o077)  # only the owner may read what is written, also backups and Dagster's storage
+    status = 1  # of a bug
     atexit.register(lambda: _leave(status))
     try:
         app()
@@ -38,9 +41,9 @@ def main() -> None:
 
 
 def _leave(status: int) -> None:
-    """The last act at the end, instead of Python's own: it looks through all that was imported."""
+    """Flush and exit without interpreter teardown, which goes through everything imported."""
     logging.shutdown()
-    with suppress(BrokenPipeError):  # whoever read what was printed has seen enough
+    with suppress(BrokenPipeError):  # the reader of the output has closed the pipe
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(status)

@@ -1,4 +1,4 @@
-"""What the command shows of what was found: one function a screen. Nothing is found out here."""
+"""The screens and CSV output for results, one function each. Nothing is computed here."""
 
 import csv
 import sys
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def show_controls(quarter: str, controls: Sequence[dict[str, Any]]) -> None:
-    """Every control of a run."""
+    """Show every control of a run."""
     titles = ("控制项", "对象", "指标", "应为", "实为", "差额", "状态", "说明")
-    table = folding(*titles, title=quarter)  # all of it can be read, however narrow the window
+    table = folding(*titles, title=quarter)  # all text stays readable in a narrow window
     table.columns[6].no_wrap = True
     for row in controls:
         table.add_row(
@@ -37,7 +37,7 @@ def show_controls(quarter: str, controls: Sequence[dict[str, Any]]) -> None:
 
 
 def show_figure(quarter: str, figure: "Figure") -> None:
-    """A figure and its rows; of an index its components, and how to trace each."""
+    """Show a figure and its rows; for an index, its components and how to trace each."""
     title = f"{quarter} {plain(figure.unit_name)} {figure.measure}"
     out.print(f"[bold]{title}：{figure_text(figure.measure, figure.value)}[/]")
     if figure.components:
@@ -68,7 +68,7 @@ def show_figure(quarter: str, figure: "Figure") -> None:
 
 
 def write_figure_csv(figure: "Figure") -> None:
-    """A figure's rows for scripts; where it has several counts a last column says which."""
+    """Write a figure's rows as CSV; if it has several counts, the last column names the count."""
     is_single = len(figure.parts) == 1
     writer = csv.writer(sys.stdout, lineterminator="\n")
     header = ("file_name", "file_sha256", "row_number", "business_id")
@@ -80,7 +80,7 @@ def write_figure_csv(figure: "Figure") -> None:
 
 
 def show_file_states(states: Sequence[tuple[str, str, str, int]]) -> None:
-    """Whether the source files are still those that a figure was made from."""
+    """Show whether the source files are still those that a figure was made from."""
     table = folding("文件", "发布时的 SHA-256", "原始文件现在", "行数", title="源文件")
     for name, sha256, state, count in states:
         colour = "green" if state == "相符" else "bold red"
@@ -90,7 +90,7 @@ def show_file_states(states: Sequence[tuple[str, str, str, int]]) -> None:
 
 
 def show_row_trace(traced: "RowTrace") -> None:
-    """Every figure that a source row is in, or why it is in none."""
+    """Show every figure that a source row is in, or why it is in none."""
     row = traced.row
     out.print(f"[bold]{plain(row.file_name)} 第 {row.row_number} 行 {plain(row.business_id)}[/]")
     if traced.cells:
@@ -109,7 +109,7 @@ def show_row_trace(traced: "RowTrace") -> None:
 
 
 def show_verification(quarter: str, outcome: "Verification") -> None:
-    """What a rebuilt version has the same, and what not."""
+    """Show which tables of a rebuilt version match, and which don't."""
     title = f"{quarter} 第 {outcome.version} 版"
     table = Table("表", "记录的哈希", "重建的哈希", "相符", title=title)
     for row in outcome.comparisons:
@@ -142,7 +142,7 @@ def show_verification(quarter: str, outcome: "Verification") -> None:
 
 
 def show_contradictions(name: str, report: "Report") -> None:
-    """Where a bulletin contradicts itself."""
+    """Show where a bulletin contradicts itself."""
     titles = ("检查", "对象", "指标", "应为", "实为", "差额", "位置")
     table = folding(*titles, title=f"{report.quarter} {plain(name)}")
     for row in report.contradictions:
@@ -167,7 +167,7 @@ def show_contradictions(name: str, report: "Report") -> None:
 
 
 def write_contradictions_csv(report: "Report") -> None:
-    """Where a bulletin contradicts itself, for scripts."""
+    """Write as CSV where a bulletin contradicts itself."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(
         ("control_id", "subject", "measure", "expected", "actual", "difference", "place")

@@ -1,4 +1,4 @@
-"""What a run shows on the terminal: its progress, its stop or what it published."""
+"""The terminal output of a run: its progress, then why it stopped or what it published."""
 
 import time
 from collections import Counter
@@ -33,7 +33,7 @@ SHOWN_NAMES = 5
 
 
 class RunProgress:
-    """What is going on while a quarter runs: a line that is drawn anew, or some in a log."""
+    """The progress of a run: one line that is redrawn on a terminal, or a few lines in a log."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -43,13 +43,13 @@ class RunProgress:
         """When the first stage began, on the clock of `time.perf_counter`."""
 
     def stage(self, step: str) -> None:
-        """A stage has begun."""
+        """Show that a stage has begun."""
         if self.first_stage is None:
             self.first_stage = time.perf_counter()
         self._progress.update(self._task, description=STAGES.get(step, step))
 
     def reading(self, reading: Reading) -> None:
-        """A long file has been read a little further."""
+        """Show how far a long file has been read."""
         if err.is_terminal:
             self._progress.update(self._task, description=f"接收 {plain(str(reading))}")
         elif time.monotonic() - self._last_said > LOG_EVERY:
@@ -59,7 +59,7 @@ class RunProgress:
 
 @contextmanager
 def run_progress() -> Iterator[RunProgress]:
-    """Show how far a run has come while this is open."""
+    """Show a run's progress while the context is open."""
     columns = (SpinnerColumn(), TextColumn("[bold]{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True) as drawn:
         shown = RunProgress(drawn)
@@ -68,7 +68,7 @@ def run_progress() -> Iterator[RunProgress]:
 
 
 def show_unread(quarter: str) -> None:
-    """Name what of a quarter's folder isn't read; nothing where all of it is."""
+    """Name the entries of a quarter's folder that aren't read, if there are any."""
     if unread := unread_in(exports_root() / quarter):
         err.print(
             f"[yellow]没有读[/]（不是导出文件的后缀，或是文件夹）：{plain('、'.join(unread))}。"
@@ -78,7 +78,7 @@ def show_unread(quarter: str) -> None:
 
 
 def show_stages(stages: Sequence[tuple[str, float]], total: float) -> None:
-    """How long each stage took, in seconds."""
+    """Show how long each stage took, in seconds."""
     table = Table("阶段", "用时（秒）", title="各阶段用时")
     table.columns[1].justify = "right"
     for step, seconds in stages:
@@ -89,7 +89,7 @@ def show_stages(stages: Sequence[tuple[str, float]], total: float) -> None:
 
 
 def show_headline(home: Home, quarter: str) -> None:
-    """The district's figures; nothing before the quarter's first build."""
+    """Show the district's figures; nothing before the quarter's first build."""
     table = Table("指标", "数值", title=f"{quarter} 全区 12345 热线")
     table.columns[1].justify = "right"
     for label, value in headline(home, quarter):
@@ -99,7 +99,7 @@ def show_headline(home: Home, quarter: str) -> None:
 
 
 def show_reconciliation(controls: Sequence[dict[str, Any]]) -> None:
-    """The controls of a run by group; nothing where it didn't come to them."""
+    """Show the controls of a run by group; nothing if the run didn't reach them."""
     if not controls:
         return
     table = Table("控制组", "项数", "相符", "已说明", "不符", title="对账汇总")
@@ -120,7 +120,7 @@ def show_reconciliation(controls: Sequence[dict[str, Any]]) -> None:
 
 
 def show_balance(home: Home, quarter: str, controls: Sequence[dict[str, Any]]) -> None:
-    """What became of the rows, by source; nothing where every row counts."""
+    """Show the sources with uncounted rows, and why the rows don't count."""
     titles = ("来源", "读到", "接收", "拒收", "编号冲突", "重复", "不在本季")
     workbook = plain(str(findings.rejected_workbook(home, quarter)))
     table = Table(*titles, title="没有计入的行", caption=f"逐行见 {workbook}")
@@ -136,12 +136,12 @@ def show_balance(home: Home, quarter: str, controls: Sequence[dict[str, Any]]) -
 def show_stop(
     home: Home, quarter: str, run_id: str, controls: Sequence[dict[str, Any]], failure: str
 ) -> None:
-    """Say what stopped the run: causes first (rows, names, checks), then what follows from them."""
+    """Show what stopped the run: causes first (rows, names, checks), then their consequences."""
     err.print(f"[bold red]✗ {quarter} 停在关口：没有发布任何内容，上一次发布的版本保持不变。[/]")
     blocking = reconciliation.blocking(controls)
     odd = [row for row in blocking if row["control_group"] == plausibility.GROUP]
     rejected = [row for row in blocking if row["control_id"] == reconciliation.REJECTED_ROWS]
-    others = [  # what changed since the last version is told by mart
+    others = [  # `rule_findings` reports the changes since the last version, by mart
         row
         for row in blocking
         if row not in odd
@@ -177,7 +177,7 @@ def show_stop(
 
 
 def _show_failures(failures: Sequence[dict[str, Any]]) -> None:
-    """The checks that failed, with what each demands; a group of controls is its controls."""
+    """Show the failed checks, with what each demands; control groups show as their controls."""
     from orchestration.defs.dbt import MANIFEST_AS_WRITTEN  # parsed already by the run
 
     meanings = check_results.meanings(MANIFEST_AS_WRITTEN)
@@ -205,7 +205,7 @@ def _show_difference(row: dict[str, Any]) -> None:
 def _show_consequences(
     quarter: str, controls: Sequence[dict[str, Any]], failures: Sequence[dict[str, Any]]
 ) -> None:
-    """What may hold again once its causes are mended: counts only."""
+    """Show how many controls and checks failed that may pass once the causes are fixed."""
     counts = Counter(row["control_id"] for row in controls)
     checks = [c["check_name"] for c in failures if c["layer"] in ("dbt", "marts", "python")]
     parts = [
@@ -222,7 +222,7 @@ def _show_consequences(
 
 
 def show_published(home: Home, quarter: str, run_id: str, *, is_new_run: bool) -> None:
-    """What a run published: figures, reconciliation, rows to look at, files."""
+    """Show what a run published: figures, reconciliation, rows to review, files."""
     controls = reconciliation.controls(home, run_id)
     show_headline(home, quarter)
     show_reconciliation(controls)
@@ -245,7 +245,7 @@ def show_published(home: Home, quarter: str, run_id: str, *, is_new_run: bool) -
 
 
 def show_stale(home: Home, quarter: str) -> None:
-    """Name published quarters whose comparisons a correction has overtaken; they stay published."""
+    """Name the quarters whose comparisons a correction made stale; they stay published."""
     for one in stale(read_log(home)):
         first = min(quarter, one.previous)
         out.print(
@@ -272,5 +272,5 @@ def _show_outputs(home: Home, quarter: str, version: int) -> None:
 
 
 def subject(row: dict[str, Any]) -> str:
-    """What a control is about: a unit by name and code, anything else by its code."""
+    """The subject of a control: a unit by name and code, anything else by its code."""
     return plain(f"{row['unit_name']} {row['subject']}" if row["unit_name"] else row["subject"])

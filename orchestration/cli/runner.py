@@ -1,4 +1,4 @@
-"""Running the quarterly Dagster job from the command line: the same job as the UI's."""
+"""Runs the quarterly Dagster job from the command line; it is the same job as in the UI."""
 
 import json
 import logging
@@ -31,8 +31,8 @@ from orchestration.operations.event_storage import KEPT_OPEN
 from orchestration.publish.published_tables import holds_run
 
 DAGSTER_DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
-# Dagster would redirect a step's output into a file of the home, and where that disk is full it
-# never gives the terminal back: nobody would be told. Our steps print nothing; errors are events.
+# Dagster would redirect a step's output to a file in the home. If that disk is full, it never
+# restores the terminal, and no error is shown. Our steps print nothing; errors are events.
 DAGSTER_YAML = """\
 # Written by hotline: storage of Dagster's own events; one run at a time, further ones queue.
 compute_logs:
@@ -57,11 +57,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class RunOutcome:
-    """How a run ended: `input_error` is the message about unusable input, if that was the end.
+    """How a run ended; `input_error` is the message about unusable input, if that ended it.
 
-    `changes` says, a line a source, what files that supersede others changed, and what was damaged
-    and has been mended. `reached_readers`: the readers' copy holds this run, though Dagster
-    couldn't write down that the step ended.
+    `changes` has a line per source about what superseding files changed, and the warnings that
+    `_Collector` caught. `reached_readers` means that the readers' copy has this run, although
+    Dagster couldn't record the end of the step.
     """
 
     run_id: str
@@ -75,17 +75,17 @@ class RunOutcome:
 
     @property
     def files_published(self) -> bool:
-        """Whether the readers' files were published, whatever failed after them."""
+        """Whether the readers' files were published, even if a later step failed."""
         done = {step for step, _ in self.stages} - set(self.failed_steps)
         return self.reached_readers or FILES_PUBLISHED_BY in done
 
 
 def dagster_instance(home: Home, kept_open: bool = False) -> dg.DagsterInstance:
-    """Dagster's instance inside a home, made on first use, and anew where it is damaged.
+    """The Dagster instance of a home; it is created on first use, and again if it is damaged.
 
     Args:
-        home: whose.
-        kept_open: for one run of this process, faster (see `event_storage`).
+        home: the home.
+        kept_open: keep the databases open, faster for one run of this process (`event_storage`).
     """
     claim(home)
     if damaged := _damaged(home.dagster):
@@ -108,21 +108,21 @@ def dagster_instance(home: Home, kept_open: bool = False) -> dg.DagsterInstance:
         if not settings.exists() or settings.read_text(encoding="utf-8") != text:
             settings.write_text(text, encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(home.dagster)
-    # The one way to give a handler to every run, whoever starts it; the version is pinned.
+    # Only this beta setting gives every run a handler, also in the UI. Dagster's version is pinned.
     warnings.filterwarnings("ignore", "Handling yaml-defined logging", dg.BetaWarning)
     name = "command.yaml" if kept_open else "dagster.yaml"
     return dg.DagsterInstance.from_config(str(home.dagster), name)
 
 
 def _damaged(folder: Path) -> str:
-    """The name of a database of Dagster's that SQLite can't read; empty if all are sound."""
+    """The name of a Dagster database that SQLite can't read; empty if all are sound."""
     for path in (folder / name for name in DAGSTER_DATABASES):
         if not path.exists():
             continue
         with closing(sqlite3.connect(path)) as connection:
             try:
                 ((verdict,),) = connection.execute("pragma quick_check(1)")
-            except sqlite3.OperationalError:  # busy or out of reach: not a verdict on the file
+            except sqlite3.OperationalError:  # busy or unreachable, not necessarily damaged
                 continue
             except sqlite3.DatabaseError:
                 return path.name
@@ -132,7 +132,7 @@ def _damaged(folder: Path) -> str:
 
 
 def register_quarters(home: Home, exports: Path) -> None:
-    """Make a partition of every quarter's folder, so that Dagster's pages show them."""
+    """Add a partition for every quarter's folder, so that Dagster's pages show it."""
     from orchestration.defs.partitions import quarters
     from orchestration.defs.resources import end_dead_runs
     from orchestration.ingest.arrival import quarter_folders
@@ -151,7 +151,7 @@ def run_quarter(
         home: where everything is written; must be the one that `HOTLINE_HOME` names.
         quarter: such as 2022Q2.
         on_stage: called with a step's key when the step starts.
-        reason: why the run changes what was published, if it does.
+        reason: why the run changes what is published, if it does.
     """
     outcome = RunOutcome(run_id=str(uuid.uuid4()), succeeded=False)
     mended = _Collector(outcome.changes)
@@ -159,7 +159,7 @@ def run_quarter(
     logger.addHandler(mended)
     try:
         _run_job(home, quarter, on_stage, reason, outcome)
-    except Exception as error:  # a site's rules that can't be read, a disk too full for Dagster
+    except Exception as error:  # such as unreadable rules of a site, or a disk full for Dagster
         told = for_people(error)
         if told is None:
             raise
@@ -171,7 +171,7 @@ def run_quarter(
 
 
 class _Collector(logging.Handler):
-    """Keeps our warnings for people: what a step writes goes into Dagster's files."""
+    """Collects this package's warnings for the screen; Dagster sends a step's logs to its files."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__(logging.WARNING)
@@ -185,7 +185,10 @@ class _Collector(logging.Handler):
 def _run_job(
     home: Home, quarter: str, on_stage: Callable[[str], None], reason: str, outcome: RunOutcome
 ) -> None:
-    """Run the job, noting in `outcome` how it goes; its modules parse the models on import."""
+    """Run the job and record its course in `outcome`.
+
+    The definitions are imported here because their import parses the dbt models.
+    """
     from orchestration.definitions import defs
     from orchestration.defs.automation import QUARTERLY_JOB
     from orchestration.defs.ingest import CHANGES
@@ -222,7 +225,7 @@ def _run_job(
         if event.is_step_materialization and CHANGES in event.materialization.metadata:
             outcome.changes.append(str(event.materialization.metadata[CHANGES].value))
     if result.success:
-        return  # what a step met before it was tried again is over
+        return  # ignore errors from attempts that were retried
     outcome.input_error = input_error_of(result.all_events)
     others = (c for c in errors_of(result.all_events) if c.cls_name != InputError.__name__)
     outcome.failure = next((cause.message.strip() for cause in others), "")

@@ -1,8 +1,8 @@
 """`hotline ui`: Dagster's pages and daemon on this machine, behind a guard.
 
-Dagster's own server asks nobody who they are. The guard lets through only what comes from the pages
-of this session: its address holds a token, and a request that could change something must say that
-it comes from there. Dagster itself doesn't belong here.
+Dagster's own server has no authentication. The guard accepts only requests from the pages of this
+session: the address holds a token, and a request that could change something must have the pages'
+origin. The settings of Dagster's instance don't belong here.
 """
 
 import hmac
@@ -33,7 +33,8 @@ REFUSAL = (
     "请求被拒绝：{reason}。请使用 hotline ui 在终端显示的完整地址。\n"
     "Refused. Open the whole address that hotline ui shows in its terminal.\n"
 )
-# The first keeps the token in the address from other sites, the rest keep the pages out of theirs.
+# The first hides the address with its token from other sites; the others keep other sites from
+# embedding or reading the pages.
 HEADERS = {
     "referrer-policy": "same-origin",
     "x-frame-options": "DENY",
@@ -46,7 +47,7 @@ STOP_SECONDS = 20
 
 
 class Guard:
-    """ASGI middleware that refuses whatever doesn't come from this session's own pages.
+    """ASGI middleware that refuses requests that don't come from this session's own pages.
 
     The token is part of the path, not a cookie: a browser sends cookies to every port of a host,
     and so to a server of another account on this machine.
@@ -86,7 +87,7 @@ class Guard:
         await self.app(scope, receive, send_guarded)
 
     def refuses(self, scope: "Scope") -> str:
-        """Why a request is refused, or nothing."""
+        """Why a request is refused; empty if it isn't."""
         sent: dict[bytes, list[bytes]] = {}
         for name, value in scope["headers"]:
             sent.setdefault(name.lower(), []).append(value)
@@ -118,18 +119,18 @@ def serve(home: Home, port: int, announce: Callable[[str], None]) -> None:
     """Serve Dagster's pages and run its daemon until Ctrl-C.
 
     Args:
-        home: whose Dagster storage is shown; must be the one that `HOTLINE_HOME` names.
-        port: on 127.0.0.1.
-        announce: called with the address, once it answers.
+        home: the home whose Dagster storage is shown; must be the one that `HOTLINE_HOME` names.
+        port: the port on 127.0.0.1.
+        announce: called with the address when connections are accepted.
 
     Raises:
-        InputError: the port can't be had, or the daemon ended.
+        InputError: the port isn't available, or the daemon ended.
     """
     token = secrets.token_urlsafe(32)
     with closing(_listening(port)) as listening:
         port = listening.getsockname()[1]
         _make_safe(home)
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # ends what was started too
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # also ends the child processes
         import uvicorn
         from dagster._core.workspace.context import WorkspaceProcessContext
         from dagster._core.workspace.load_target import WorkspaceFileTarget
@@ -150,7 +151,7 @@ def serve(home: Home, port: int, announce: Callable[[str], None]) -> None:
                 app = create_app_from_workspace_process_context(
                     context, f"/{token}", POLL_MILLISECONDS
                 )
-                # h11 shows the path as it was sent; the other parser cuts a foreign host off it.
+                # h11 keeps the path as it was sent; uvicorn's other parser strips a foreign host.
                 server = uvicorn.Server(
                     uvicorn.Config(
                         Guard(app, port, token),
@@ -175,7 +176,7 @@ def serve(home: Home, port: int, announce: Callable[[str], None]) -> None:
 
 
 def _listening(port: int) -> socket.socket:
-    """The port, taken before anything is started."""
+    """A socket that listens on the port, opened before anything else is started."""
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -193,7 +194,7 @@ def _listening(port: int) -> socket.socket:
 
 
 def _make_safe(home: Home) -> None:
-    """Let no process that is started here import from, or depend on, the current folder."""
+    """Keep the processes started here from importing from the current folder or needing it."""
     os.environ["HOTLINE_HOME"] = str(home.root)
     os.environ["HOTLINE_EXPORTS"] = str(exports_root())
     if site := site_root():
@@ -205,7 +206,7 @@ def _make_safe(home: Home) -> None:
 
 @contextmanager
 def _code_server(instance: "dg.DagsterInstance") -> Iterator[Path]:
-    """The one process that holds the definitions, named by a workspace file."""
+    """Run the one process that holds the definitions; yields the workspace file that names it."""
     import yaml
     from dagster._cli.proxy_server_manager import ProxyServerManager
     from dagster._core.workspace.load_target import ModuleTarget
@@ -219,7 +220,7 @@ def _code_server(instance: "dg.DagsterInstance") -> Iterator[Path]:
 
 @contextmanager
 def _daemon(workspace: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """Dagster's daemon: schedules, sensors and the queue of runs."""
+    """Run Dagster's daemon: schedules, sensors and the queue of runs."""
     command = [sys.executable, "-m", "dagster._daemon", "run", "--workspace", str(workspace)]
     # A module of a pinned package; the one argument is a path of our own.
     with subprocess.Popen(command) as daemon:  # noqa: S603

@@ -1,1 +1,1 @@
-"""Dagster definitions, thin: each hands over to the package's plain functions."""
+"""Thin Dagster definitions: each calls plain functions of the other packages."""

@@ -1,4 +1,4 @@
-"""An alert when a run that Dagster started by itself fails; `hotline run` sends its own."""
+"""The sensor that alerts if a run that Dagster started fails; `hotline run` sends its own alert."""
 
 import dagster as dg
 

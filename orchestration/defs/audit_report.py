@@ -1,4 +1,4 @@
-"""The audit report on a publication, for people."""
+"""The asset of the audit report on a publication."""
 
 import dagster as dg
 

@@ -1,4 +1,4 @@
-"""When the quarterly job runs by itself: on a schedule after quarter end, and on new exports."""
+"""The quarterly job and its triggers: a schedule after quarter end, and a sensor on new exports."""
 
 import json
 from datetime import timedelta
@@ -18,9 +18,9 @@ QUARTERLY_JOB = "quarterly_load"
 
 
 def _oldest_first(key: str) -> dict[str, str]:
-    """The tag by which Dagster's queue takes an older quarter first, in whatever order they come.
+    """The tag that makes Dagster's queue run older quarters first, however they were requested.
 
-    A quarter is compared with the one before it as that is loaded.
+    A quarter is compared with the quarter before as it is at that time.
     """
     quarter = Quarter.parse(key)
     return {"dagster/priority": str(-4 * quarter.year - quarter.number)}
@@ -92,7 +92,7 @@ def exports_changed(context: dg.SensorEvaluationContext) -> dg.SensorResult:
 
 
 def _compared_again(one: Stale) -> dg.RunRequest:
-    """A run of a quarter that is compared with a version that isn't the last one any more."""
+    """A run request for a quarter that was compared with a version that is no longer the latest."""
     return dg.RunRequest(
         run_key=f"{one.quarter}-v{one.version}-{one.previous}-v{one.latest_version}",
         partition_key=one.quarter,
@@ -101,6 +101,6 @@ def _compared_again(one: Stale) -> dg.RunRequest:
 
 
 def _fingerprints(exports: Path) -> dict[str, str]:
-    """What the exports of each quarter's folder look like, as text to compare."""
+    """The fingerprint of the exports in each quarter's folder; empty folders are left out."""
     seen = {quarter: fingerprint(folder) for quarter, folder in quarter_folders(exports).items()}
     return {quarter: mark for quarter, mark in seen.items() if mark}

@@ -1,4 +1,4 @@
-"""The bulletin as an asset: the documents that the office sends out, made of what was published."""
+"""The asset of the bulletin: the documents that the office sends out, from published figures."""
 
 import dagster as dg
 

@@ -1,6 +1,6 @@
-"""Asset checks in Python: Great Expectations on raw files and marts, and the reconciliation.
+"""Asset checks in Python: Great Expectations on raw files and marts, recount, reconciliation.
 
-dbt's own tests become checks with the models. Every result also goes to `audit.check_result`.
+The dbt tests become checks in `defs.dbt`. Every result is also recorded in `audit.check_result`.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def _check_op(
     layer: str,
     suites: tuple[str, ...],
 ) -> Iterator[dg.AssetCheckResult]:
-    """Run suites on their tables; record every expectation, then report one check a table."""
+    """Run suites on their tables; record every expectation, then report one check per table."""
     home, quarter = workspace.home, context.run.tags["dagster/partition"]
     for suite in suites:
         table = (
@@ -132,7 +132,7 @@ def reconciliation_gate(
     """Stop the publication on any difference that isn't explained, by control group."""
     home, run_id = workspace.home, context.run.run_id
     quarter = context.run.tags["dagster/partition"]
-    require_scope(home, quarter)  # names without a unit are those of the last quarter built
+    require_scope(home, quarter)  # the unmapped names are those of the last quarter built
     write_rejected_workbook(home, quarter)
     rows, judged = gate.judge_controls(home, quarter)
     gate.record_controls(home, run_id, quarter, rows, judged)
@@ -149,7 +149,7 @@ def reconciliation_gate(
             group = [row for row in rows if row["control_group"] == name]
             outcome = outcome._replace(metadata={**outcome.metadata, **_evidence(group)})
         yield outcome
-    # A test of dbt's on a seed belongs to no asset whose check could stop the run.
+    # A dbt test on a seed belongs to no asset whose check could stop the run.
     if all(result.passed for result in results.values()) and failures(home, run_id):
         raise dg.Failure("有阻断的检查未过，没有发布任何内容", allow_retries=False)
 

@@ -1,4 +1,4 @@
-"""Columns of the assets, for Dagster's pages: as declared to dbt, or as they were built."""
+"""The columns of the assets for Dagster's pages, as declared to dbt or as built."""
 
 from functools import cache
 
@@ -14,7 +14,7 @@ COLUMN_SCHEMA = "dagster/column_schema"
 
 @cache
 def declared_columns() -> dict[str, dg.TableSchema]:
-    """The columns that dbt's sources declare, by table of `raw`, where they declare any."""
+    """The columns that dbt's sources declare, for each table of `raw` with declared columns."""
     path = DBT_PROJECT / "models" / "staging" / "_sources.yml"
     (raw,) = yaml.safe_load(path.read_text(encoding="utf-8"))["sources"]
     return {

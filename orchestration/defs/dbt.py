@@ -1,4 +1,4 @@
-"""The dbt models as Dagster assets, their tests as asset checks."""
+"""The dbt models as Dagster assets, and their tests as asset checks."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -27,7 +27,7 @@ MANIFEST_AS_WRITTEN = MANIFEST.writable_manifest().to_dict()
 
 
 class Translator(DagsterDbtTranslator):
-    """Groups models by their folder, as a newcomer finds them on disk."""
+    """Groups models by their folder on disk; sets their owners, descriptions and tags."""
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         """The first folder under models/ (or `rules` for seeds)."""
@@ -35,17 +35,17 @@ class Translator(DagsterDbtTranslator):
             return "rules"
         return str(dbt_resource_props["fqn"][1])
 
-    # The base class gives the properties; one team owns everything, whatever they are.
+    # The base class passes the properties; they aren't needed, as one team owns everything.
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
         """The data team owns all models."""
         return OWNERS
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
-        """What the YAML says; the SQL that is shown with it by default stands in dbt's docs."""
+        """The description in the YAML, without the SQL of Dagster's default: dbt's docs have it."""
         return str(dbt_resource_props["description"])
 
     def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
-        """Whom a model is for, by its schema."""
+        """The audience of a model, by its schema."""
         return READERS if dbt_resource_props["schema"] in READER_SCHEMAS else TEAM
 
 
@@ -65,7 +65,7 @@ def dbt_models(context: dg.AssetExecutionContext, workspace: Workspace) -> Itera
     home, quarter, run_id = workspace.home, context.partition_key, context.run.run_id
     events: list[DbtCoreCliEventMessage] = []
     check_engine(home, ENGINE)
-    if require_scope(home, quarter) != run_id:  # re-executed: what it finds is found by this run
+    if require_scope(home, quarter) != run_id:  # re-executed: the results belong to this run
         register_build(home, run_id)
     discard_candidate(home, quarter)
     result = _builder()(
@@ -80,9 +80,9 @@ def dbt_models(context: dg.AssetExecutionContext, workspace: Workspace) -> Itera
     refused = refusal(said) or (result.exception and for_people(result.exception))
     if refused:
         raise refused
-    # Before the first event that may stop this step, so that a failed test is on record too.
+    # Recorded before the first event that may stop this step, so that failed tests are recorded.
     results = from_dbt(result.run_results, MANIFEST_AS_WRITTEN)
-    if broken or result.exception:  # there is nothing whole that the tests could be evidence of
+    if broken or result.exception:  # the tests are no evidence, as the build is incomplete
         record(home, run_id, quarter, input_sha256(home, quarter), "", results)
     else:
         export_candidate(home, quarter, run_id)
@@ -108,7 +108,7 @@ def dbt_models(context: dg.AssetExecutionContext, workspace: Workspace) -> Itera
 def _builder() -> Callable[..., BuildResult]:
     if ENGINE == "spark":
         from orchestration.warehouse.spark import (
-            build as build_on_spark,  # the default doesn't wait for it
+            build as build_on_spark,  # imported only if the engine is Spark
         )
 
         return build_on_spark
@@ -118,7 +118,7 @@ def _builder() -> Callable[..., BuildResult]:
 def _with_columns(
     told: Any, context: dg.AssetExecutionContext, columns: Mapping[dg.AssetKey, dg.TableSchema]
 ) -> Any:
-    """A table's materialisation with the columns that were built, where the YAML names none."""
+    """A table's materialisation, with the built columns if the YAML declares none."""
     if not isinstance(told, dg.Output):
         return told
     key = context.asset_key_for_output(told.output_name)

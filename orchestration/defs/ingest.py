@@ -1,4 +1,4 @@
-"""Assets from the exports to schema `raw`: one a source, then the run's scope."""
+"""The assets from the exports to schema `raw`: one per source, then the run's scope."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +23,7 @@ CHANGES = "changes"
 UNREAD = "unread"
 """The metadata of the list of files that names what of a quarter's folder wasn't read."""
 OWNERS = ["team:hotline-data"]
-# Whom an asset is for: `audience=readers` finds what people outside the team may rely on.
+# The audience of an asset: `audience=readers` finds what people outside the team may rely on.
 TEAM, READERS = {"audience": "team"}, {"audience": "readers"}
 SOURCES = {
     "ticket": "12345工单导出 → 原始湖（去掉个人信息列，只存文本）",

@@ -1,4 +1,4 @@
-"""The published copies once more, in PostgreSQL: only where a database is named."""
+"""The asset of the readers' copy in PostgreSQL; it exists only if a database is configured."""
 
 import dagster as dg
 
@@ -24,7 +24,7 @@ def published_postgres(
 ) -> dg.MaterializeResult[None]:
     """Publish the readers' copy to PostgreSQL, all of it or nothing."""
     url = postgres_url()
-    if url is None:  # set when Dagster loaded, gone since
+    if url is None:  # it was set when Dagster loaded, but no longer is
         context.log.info("没有设置数据库地址，跳过")
         return dg.MaterializeResult(metadata={"dagster/row_count": 0})
     with retrying():

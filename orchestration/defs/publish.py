@@ -1,4 +1,4 @@
-"""The published copies. What may be published is decided by `publish`, not by the graph."""
+"""The asset of the published copies. `publish`, not the graph, decides what may be published."""
 
 import base64
 from typing import Any
@@ -39,11 +39,11 @@ def published_marts(
     """Publish the quarter; its headline figures, reconciliation and index plot are metadata."""
     home, quarter, run_id = workspace.home, context.partition_key, context.run.run_id
     reason = one_line(" ".join(context.run.tags.get(REASON_TAG, "").split()))
-    quarter_folder(workspace.exports, quarter_of(context))  # it says whether the data are a sample
+    quarter_folder(workspace.exports, quarter_of(context))  # must exist: has the notice on samples
     try:
         outcome = publish(home, quarter, run_id, reason)
     except InputError as error:
-        if error.code == UNREASONED:  # a stop like any other check's, and no unusable input
+        if error.code == UNREASONED:  # a failed check like any other, not unusable input
             raise dg.Failure(str(error)) from error
         raise
     figures = headline(home, quarter)
@@ -71,7 +71,7 @@ def published_marts(
 
 def _index_plot(home: Home, quarter: str) -> str:
     """The rated units' index as a small histogram, an inline image for Dagster's page."""
-    import vl_convert  # only needed here, and not by the command's start
+    import vl_convert  # needed only here, not when the command starts
 
     rows: list[dict[str, Any]] = query(
         home,

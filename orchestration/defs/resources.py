@@ -1,4 +1,7 @@
-"""The workspace that steps share: exports, contracts, the home, and the hold on it."""
+"""The workspace that steps share: exports, contracts and the home, which it locks for the run.
+
+Retries of a step, and runs whose process died, are handled here too.
+"""
 
 import os
 from collections.abc import Iterator
@@ -20,7 +23,7 @@ from orchestration.reading.contracts import Contract, load_contracts
 from orchestration.warehouse.site_rules import check_policy
 
 UNDER_WAY = [
-    dg.DagsterRunStatus.NOT_STARTED,  # as one stays that couldn't write that it started
+    dg.DagsterRunStatus.NOT_STARTED,  # a run keeps this status if it couldn't record its start
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
 ]
@@ -28,13 +31,13 @@ TRIES = 3
 WAIT_SECONDS = 5.0
 
 
-# Dagster leaves the type parameter open: the value it would name is this class itself.
+# Dagster's type parameter names the resource's value, which is this class itself.
 class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Gives steps their folders and holds the home for the whole run (one writer)."""
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Workspace"]:
-        """Hold the home from the first step to the last; scratch starts and ends empty."""
+        """Lock the home from the first step to the last; scratch starts and ends empty."""
         instance, run_id = context.instance, context.run.run_id if context.run else ""
         if instance and instance.has_run(run_id):
             instance.add_run_tags(run_id, {PROCESS: str(os.getpid())})
@@ -50,7 +53,7 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
                 check_policy(seeds_root(), quarter)
                 forget_old_runs(self.home, context.instance, quarter)
             yield self
-            # Not before dagster_dbt, which takes away the log handler that importing dbt adds.
+            # Imported after dagster_dbt, which removes the log handler that importing dbt adds.
             from orchestration.warehouse.dbt import close_warehouse
 
             close_warehouse()
@@ -58,12 +61,12 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @property
     def home(self) -> Home:
-        """The home named by the environment."""
+        """The home that the environment names."""
         return Home.current()
 
     @property
     def exports(self) -> Path:
-        """The folder of exports named by the environment."""
+        """The folder of exports that the environment names."""
         return exports_root()
 
     @property
@@ -74,9 +77,9 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 @contextmanager
 def retrying() -> Iterator[None]:
-    """Have the step tried again after what may pass, such as a network that is away for a moment.
+    """Retry the step after a transient error, such as a short network failure.
 
-    What stays as it is, such as a wrong file, a full disk or a refused password, ends it at once.
+    A lasting error, such as a wrong file, a full disk or a refused password, ends it at once.
     """
     try:
         yield
@@ -88,13 +91,13 @@ def retrying() -> Iterator[None]:
 
 
 def end_dead_runs(instance: dg.DagsterInstance, died: str = "") -> None:
-    """End the runs in Dagster's storage whose processes died.
+    """Report the runs in Dagster's storage whose processes died as failed.
 
-    They would count as running for ever, and Dagster's queue wouldn't start another one.
+    Otherwise they would count as running forever, and Dagster's queue would start no other run.
 
     Args:
-        instance: Dagster's.
-        died: a run that is known to have died.
+        instance: the Dagster instance.
+        died: the id of a run that is known to have died.
     """
     for run in instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY)):
         if run.run_id == died or not _is_alive(run.tags.get(PROCESS)):
@@ -102,7 +105,7 @@ def end_dead_runs(instance: dg.DagsterInstance, died: str = "") -> None:
 
 
 def _is_alive(process: str | None) -> bool:
-    """Whether the process of a run lives; one that hasn't said which it is isn't thought dead."""
+    """Whether the process of a run is alive. A run without a recorded PID counts as alive."""
     try:
         os.kill(int(process or 0), 0)
     except ProcessLookupError:

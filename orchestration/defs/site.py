@@ -1,4 +1,4 @@
-"""The site on a publication, for everyone."""
+"""The asset of the public pages about a publication."""
 
 import dagster as dg
 

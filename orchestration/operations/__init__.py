@@ -1,1 +1,1 @@
-"""What the data team does with a home: back up, rebuild, verify, forget, alert, diagnose."""
+"""Operations on a home: back up, rebuild, verify, forget, alert, diagnose."""

@@ -1,8 +1,8 @@
-"""Telling people elsewhere that a quarter was not published: by webhook, by mail.
+"""Alerts that a quarter was not published, by webhook and by mail.
 
-What is told is what the command's screen would say first: the quarter, where it stopped, which
-controls and checks, what to do. No cell of an export and no secret is in it. An alert that can't be
-delivered never changes how the run ended; its sender is told.
+An alert holds what the command shows first: the quarter, where the run stopped, the failed controls
+and checks, and what to do. It holds no cell of an export and no secret. A failed delivery never
+changes how the run ended; it is reported to the caller.
 """
 
 import json
@@ -32,7 +32,7 @@ SHOWN = 10
 
 @dataclass(frozen=True)
 class Alert:
-    """What is told; `controls` and `checks` count what doesn't hold, by name."""
+    """The content of an alert; `controls` and `checks` count the failures by name."""
 
     quarter: str
     run_id: str
@@ -45,7 +45,7 @@ class Alert:
 
     @property
     def text(self) -> str:
-        """The alert as people read it, in Chinese."""
+        """The alert as text, in Chinese."""
         lines = [
             self.title,
             f"停在：{'、'.join(self.stopped_at) or '运行开始之前'}",
@@ -75,15 +75,15 @@ def not_published(
     *,
     files_published: bool = False,
 ) -> Alert:
-    """What to tell of a run that didn't publish.
+    """The alert for a run that didn't publish.
 
     Args:
-        home: where the run left what it found.
+        home: where the run's results are.
         quarter: such as 2022Q2.
-        run_id: the run's.
-        stopped_at: the failed steps as people call them.
+        run_id: the run.
+        stopped_at: the failed steps, by their Chinese names.
         input_error: the message about unusable input, if that stopped the run.
-        files_published: only a publication that follows the files' failed.
+        files_published: whether the files were published and only a later publication failed.
     """
     controls, checks = _findings(home, run_id)
     action = f"在服务器上运行 hotline reconcile {quarter} 查看逐项差异，改正来源后重新运行"
@@ -109,18 +109,18 @@ def not_published(
 
 
 def _findings(home: Home, run_id: str) -> tuple[dict[str, int], dict[str, int]]:
-    """What didn't hold in a run: controls and checks by name with their number."""
+    """The failed controls and checks of a run: the number of failures by name."""
     try:
         rows = reconciliation.blocking(reconciliation.controls(home, run_id))
         failures = check_results.failures(home, run_id)
-    except (InputError, duckdb.Error):  # the next run has the warehouse by now, or it is damaged
+    except (InputError, duckdb.Error):  # the next run holds the warehouse, or it is damaged
         return {}, {}
     controls = Counter(row["control_id"] for row in rows)
     return dict(controls), {row["check_name"]: row["failing_count"] for row in failures}
 
 
 def send(alert: Alert) -> list[str]:
-    """Send an alert by every way that is set up; what couldn't be delivered, as messages."""
+    """Send an alert by webhook and mail, as configured; return a message per failed delivery."""
     faults = []
     if url := os.environ.get(WEBHOOK):
         faults.append(_tried("webhook", WEBHOOK, lambda: _post(url, alert)))
@@ -130,7 +130,7 @@ def send(alert: Alert) -> list[str]:
 
 
 def _tried(way: str, setting: str, deliver: Callable[[], None]) -> str:
-    """Deliver, again after a passing failure; what went wrong at last, without any address."""
+    """Deliver, and retry transient errors; the last error without any address, or empty."""
     for wait in (*WAITS_SECONDS, None):
         try:
             deliver()
@@ -148,7 +148,7 @@ def _tried(way: str, setting: str, deliver: Callable[[], None]) -> str:
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether trying again can help: the network, a busy server; not a refusal or a bad address."""
+    """Whether an error is transient: the network or a busy server, no refusal or bad address."""
     if isinstance(error, HTTPError):
         return error.code >= 500 or error.code == 429
     if isinstance(error, smtplib.SMTPResponseException):
@@ -159,7 +159,7 @@ def _may_pass(error: Exception) -> bool:
 
 
 def _post(url: str, alert: Alert) -> None:
-    """Post JSON in the form that group-chat robots take, the parts beside the text for programs."""
+    """Post JSON in the form that group-chat bots accept, plus the fields for programs."""
     if urlsplit(url).scheme not in ("http", "https"):
         raise ValueError
     body = {
@@ -181,7 +181,10 @@ def _post(url: str, alert: Alert) -> None:
 
 
 def _mail(server: str, alert: Alert) -> None:
-    """Mail through `smtp://[user:password@]host:port`, or `smtps://`; no password in the clear."""
+    """Mail through `smtp://[user:password@]host:port` or `smtps://`.
+
+    A password is never sent unencrypted.
+    """
     address = urlsplit(server)
     recipients = os.environ.get(RECIPIENTS, "")
     if address.scheme not in ("smtp", "smtps") or not address.hostname or not recipients:

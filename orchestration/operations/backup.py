@@ -1,8 +1,8 @@
-"""Backup and restore of a home: one archive that says of each file what it must be.
+"""Backup and restore of a home: one archive that lists the SHA-256 of each of its files.
 
-The lake and what is published are kept: everything else in a home is rebuilt from them by the next
-run, and the audit's history is part of what is published. The Parquet tree is links to the files of
-the versions, made again by the restore.
+A backup holds the lake and everything published, which includes the audit history. The next run
+rebuilds the rest of the home from them. The Parquet tree consists of links to the versions' files;
+the restore creates them again.
 """
 
 import gzip
@@ -28,29 +28,30 @@ LISTING = "backup.json"
 ANOTHER = "换一份备份"
 # The folders of a home that a backup keeps.
 KEPT = ("lake", "published")
-# One step of a path: no control or format character, no way up, nothing hidden such as a tree.
+# One component of a path: no control or format characters, no `..`, and no hidden name, such as
+# that of a Parquet tree (`.parquet-1`).
 PLAIN_NAME = re.compile(
     r"(?!\.)[^\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ud800-\udfff\ufeff\\/]+"
 )
 SHA256 = re.compile(r"[0-9a-f]{64}")
 PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE)
 CHUNK = 1 << 20
-# Bytes of the listing, and of what a member's header may ask to be read at once.
+# The most bytes that the listing may have, and that a member's header may ask to be read at once.
 MAX_PIECE = 1 << 26
 
 
 def backup(home: Home, archive: Path) -> int:
-    """Write a home's lake and publications to a new archive; no run writes meanwhile.
+    """Write a home's lake and publications to a new archive; the home is locked meanwhile.
 
     Args:
-        home: what to save.
-        archive: a .tar.gz that doesn't exist yet; appears whole by a rename.
+        home: the home to save.
+        archive: a .tar.gz that doesn't exist yet; it is renamed into place when complete.
 
     Returns:
-        How many files it holds.
+        The number of files in the archive.
 
     Raises:
-        InputError: nothing was published yet, or the archive exists.
+        InputError: nothing is published yet, or the archive exists.
     """
     if archive.exists():
         raise InputError(
@@ -92,13 +93,13 @@ def backup(home: Home, archive: Path) -> int:
 
 
 def restore(archive: Path, home: Home) -> int:
-    """Unpack a backup into a home that doesn't exist yet, proving every file by its hash.
+    """Unpack a backup into a new or empty home, and check every file's hash.
 
     Returns:
-        How many files were restored.
+        The number of files restored.
 
     Raises:
-        InputError: the home isn't empty, or the archive is damaged, or isn't a backup.
+        InputError: the home isn't empty, or the archive is damaged or isn't a backup.
     """
     if os.path.lexists(home.root) and (not home.root.is_dir() or any(home.root.iterdir())):
         raise InputError(
@@ -113,20 +114,20 @@ def restore(archive: Path, home: Home) -> int:
         count = _unpack(archive, unpacked)
         _check_manifests(archive, unpacked)
         refresh_tree(Home(unpacked))
-        unpacked.replace(home.root)  # takes the place of an empty folder too
+        unpacked.replace(home.root)  # also replaces an empty folder
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
     return count
 
 
 def _unpack(archive: Path, folder: Path) -> int:
-    """Write what the archive's own listing names, and prove that all of it is there.
+    """Write the files that the archive's listing names, and check that none is missing.
 
-    Bytes are copied member by member, so that no type of member but a plain file exists for it.
+    Bytes are copied member by member, so that only plain files can be created.
     """
     try:
         with gzip.open(archive) as unpacked:
-            # The type stubs know no reader of our own. Nothing to close: `unpacked` is.
+            # The type stubs don't allow a custom reader. `unpacked` is the only file to close.
             tar = tarfile.open(fileobj=_Bounded(unpacked), mode="r:")  # type: ignore[call-overload]  # noqa: SIM115
             wanted = _listing(archive, tar)
             missing = dict(wanted)
@@ -145,7 +146,7 @@ def _unpack(archive: Path, folder: Path) -> int:
         raise _wrong("no_such_backup", archive, "没有这个文件", "改正文件名") from error
     except (
         *(gzip.BadGzipFile, EOFError, zlib.error, tarfile.TarError),
-        # Names and numbers that are none, a file where another name needs a folder.
+        # Malformed names and numbers; a file where another name needs a folder.
         *(ValueError, OverflowError, FileExistsError, NotADirectoryError),
     ) as error:
         raise _wrong("damaged_backup", archive, "读不到头", ANOTHER) from error
@@ -155,7 +156,7 @@ def _unpack(archive: Path, folder: Path) -> int:
 
 
 def _check_manifests(archive: Path, folder: Path) -> None:
-    """Whether each version's manifest is of the version in whose folder it is."""
+    """Check that each version's manifest belongs to the version whose folder it is in."""
     for path in (folder / "published" / "versions").glob("*/*/manifest.json"):
         try:
             manifest = json.loads(path.read_bytes())
@@ -168,7 +169,7 @@ def _check_manifests(archive: Path, folder: Path) -> None:
 
 
 class _Bounded:
-    """A file that is never read in one piece beyond `MAX_PIECE`, whatever a header says."""
+    """A file that refuses to read more than `MAX_PIECE` bytes at once, even if a header asks."""
 
     def __init__(self, file: gzip.GzipFile) -> None:
         self._file = file
@@ -182,7 +183,7 @@ class _Bounded:
 
 
 def _listing(archive: Path, tar: tarfile.TarFile) -> dict[str, str]:
-    """The SHA-256 of each file by name, as the archive's first member lists them."""
+    """The SHA-256 of each file by name, read from the archive's first member."""
     first = tar.next()
     data = tar.extractfile(first) if first and first.name == LISTING else None
     if data is None or first is None or first.size > MAX_PIECE:
@@ -200,13 +201,13 @@ def _listing(archive: Path, tar: tarfile.TarFile) -> dict[str, str]:
 
 
 def is_kept(name: str) -> bool:
-    """Whether a backup may hold a file of this name: in the lake or published, by a plain path."""
+    """Whether a backup may hold this name: a plain path in the lake or in `published`."""
     parts = name.split("/")
     return (
         len(parts) > 1
         and parts[0] in KEPT
         and all(PLAIN_NAME.fullmatch(part) and len(part.encode()) < 256 for part in parts)
-        and parts[:2] != ["published", "parquet"]  # made again from the versions
+        and parts[:2] != ["published", "parquet"]  # created again from the versions
     )
 
 
@@ -218,7 +219,7 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _write(data: IO[bytes], target: Path) -> str:
-    """Write a new file; its SHA-256."""
+    """Write a new file and return its SHA-256."""
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     digest = hashlib.sha256()
     with target.open("xb") as file:
@@ -234,7 +235,7 @@ def _foreign(archive: Path, name: str) -> InputError:
 
 
 def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Without the account that wrote the home."""
+    """Remove the account of the home's owner from an entry."""
     entry.uid = entry.gid = 0
     entry.uname = entry.gname = ""
     return entry

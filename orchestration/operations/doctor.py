@@ -1,6 +1,6 @@
-"""Is this machine ready for the quarter? One line an item: what was found, and what to do.
+"""Checks whether this machine can run a quarter: one finding per item, with what to do.
 
-Looks only; changes nothing. What a run itself would refuse is `fail`, what merely limits it `warn`.
+The checks change nothing. `fail` means that a run would refuse, `warn` that it would be limited.
 """
 
 import os
@@ -24,7 +24,7 @@ from orchestration.publish.bulletin.document import TIMES
 LOCK_FILE = PROJECT_ROOT / "requirements.lock"
 MIN_FREE_BYTES = 2 << 30
 PIP = f"{shlex.quote(sys.executable)} -m pip install"
-# make is there in a checkout only, and not on every machine.
+# make works only in a checkout, and isn't installed on every machine.
 REINSTALL = (
     "删除 .venv 后重新运行 make quarter"
     if shutil.which("make") and (PROJECT_ROOT / "Makefile").is_file()
@@ -34,7 +34,7 @@ REINSTALL = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One item: `action` says what to do where it isn't in order."""
+    """One item; `action` says what to do if it isn't in order."""
 
     item: str
     state: Literal["ok", "warn", "fail"]
@@ -43,7 +43,7 @@ class Finding:
 
 
 def examine(home: Home, exports: Path) -> list[Finding]:
-    """Everything that a run needs or would like to have on this machine.
+    """Check everything that a run needs or can use on this machine.
 
     Args:
         home: the data folder that a run would write.
@@ -83,7 +83,7 @@ def _packages() -> Finding:
 
 
 def _locked() -> Iterator[tuple[str, str]]:
-    """The packages that the lock file wants on this machine: (name, version)."""
+    """The packages that the lock file requires on this machine, as (name, version)."""
     from packaging.requirements import Requirement
 
     for line in LOCK_FILE.read_text(encoding="utf-8").splitlines():
@@ -103,7 +103,7 @@ def _installed(name: str) -> str | None:
 
 
 def _folder(home: Home) -> Finding:
-    """The home: writable, and closed to others."""
+    """Whether the home is writable, and closed to other users."""
     place = next(path for path in (home.root, *home.root.parents) if path.exists())
     if not os.access(place, os.W_OK | os.X_OK):
         return Finding("数据目录", "fail", f"{place} 不可写", "换一个 --home，或改正目录权限")
@@ -144,7 +144,7 @@ def _exports(exports: Path) -> Finding:
 
 
 def _programs() -> Iterator[Finding]:
-    """Programs that widen what can be made; no run fails without them."""
+    """Optional fonts and programs; no run fails without them."""
     fonts = _answer("fc-list", ":lang=zh", "family")
     state: Literal["ok", "warn"] = "ok" if fonts else "warn"
     family = fonts.splitlines()[0].split(",")[0] if fonts else "没有中文字体"
@@ -159,7 +159,7 @@ def _programs() -> Iterator[Finding]:
 
 
 def _latin_font() -> Finding:
-    """Whether figures are as wide in the PDF as the office's template means them to be."""
+    """Whether there is a font with the widths of the template's, for the figures in the PDF."""
     listed = {
         name.strip() for name in _answer("fc-list", ":", "family").replace("\n", ",").split(",")
     }
@@ -175,11 +175,11 @@ def _latin_font() -> Finding:
 
 
 def _answer(program: str, *arguments: str) -> str:
-    """What a program prints; empty if it isn't there."""
+    """The output of a program; empty if it isn't installed."""
     path = shutil.which(program)
     if path is None:
         return ""
-    # A program of the machine with fixed arguments; none of it comes from outside.
+    # The program and its arguments are fixed; none of it is user input.
     done = subprocess.run(  # noqa: S603
         [path, *arguments], capture_output=True, text=True, timeout=30, check=False
     )
@@ -187,7 +187,7 @@ def _answer(program: str, *arguments: str) -> str:
 
 
 def _postgres() -> Finding:
-    """Whether the server answers; its address is a secret and never shown."""
+    """Whether the server answers. Its address is a secret and is never shown."""
     url = os.environ.get("HOTLINE_POSTGRES_URL")
     if not url:
         return Finding("PostgreSQL", "ok", "未设置 HOTLINE_POSTGRES_URL，不发布到 PostgreSQL")

@@ -1,6 +1,6 @@
-"""Carrying an erasure out: in the lake, in every version, in what readers see.
+"""Carries out erasures in the lake, in every version and in the readers' copies.
 
-What is asked for and logged belongs to `forget`.
+Requests, and the checks of what they ask for, belong to `forget`.
 """
 
 import json
@@ -54,10 +54,14 @@ STAGED = ".forgetting-"
 
 
 def complete_erasures(home: Home, contracts: dict[str, Contract]) -> None:
-    """Bring a home that is held to where its list, its settings and this version want it.
+    """Carry out all erasures that are due, and make the warehouse fit this version.
+
+    Due are the entries of the list that aren't carried out yet, and the sources whose retention
+    period is over. The caller holds the home.
 
     Raises:
-        InputError: no key, another key than the list's, or a quarter that can't be rebuilt.
+        InputError: there is no key or it isn't the list's, the home was built by Spark, a version
+            is damaged, or a quarter can't be rebuilt.
     """
     settings = load_privacy_settings()
     append(home, list(expired(home, contracts, settings, date.today())))
@@ -78,7 +82,7 @@ def complete_erasures(home: Home, contracts: dict[str, Contract]) -> None:
         for file in all_files(home)
         if file.source in contracts
     ]
-    set_aside(home)  # until all is done; it holds numbers, too
+    set_aside(home)  # the old warehouse holds numbers, too; `prepare` deletes it at the end
     for file, rule in rules:
         if rule and file.parquet(home).exists():
             _erase_lake_file(home, file, rule)
@@ -94,7 +98,7 @@ def complete_erasures(home: Home, contracts: dict[str, Contract]) -> None:
 def entry(
     source: str, reason: str, operator: str, row_count: int, tombstone: str = "", quarter: str = ""
 ) -> Erasure:
-    """A line of the log of erasures, for what is erased now."""
+    """An entry of the erasure log for an erasure that happens now."""
     return Erasure(
         source=source,
         tombstone=tombstone,
@@ -108,7 +112,7 @@ def entry(
 
 
 def append(home: Home, entries: Sequence[Erasure]) -> None:
-    """Add lines to the log of erasures."""
+    """Add entries to the erasure log."""
     if entries:
         write_atomically(home.erasures, as_text([*read_erasures(home), *entries]))
 
@@ -116,7 +120,7 @@ def append(home: Home, entries: Sequence[Erasure]) -> None:
 def expired(
     home: Home, contracts: Mapping[str, Contract], settings: PrivacySettings, today: date
 ) -> Iterator[Erasure]:
-    """An entry for each source of a quarter whose time by the retention rule is over."""
+    """An entry for each source and quarter whose retention period is over."""
     months = settings.retention_months
     if months is None:
         return
@@ -142,7 +146,7 @@ def expired(
 
 
 def _with_shared(home: Home, over: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Also the quarters that have an export in common: its rows are in the lake once for all."""
+    """Add the quarters that share an export: the lake holds its rows only once."""
     quarters: dict[tuple[str, str], set[tuple[str, str]]] = {}
     for file in all_files(home):
         shared = quarters.setdefault((file.source, file.file_sha256), set())
@@ -156,7 +160,7 @@ def _with_shared(home: Home, over: set[tuple[str, str]]) -> set[tuple[str, str]]
 
 
 def _done(home: Home) -> Path:
-    """Says of which list everything was done; kept with the lake, so a backup has both."""
+    """The file with the hash of the last list carried out; in the lake, so a backup has both."""
     return home.erasures.with_suffix(".done")
 
 
@@ -170,9 +174,9 @@ def _is_due(home: Home) -> bool:
 
 
 def _remove_unlisted(home: Home) -> None:
-    """Take lake files away that no index names: a run died before it listed them.
+    """Delete lake files that no index names: a run died before it listed them.
 
-    Nobody can say whose they are; their exports bring them back.
+    Their source and quarter are unknown. Their exports can be ingested again.
     """
     listed = {file.parquet(home) for file in all_files(home)}
     for path in home.lake.glob("*/*.parquet"):
@@ -200,7 +204,7 @@ def _erase_version(
     contracts: Mapping[str, Contract],
     erasures: Sequence[Erasure],
 ) -> None:
-    """Make tombstones in a version's facts; the manifest tells the hashes of before and after."""
+    """Write tombstones into a version's facts, and both hashes of each fact into the manifest."""
     quarter = manifest["quarter"]
     folder = home.version_manifest(quarter, manifest["version"]).parent
     sources = {number_column(contract): contract for contract in contracts.values()}
@@ -242,7 +246,7 @@ def _erase_version(
 
 
 def _resume(home: Home) -> None:
-    """Finish what a process that died had begun to move, and the log's line on it."""
+    """Finish the moves that a dead process began, and their entry in the publication log."""
     for staged in (home.published / "versions").glob(f"*/{STAGED}v*"):
         _finish_moves(staged.with_name(staged.name.removeprefix(STAGED)))
     intended = read_intent(home)
@@ -261,7 +265,7 @@ def _damaged(path: Path) -> InputError:
 
 
 def _erase_fact(path: Path, column: str, rule: Rule, target: Path) -> bool:
-    """Write a version's facts with tombstones; False, and no file, if there are none to make."""
+    """Write a fact with tombstones to `target`; without any to make, write nothing: False."""
     numbers = pl.read_parquet(path, columns=[column])[column].drop_nulls().unique()
     names = [(number, name) for number in numbers if (name := rule(number))]
     if not names:
@@ -279,7 +283,7 @@ def _erase_fact(path: Path, column: str, rule: Rule, target: Path) -> bool:
 
 
 def _finish_moves(folder: Path) -> None:
-    """Put a version's staged files, if any, in their places, the manifest last."""
+    """Move a version's staged files, if any, into place, the manifest last."""
     staged = folder.with_name(STAGED + folder.name)
     if not staged.exists():
         return
@@ -289,15 +293,15 @@ def _finish_moves(folder: Path) -> None:
 
 
 def _renew_what_readers_see(home: Home) -> None:
-    """Make anew, or take away until it is made again, what tells single rows."""
-    from orchestration.publish.audit.report import (  # not at a run's start
+    """Refresh the readers' copies and the audit reports; delete reports on stopped runs."""
+    from orchestration.publish.audit.report import (  # not imported at a run's start
         remove_stopped,
         write_report,
     )
 
     if manifests(home):
         refresh_readers(home)
-        refresh_tree(home)  # once more: the tree before the last stays for readers
+        refresh_tree(home)  # once more, because the previous tree is kept for readers
     for quarter in {file.quarter for file in all_files(home)}:
         remove_stopped(home, quarter)
     for quarter in {manifest["quarter"] for manifest in manifests(home)}:

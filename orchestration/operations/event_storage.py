@@ -1,10 +1,10 @@
-"""Dagster's storage of events with its databases kept open, for a run that the command starts.
+"""Dagster's event storage with its databases kept open, for runs that the command starts.
 
-Dagster makes an engine and opens a database for each of a run's thousand reads and writes: its
-statements are compiled anew each time, and SQLite, closed by the last that had it open, writes its
-log back. One engine a database saves a tenth of a small quarter's CPU time (docs/performance.md).
-The databases and what stands in them are the same; `hotline ui` and its daemon keep Dagster's own
-storage. To do without, leave `KEPT_OPEN` out of the settings in `cli/runner.py`.
+Dagster creates an engine and opens a database for each of a run's thousand reads and writes. Each
+time the statements are compiled again, and SQLite writes its log back when the last connection
+closes. One engine per database saves a tenth of a small quarter's CPU time (docs/performance.md).
+The databases and their contents are the same; `hotline ui` and its daemon use Dagster's own
+storage. To disable this one, leave `KEPT_OPEN` out of the settings in `cli/runner.py`.
 """
 
 import sqlite3
@@ -27,7 +27,7 @@ event_log_storage:
 
 
 class KeptOpenStorage(SqliteEventLogStorage):
-    """Dagster's storage of events in SQLite, with one engine a database until `dispose`."""
+    """Dagster's event storage in SQLite, with one engine per database until `dispose`."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self._engines: dict[str, Engine] = {}
@@ -35,7 +35,7 @@ class KeptOpenStorage(SqliteEventLogStorage):
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> "KeptOpenStorage":
-        """The storage that the settings describe."""
+        """Create the storage that the settings describe."""
         return cls(inst_data=inst_data, **config_value)
 
     @contextmanager
@@ -63,8 +63,8 @@ class KeptOpenStorage(SqliteEventLogStorage):
 
 
 def _sync_at_checkpoints(connection: sqlite3.Connection, _record: object) -> None:
-    """Let SQLite wait for the disk at checkpoints, not at each of a run's thousand commits.
+    """Make SQLite wait for the disk at checkpoints, not at each of a run's thousand commits.
 
-    With its write-ahead log that costs no consistency: after a power cut the last events are gone.
+    With the write-ahead log the database stays consistent; a power cut loses only the last events.
     """
     connection.execute("pragma synchronous = normal")

@@ -1,21 +1,21 @@
-"""Forgetting: making tombstones of rows in all that a home holds, without changing a figure.
+"""Requests to forget numbers: rows become tombstones everywhere in a home; no figure changes.
 
-What a tombstone is, and the list of them, is `ingest.erasure`'s. Here an entry gets onto the list,
-on request (`hotline forget`) or by the retention rule (at the start of a run), and what the list
-says is done to a home:
+`ingest.erasure` defines tombstones and the list of them. This module adds entries on request
+(`hotline forget`). `erase` adds entries by the retention rule (at the start of a run) and applies
+the list to a home:
 
-- the lake's files are written anew; their names are their exports' hashes and stay;
-- the facts of every published version are written anew. The manifest says which, with the hash of
-  before and after, so that `hotline verify` explains it; the marts keep their bytes;
-- the working warehouse is rebuilt, the readers' copies and the audit pages are made anew; the
-  documents of `hotline docs` and reports on stopped runs go, as each can be made again;
-- numbers that a run told Dagster are taken out of its storage.
+- the lake's files are rewritten. They keep their names, which are the hashes of their exports;
+- the facts of every published version are rewritten. The manifest lists them with the hashes before
+  and after, so that `hotline verify` can explain the change. The marts keep their bytes;
+- the working warehouse is rebuilt, and the readers' copies and the audit pages are refreshed. The
+  documents of `hotline docs` and reports on stopped runs are deleted, as they can be made again.
 
-`orchestration.operations.places` lists every place where a number or a name can be.
+On request, the numbers are also replaced in Dagster's storage, where runs recorded some of them.
+`orchestration.operations.places` lists every place that can hold a number or a name.
 
-What is to be done is written first, that it was done last: what a dying process leaves undone, the
-next run does. Out of reach are the office's exports and older backups: the runbook says what an
-operator does with them.
+Intent is logged before the change and completion after it, so that the next run can resume. The
+office's exports and older backups are out of reach; the runbook says what an operator does with
+them.
 """
 
 import json
@@ -55,7 +55,7 @@ TEXT_COLUMNS = (
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What a request did: numbers forgotten now and before, rows of the lake, quarters touched."""
+    """The result of a request: numbers forgotten now and before, lake rows, quarters affected."""
 
     new: int
     earlier: int
@@ -72,11 +72,11 @@ def forget(
     reason: str,
     operator: str,
 ) -> Forgotten:
-    """Forget numbers of a source wherever they stand in a home; again changes nothing.
+    """Forget a source's numbers everywhere in a home; a repeated request changes nothing.
 
     Args:
-        home: the data folder; held meanwhile.
-        contracts: those in force.
+        home: the data folder; it is locked meanwhile.
+        contracts: the contracts in force.
         quarter: where the numbers are looked up, such as 2022Q2.
         source: such as `ticket`.
         numbers: as written in the exports.
@@ -84,8 +84,10 @@ def forget(
         operator: who does it, for the log.
 
     Raises:
-        InputError: nothing was forgotten: no reason or operator, an unknown source, quarter or
-            number (told by its place in the list), no key, or a home that is held.
+        InputError: nothing was forgotten, because the reason, the operator or the key is missing,
+            the source, the quarter or a number is unknown (a number is named by its place in the
+            list), or the home is in use. Or Dagster's storage is in use: the numbers are forgotten
+            everywhere but there.
     """
     asked = list(dict.fromkeys(number.strip(BLANKS) for number in numbers if number.strip(BLANKS)))
     _check_request(home, contracts, quarter, source, asked, reason, operator)
@@ -113,10 +115,10 @@ def forget(
 
 
 def read_numbers(path: Path) -> list[str]:
-    """The numbers of a text file, one a line.
+    """The numbers of a text file, one per line.
 
     Raises:
-        InputError: it can't be read as UTF-8.
+        InputError: the file can't be read as UTF-8.
     """
     try:
         return path.read_text(encoding="utf-8-sig").splitlines()
@@ -132,7 +134,7 @@ def read_numbers(path: Path) -> list[str]:
 
 @contextmanager
 def _scratch(home: Home) -> Iterator[None]:
-    """The home's folder for temporary files, empty at first and gone at the end."""
+    """Empty the home's folder for temporary files at the start, and remove it at the end."""
     empty_scratch(home)
     try:
         yield
@@ -184,14 +186,14 @@ def _check_request(
 
 
 def _in_lake(contract: Contract, number: str) -> str:
-    """A number's canonical form in the lake, where a contract may have made a pseudonym of it."""
+    """A number's canonical form in the lake: its pseudonym, if the contract asks for one."""
     (column,) = (c for c in contract.columns if c.name == number_column(contract))
     written = pseudonym(hash_key(), number) or number if column.personal else number
     return canonical_identity(written, contract)
 
 
 def _check_known(rows: Counter[str], quarter: str, marks: Mapping[str, str]) -> None:
-    """Refuse the whole request where a number isn't in the quarter, forgotten or not."""
+    """Refuse the whole request if the quarter has neither a number nor its tombstone."""
     unknown = [
         str(place)
         for place, (number, mark) in enumerate(marks.items(), start=1)
@@ -209,7 +211,7 @@ def _check_known(rows: Counter[str], quarter: str, marks: Mapping[str, str]) -> 
 def _count_rows(
     home: Home, contract: Contract, wanted: set[str]
 ) -> tuple[dict[str, Counter[str]], dict[str, str]]:
-    """How many rows of the lake have each identity, by quarter; and how each is written there."""
+    """Count the lake's rows with each identity by quarter, and collect how each is written."""
     column = number_column(contract)
     found: dict[str, Counter[str]] = {}
     written: dict[str, str] = {}
@@ -226,7 +228,7 @@ def _count_rows(
 
 
 def _sweep_dagster(home: Home, marks: Mapping[str, str]) -> None:
-    """Put tombstones in the place of numbers that runs told Dagster, such as of changed rows."""
+    """Replace numbers in Dagster's storage with tombstones, such as those of changed rows."""
     spellings = {json.dumps(number)[1:-1]: mark for number, mark in marks.items()} | dict(marks)
     one = re.compile("|".join(rf"(?<!\w){re.escape(text)}(?!\w)" for text in spellings))
 
@@ -242,7 +244,7 @@ def _sweep_dagster(home: Home, marks: Mapping[str, str]) -> None:
                         f'update "{table}" set "{column}" = swept("{column}") '  # noqa: S608 (names from the schema)
                         f'where "{column}" is not swept("{column}")'
                     )
-                connection.execute("vacuum")  # what was replaced doesn't stay in free pages
+                connection.execute("vacuum")  # otherwise the old values stay in free pages
                 connection.execute("pragma wal_checkpoint(truncate)")
         except sqlite3.OperationalError as error:
             raise InputError(

@@ -1,10 +1,12 @@
-"""Whether a run would change anything: what the last run of a quarter read, and what it left.
+"""Decides whether a run would change anything, from a record of each quarter's last run.
 
-The beginning of a run is noted, and how it ended: after one that was killed nothing is known of the
-home, so the next is run in full; one that was stopped takes its own quarter's note away. What all
-quarters share (the readers' database, the log) is noted by whichever run wrote it last. What no
-file of the home tells is no reason to skip: with PostgreSQL to publish to, or Spark's store to
-build in, every run is run.
+The record holds what the run read and the files that it left. The start and the end of a run are
+recorded. If a run was killed, the state of the home is unknown, and the next run is a full one. A
+run that was stopped removes its quarter from the record. Files that all quarters share (the
+readers' database, the log) are recorded by the run that wrote them last.
+
+A run that publishes to PostgreSQL or builds on Spark is never skipped, because no file of the home
+shows their state.
 """
 
 import hashlib
@@ -36,7 +38,7 @@ from orchestration.publish.versions import manifests
 from orchestration.warehouse.connection import query
 
 ENVIRONMENT = "HOTLINE_"
-# The first two are told as the folders that they mean; dbt is given the others by us.
+# The first two are recorded as resolved folders; the program itself sets the others, for dbt.
 OTHERWISE_TOLD = {
     *("HOTLINE_HOME", "HOTLINE_EXPORTS"),
     *("HOTLINE_SEEDS", "HOTLINE_DATABASE", "HOTLINE_DUCKDB_MEMORY", "HOTLINE_DUCKDB_SPILL"),
@@ -44,9 +46,10 @@ OTHERWISE_TOLD = {
 
 
 def basis(home: Home) -> str:
-    """One hash over all but the exports that decides what a run does: its place, code and rules.
+    """One hash over everything that decides what a run does, except the exports.
 
-    Also the settings, the installed packages, and the notices that the pages repeat.
+    It covers the folders, the code, the rules, the settings, the installed packages, and the
+    notices that the pages repeat.
     """
     exports = exports_root()
     notices = [path for name in (NOTICE, NOTICE_ENGLISH) for path in exports.glob(f"*/{name}")]
@@ -68,18 +71,20 @@ def basis(home: Home) -> str:
 
 
 def begin(home: Home, run_id: str) -> None:
-    """Note that a run has begun: until it ends nothing is known of the home."""
+    """Record that a run has begun; until it ends, the state of the home is unknown."""
     _write(home, _noted(home) | {"run_id": run_id})
 
 
 def finish(home: Home, run_id: str, quarter: str, based_on: str) -> None:
-    """Note that a run published a quarter, and what it leaves; nothing if another has begun since.
+    """Record that a run published a quarter, and the files that it left.
+
+    Nothing is recorded if another run has begun since.
 
     Args:
-        home: where it ran.
+        home: the home of the run.
         run_id: the run.
         quarter: such as 2022Q2.
-        based_on: the basis as it was before the run began.
+        based_on: the basis before the run began.
     """
     noted = _noted(home)
     if noted.get("run_id") != run_id:
@@ -93,7 +98,7 @@ def finish(home: Home, run_id: str, quarter: str, based_on: str) -> None:
     ended = {
         "run_id": run_id,
         "basis": based_on,
-        # From the day of the run to the last one before a known discrepancy expires.
+        # From the day of the run to the last day before a known discrepancy expires.
         "days": [str(days["first"]), str(days["last"] or date.max)],
         "exports": {file.file_name: file.file_sha256 for file in current_files(home, quarter)},
         "files": {name: _mark(home, name) for name in _left_by(home, quarter)},
@@ -103,7 +108,7 @@ def finish(home: Home, run_id: str, quarter: str, based_on: str) -> None:
 
 
 def stop(home: Home, run_id: str, quarter: str) -> None:
-    """Note that a run was stopped at the gate: it left what readers see as it was."""
+    """Record that a run was stopped at the gate: what readers see didn't change."""
     noted = _noted(home)
     if noted.get("run_id") != run_id:
         return
@@ -113,17 +118,17 @@ def stop(home: Home, run_id: str, quarter: str) -> None:
 
 
 def unchanged_since(home: Home, quarter: str, based_on: str, today: date) -> str | None:
-    """The last run of a quarter, if it was published, on the same data, and its files are whole.
+    """The quarter's last run, if it published the same data and its files are intact.
 
     Args:
-        home: where it ran.
+        home: the home of the run.
         quarter: such as 2022Q2.
-        based_on: the basis now.
-        today: a known discrepancy may have expired since.
+        based_on: the current basis.
+        today: the current date; a known discrepancy may have expired since the run.
 
     Returns:
-        Its id; None where the quarter has to be run, also because its comparison is with a version
-        of the quarter before that was corrected since.
+        The run's id, or None if the quarter has to be run. That is also the case if the previous
+        quarter was corrected after this one was compared with it.
     """
     noted, folder = _noted(home), exports_root() / quarter
     if postgres_url() or engine() != "duckdb" or "run_id" in noted:
@@ -133,7 +138,7 @@ def unchanged_since(home: Home, quarter: str, based_on: str, today: date) -> str
         return None
     try:
         manifests(home)
-    except InputError:  # a version is lost or altered: the run stops at that, and names it
+    except InputError:  # a version is missing or altered; the run stops there and names it
         return None
     if quarter in {one.quarter for one in stale(read_log(home))}:
         return None
@@ -155,18 +160,18 @@ def _write(home: Home, noted: dict[str, Any]) -> None:
 def _noted(home: Home) -> dict[str, Any]:
     try:
         noted = json.loads(home.last_run.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):  # none yet, or damaged: nothing is known
+    except (FileNotFoundError, ValueError):  # no record yet, or a damaged one
         return {}
     return noted if isinstance(noted, dict) else {}
 
 
 def _left_by(home: Home, quarter: str) -> Iterator[str]:
-    """The files of a home that a quarter's run answers for, by path within the home."""
+    """The files that a quarter's run is responsible for, by path within the home."""
     yield str(home.erasures.relative_to(home.root))  # even if nothing has been forgotten yet
     paths = [rejected_workbook(home, quarter)]
     paths += [file.parquet(home) for file in current_files(home, quarter)]
     paths += (home.lake / "index" / quarter).glob("*")
-    # As readers find them: the tree behind the link is another one after each publication.
+    # By the readers' path: each publication replaces the tree behind the link.
     paths += (home.published / "parquet").glob(f"*/quarter={quarter}/*.parquet")
     for folder in (home.published / "versions", *_folders_by_quarter(home)):
         paths += (folder / quarter).rglob("*")
@@ -176,7 +181,7 @@ def _left_by(home: Home, quarter: str) -> Iterator[str]:
 
 
 def _shared_marks(home: Home) -> dict[str, str]:
-    """The marks of the files that are of no single quarter."""
+    """The marks of the files that belong to no single quarter."""
     paths = [home.warehouse, *(path for path in home.published.iterdir() if path.is_file())]
     for folder in _folders_by_quarter(home):
         paths += [path for path in folder.iterdir() if path.is_file()]
@@ -185,15 +190,16 @@ def _shared_marks(home: Home) -> dict[str, str]:
 
 
 def _folders_by_quarter(home: Home) -> list[Path]:
-    """The folders of what is published that have one of each quarter, but for the versions."""
+    """The published folders with one subfolder per quarter, except the versions."""
     folders = (home.bulletin("any").parent, home.audit_report("any").parent.parent)
     return [folder for folder in folders if folder.is_dir()]
 
 
 def _mark(home: Home, name: str) -> str:
-    """What tells a file from a changed one: its hash; size and time of the working warehouse.
+    """The mark that changes with a file: its hash; empty if there is no such file.
 
-    That one is as large as all quarters together, and can be made again.
+    For the working warehouse it is the size and the modification time. That file is as large as
+    all quarters together, and can be rebuilt.
     """
     path = home.root / name
     if not path.is_file():

@@ -1,7 +1,7 @@
-"""Every place of a home where a number or a written name can be, and what forgetting does to it.
+"""Every place in a home that can hold a number or a written name, and how forgetting treats it.
 
-One list: forgetting goes through it, and a test holds every file that a run leaves against it. What
-writes a new kind of file adds it here.
+Forgetting works through this list, and a test compares it with every file that a run leaves. Code
+that writes a new kind of file must add it here.
 """
 
 import shutil
@@ -17,11 +17,11 @@ Treatment = Literal["rewritten", "rebuilt", "removed", "none"]
 
 @dataclass(frozen=True)
 class Place:
-    """Files of a home by a pattern; `holds`: what of a person can be in them.
+    """Files of a home by a pattern; `holds` says which personal data they can contain.
 
-    `rewritten`: tombstones take the place of numbers. `rebuilt`: made anew from what was rewritten.
-    `removed`: taken away, and made again when it is next needed. `none`: nothing of a person can be
-    in it, by what is written there.
+    `rewritten`: tombstones replace the numbers. `rebuilt`: made again from the rewritten files.
+    `removed`: deleted, and made again when next needed. `none`: left alone, because the code that
+    writes the files puts no personal data in them, or because forgetting refuses such a home.
     """
 
     pattern: str
@@ -66,20 +66,20 @@ PLACES = (
 
 
 def place_of(home: Home, path: Path) -> Place | None:
-    """The first place of the list that a file of a home belongs to; None: it isn't listed."""
+    """The first place in the list that a file of a home matches, or None."""
     name = PurePath(path.relative_to(home.root))
     return next((place for place in PLACES if _fits(name, place.pattern)), None)
 
 
 def files_of(home: Home, treatment: Treatment) -> Iterator[Path]:
-    """The files of a home that forgetting treats in one way."""
+    """The files of a home with the given treatment."""
     for path in sorted(home.root.rglob("*")):
         if path.is_file() and (place := place_of(home, path)) and place.treatment == treatment:
             yield path
 
 
 def remove(home: Home) -> None:
-    """Take away what forgetting takes away, with the folders that are nothing else."""
+    """Delete the files with treatment `removed`, and the folders that hold nothing else."""
     for path in list(files_of(home, "removed")):
         path.unlink()
     for pattern in ("dagster.damaged-*", "candidate", "rejected", "audit", "published/docs"):
@@ -88,7 +88,7 @@ def remove(home: Home) -> None:
 
 
 def _fits(name: PurePath, pattern: str) -> bool:
-    """Whether a name fits: `**` is any folders and the file below them, `*` is within a name."""
+    """Whether a name matches: `**` is any folders and the file below them, `*` part of a name."""
     parts = pattern.split("/")
     if "**" not in parts:
         return len(parts) == len(name.parts) and name.match(pattern)

@@ -1,8 +1,8 @@
-"""Building the working warehouse anew: after an upgrade, a loss, or a forgetting.
+"""Rebuilds the working warehouse after an upgrade, a loss or an erasure.
 
-Everything in it comes from the lake again, quarter by quarter, but for what earlier runs found,
-which is carried over. The old file stays aside until the new one is whole: a run that dies in
-between is taken up by the next one. What was published isn't touched: a version is what it was.
+It is rebuilt from the lake, quarter by quarter. Only the results of earlier runs are carried over.
+The old file is kept under another name until the new one is complete, so that the next run can
+resume after a crash. Published versions don't change.
 """
 
 import hashlib
@@ -50,11 +50,11 @@ def schema_sha256() -> str:
 
 
 def why_rebuild(home: Home) -> str:
-    """Why the working warehouse has to be built anew, in Chinese; empty if it is in order.
+    """Why the working warehouse has to be rebuilt, in Chinese; empty if it is in order.
 
-    One that can't be opened just now is not judged: whoever needs it finds out why.
+    A warehouse that can't be opened is not judged: the code that needs it reports why.
     """
-    if engine() == "spark":  # whose tables stand elsewhere, and are brought home by its runs
+    if engine() == "spark":  # its tables are in Spark's store, and its runs bring them home
         return ""
     if home.set_aside.exists():
         return "上一次重建没有完成"
@@ -71,7 +71,7 @@ def why_rebuild(home: Home) -> str:
 
 
 def prepare(home: Home, contracts: dict[str, Contract]) -> None:
-    """Have a working warehouse that fits this version; the home is held.
+    """Make sure that the working warehouse fits this version; the caller holds the home.
 
     Raises:
         InputError: a quarter can't be built from the lake.
@@ -92,7 +92,7 @@ def prepare(home: Home, contracts: dict[str, Contract]) -> None:
 
 
 def set_aside(home: Home) -> None:
-    """Put the working warehouse aside; one that stands there already is the whole one."""
+    """Rename the working warehouse; delete it instead if an earlier rename left a complete one."""
     wal, wal_aside = (
         path.with_name(path.name + ".wal") for path in (home.warehouse, home.set_aside)
     )
@@ -106,7 +106,10 @@ def set_aside(home: Home) -> None:
 
 
 def _build_quarters(home: Home, contracts: dict[str, Contract]) -> None:
-    """Build every quarter that the lake has whole, oldest first: each is compared with the last."""
+    """Build every quarter whose files are all in the lake.
+
+    The oldest comes first, because each quarter is compared with the one before.
+    """
     from orchestration.warehouse.dbt import build, close_warehouse, parse_project  # slow to import
 
     quarters = sorted({file.quarter for file in all_files(home)})

@@ -1,6 +1,6 @@
-"""What may go: Dagster's records of a quarter's runs, once enough later ones are there.
+"""Deletes Dagster's records of a quarter's old runs once there are enough later ones.
 
-What auditors need is never touched: the lake, the published versions, what every run found.
+What auditors need is never touched: the lake, the published versions, every run's results.
 """
 
 import shutil
@@ -16,9 +16,9 @@ FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Dagster
 
 
 def forget_old_runs(home: Home, instance: dg.DagsterInstance, quarter: str) -> None:
-    """Take the older finished runs of a quarter out of Dagster's storage, with their logs.
+    """Delete a quarter's older finished runs and their logs from Dagster's storage.
 
-    By quarter, so that it costs the same however many quarters there are.
+    One quarter at a time, so that the cost doesn't grow with the number of quarters.
     """
     runs = instance.get_runs(dg.RunsFilter(statuses=FINISHED, tags={PARTITION: quarter}))
     published = [run for run in runs if run.status == dg.DagsterRunStatus.SUCCESS][:1]
@@ -26,5 +26,5 @@ def forget_old_runs(home: Home, instance: dg.DagsterInstance, quarter: str) -> N
         if run not in published:
             instance.delete_run(run.run_id)
             events, output = home.dagster_records(run.run_id)
-            events.unlink(missing_ok=True)  # emptied by Dagster, but as large as before
+            events.unlink(missing_ok=True)  # Dagster empties the file, but it keeps its size
             shutil.rmtree(output, ignore_errors=True)

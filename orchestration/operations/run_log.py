@@ -1,7 +1,7 @@
-"""The log of a home: what each run did, a line of JSON an event, whoever started the run.
+"""The run log of a home: one line of JSON per event, no matter who started the run.
 
-Dagster hands every event of every run of its instance to the handler here (see `dagster.yaml` in
-the home). Steps, times and stable codes belong in it: no message, as those may quote a name.
+Dagster passes every event of every run of its instance to the handler here (see `dagster.yaml` in
+the home). The log holds steps, times and stable codes, but no messages: they may quote a name.
 """
 
 import json
@@ -29,7 +29,7 @@ EVENTS = {
 
 
 class RunLog(RotatingFileHandler):
-    """Writes the events of runs to the log of the home that `HOTLINE_HOME` names."""
+    """Writes run events to the log of the home that `HOTLINE_HOME` names."""
 
     def __init__(self) -> None:
         path = Home.current().log
@@ -39,17 +39,17 @@ class RunLog(RotatingFileHandler):
         )
 
     def emit(self, record: LogRecord) -> None:
-        """Write a record that is one of the events that the log keeps."""
+        """Write a record if its event is one of `EVENTS`."""
         event = getattr(record, "dagster_meta", {}).get("dagster_event")
         if event is not None and event.event_type in EVENTS:
             super().emit(record)
-            self.close()  # Dagster never does; the next event opens the file again
+            self.close()  # Dagster never closes the file; the next event reopens it
 
     def handleError(self, record: LogRecord) -> None:  # noqa: N802 (logging's name)
-        """Nothing: a log that can't be written stops no run."""
+        """Ignore the error: a run goes on if its log can't be written."""
 
     def format(self, record: LogRecord) -> str:
-        """The event as one line of JSON."""
+        """Format the event as one line of JSON."""
         meta = record.dagster_meta  # type: ignore[attr-defined]  # what Dagster adds to a record
         event: dg.DagsterEvent = meta["dagster_event"]
         seconds = getattr(event.event_specific_data, "duration_ms", None)
@@ -66,7 +66,7 @@ class RunLog(RotatingFileHandler):
 
 
 def _code(event: dg.DagsterEvent) -> str | None:
-    """The stable name of what was wrong, without its message."""
+    """The stable code of a step's failure, without its message, or None."""
     if event.event_type != DagsterEventType.STEP_FAILURE:
         return None
     told = re.match(r"\[(\w+)\]", input_error_of([event]))

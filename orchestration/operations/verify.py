@@ -1,4 +1,4 @@
-"""Rebuilding a published version from its recorded inputs, in a home that is thrown away.
+"""Rebuilds a published version from its recorded inputs, in a temporary home.
 
 The same inputs and rules must give the same bytes, on any machine and in any folder.
 """
@@ -34,10 +34,10 @@ from orchestration.warehouse.raw_schema import register_raw
 
 @dataclass(frozen=True)
 class Comparison:
-    """Hashes of one output; empty where there is none.
+    """The hashes of one output; empty if the output is missing.
 
-    `readers_table` is that of the table in `marts.duckdb`, written as Parquet once more; None for a
-    fact, which isn't there.
+    `readers_table` is the hash of the table in `marts.duckdb`, exported to Parquet again. It is
+    None for a fact, because `marts.duckdb` holds no facts.
     """
 
     table: str
@@ -48,14 +48,14 @@ class Comparison:
 
     @property
     def is_same(self) -> bool:
-        """Whether the rebuilt bytes and both of the readers' copies are the recorded ones."""
+        """Whether the rebuilt output and both readers' copies have the recorded hash."""
         copies = (self.rebuilt, self.readers_copy, self.readers_table)
         return all(copy == self.recorded for copy in copies if copy is not None)
 
 
 @dataclass(frozen=True)
 class Verification:
-    """How a version fared. `broken` names what dbt couldn't build or what failed its test."""
+    """The result for a version. `broken` names the dbt nodes with an error or a failed test."""
 
     version: int
     comparisons: list[Comparison]
@@ -68,33 +68,33 @@ class Verification:
 
     @property
     def is_same(self) -> bool:
-        """Whether every table, and every reader's copy of it, is what was published."""
+        """Whether every table and every readers' copy is identical to what was published."""
         return all(row.is_same for row in self.comparisons)
 
 
 def verify(home: Home, exports: Path, quarter: str) -> Verification:
-    """Rebuild a quarter's latest version and compare every output, and every reader's copy.
+    """Rebuild a quarter's latest version, and compare every output and every readers' copy.
 
     Args:
-        home: whose publication is verified; only read.
-        exports: where an input is looked for that is gone from the lake.
+        home: the home whose publication is verified; it is only read.
+        exports: where to look for inputs that are missing from the lake.
         quarter: such as 2022Q2.
 
     Raises:
-        InputError: no such publication, or an input that is nowhere to be had.
+        InputError: the quarter isn't published, or an input is in neither the lake nor the exports.
     """
     manifest = published_manifest(home, quarter)
     contracts = load_contracts(contracts_root())
     this = Quarter.parse(quarter)
     compared = compared_version_files(home, manifest)
-    # A version before the log of publications was compared with what was loaded of the quarter
-    # before, published or not: that is built first.
+    # Versions older than the publication log were compared with the previous quarter as it was
+    # loaded, published or not. That quarter is built first.
     earlier = [] if LOGGED in manifest else manifest.get("previous_inputs", [])
     steps = [(this.previous, earlier), (this, manifest["inputs"])]
     with TemporaryDirectory(prefix="hotline-verify-") as folder:
         scratch = Home(Path(folder).resolve() / "home")
         scratch.scratch.mkdir(parents=True)
-        if home.erasures.exists():  # forgotten stays forgotten in what is read again
+        if home.erasures.exists():  # forgotten numbers stay forgotten in files ingested again
             scratch.lake.mkdir()
             shutil.copyfile(home.erasures, scratch.erasures)
         steps = [(step, inputs) for step, inputs in steps if inputs]
@@ -150,7 +150,7 @@ def _comparisons(
 
 
 def compared_version_files(home: Home, manifest: Mapping[str, Any]) -> list[Path]:
-    """The files of the version of the quarter before with which a version was compared."""
+    """The files of the previous quarter's version that a version was compared with."""
     compared = manifest.get(LOGGED)
     if not compared:
         return []
@@ -159,7 +159,7 @@ def compared_version_files(home: Home, manifest: Mapping[str, Any]) -> list[Path
 
 
 def _upgrade(version: Path, rebuilt: Path, name: str) -> str:
-    """How a table's columns differ from the version's, and whether what both have agrees."""
+    """How the columns differ, and whether the common ones agree; empty if none differ."""
     old, new = (pl.read_parquet(folder / name) for folder in (version, rebuilt))
     if old.columns == new.columns:
         return ""
@@ -209,7 +209,7 @@ def _ingest_again(
     scratch: Home,
     contracts: dict[str, Contract],
 ) -> LakeFile:
-    """Make the lake file from the export that still has the recorded hash, whatever its name."""
+    """Ingest the export with the recorded hash into the scratch lake; its name doesn't matter."""
     sha256 = entry["file_sha256"]
     folder = exports / str(quarter)
     files = [path for path in sorted(folder.iterdir()) if path.is_file()] if folder.is_dir() else []
@@ -230,9 +230,10 @@ def _ingest_again(
 
 
 def _published_hash(home: Home, manifest: Mapping[str, Any], table: str) -> str:
-    """The hash of the readers' Parquet file, or of the version's where that is a wrong one.
+    """The first wrong hash of the readers' and the version's Parquet file, or the recorded hash.
 
-    They are one file, but for a home that was copied by a program that doesn't know links.
+    The two are hard links to one file, unless the home was copied by a program that doesn't
+    preserve links.
     """
     quarter = manifest["quarter"]
     version = home.version_manifest(quarter, manifest["version"]).with_name(f"{table}.parquet")

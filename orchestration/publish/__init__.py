@@ -1,1 +1,1 @@
-"""From a checked candidate to versions, published tables and documents; the gate is here."""
+"""Publication of a candidate: the gate, the versions, the published tables and documents."""

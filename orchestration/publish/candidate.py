@@ -1,8 +1,8 @@
 """The candidate: a quarter as it was built, written once as Parquet, then checked, then published.
 
 It holds the quarter's marts and facts, which become the version's files, and in `audit/` the audit
-tables that describe them, which readers get with them. What was compared with, and the run that
-built it, are in `candidate.json`. Whether it may be published is the gate's question.
+tables that describe them, which readers get too. `candidate.json` has the run that built it and the
+version that it is compared with. `gate` decides whether it may be published.
 """
 
 import json
@@ -31,13 +31,13 @@ from orchestration.warehouse.connection import connect, query, tables_of
 from orchestration.warehouse.provenance import program_sha256
 
 NOTE = "candidate.json"
-# The audit tables that describe a quarter's figures and rows; the others only grow.
+# The audit tables that describe a quarter's figures and rows; the others are append-only.
 DESCRIPTIVE = ("anomaly", "rejected_row", "row_balance", "source_file", "unmapped_unit")
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A quarter that was built. `outputs` are the hashes of its marts and facts by table."""
+    """A built quarter. `outputs` holds the hashes of its marts and facts by table."""
 
     quarter: str
     folder: Path
@@ -49,7 +49,7 @@ class Candidate:
 
     @property
     def marts(self) -> dict[str, Path]:
-        """The files of its marts by table."""
+        """The files of the marts by table."""
         return {
             table: self.folder / f"{table}.parquet"
             for table in self.outputs
@@ -58,10 +58,10 @@ class Candidate:
 
 
 def build_basis(home: Home, quarter: str) -> str:
-    """One hash over all that decides what a run builds of a quarter, and whether it passes.
+    """One hash over everything that decides what a run builds for a quarter, and if it passes.
 
-    Its current files and the rules, the program, the version of the quarter before that it is
-    compared with, and the known discrepancies that haven't expired yet are in it.
+    It covers the current files, the rules, the program, the version of the previous quarter that
+    the quarter is compared with, and the known discrepancies that haven't expired.
     """
     return digest_of(
         {
@@ -74,13 +74,13 @@ def build_basis(home: Home, quarter: str) -> str:
 
 
 def compared_version(home: Home, quarter: str) -> int | None:
-    """The version of the quarter before with which a quarter is compared now, if it has any."""
+    """The version of the previous quarter that a quarter is now compared with, or None."""
     entry = last_publication(home, str(Quarter.parse(quarter).previous))
     return entry.version if entry else None
 
 
 def require_scope(home: Home, quarter: str) -> str:
-    """The run whose registration of raw data is in force for a quarter, with nothing changed since.
+    """The run that registered the raw data of a quarter, if nothing has changed since.
 
     Raises:
         InputError: schema `raw` is registered for another quarter, or for other data.
@@ -99,15 +99,15 @@ def require_scope(home: Home, quarter: str) -> str:
 
 
 def discard_candidate(home: Home, quarter: str) -> None:
-    """Take a quarter's candidate away, as before it is built anew."""
+    """Delete a quarter's candidate, as before a new build."""
     shutil.rmtree(home.candidate(quarter), ignore_errors=True)
 
 
 def export_candidate(home: Home, quarter: str, run_id: str) -> Candidate:
-    """Write what was built of a quarter; it appears whole.
+    """Write a built quarter as its candidate, which one rename puts in place.
 
     Args:
-        home: whose working warehouse was built.
+        home: the home whose working warehouse was built.
         quarter: such as 2022Q2.
         run_id: the run that built it.
     """
@@ -156,12 +156,12 @@ def read_candidate(home: Home, quarter: str) -> Candidate:
 
 
 def of_quarters(table: str, quarters: Sequence[str], source_file: str) -> str:
-    """The SQL condition for the rows of a descriptive table that are of some quarters.
+    """The SQL condition for a descriptive table's rows of some quarters.
 
     Args:
-        table: its name.
-        quarters: such as 2022Q2; none gives no row.
-        source_file: the table of that name beside it, as rejected rows only name their file.
+        table: the table's name.
+        quarters: such as 2022Q2; without any, no row matches.
+        source_file: the `source_file` table to use, as rejected rows name only their file.
     """
     listed = f"list_contains({list(quarters)}::varchar[], quarter)"
     if table == "rejected_row":

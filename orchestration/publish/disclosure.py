@@ -1,25 +1,27 @@
-"""Which figures of a quarter may not be shown to everyone, and nothing else.
+"""Masks the figures of a quarter that may not be shown to the public.
 
-A count below the threshold may point at one citizen. It is hidden, and so is whatever would give
-it away:
+A count below the threshold may identify one citizen. It is hidden, and so is every figure that
+would reveal it:
 
-1. *Small.* A count of a unit, a category or a request type of at least one and below the threshold
-   is hidden. So it is with counts that nobody prints but anybody can subtract, such as the callers
-   who weren't dissatisfied: some count that they follow from is hidden. A zero points at nobody.
-2. *Sums.* A district's totals are shown, and a whole is the sum of its parts. Where one term
-   of a sum is hidden a second is too, and those hidden leave each other so much room that any of
-   them could be as large as the threshold. Chosen is always the smallest count that was to be
-   shown; a zero only where nothing else is left.
-3. *All sums together.* For each small count a second table is looked for that fits all that is
-   shown; while there is none, one more count is hidden beside it.
-4. *What is made of counts.* A rate, a share and a change are hidden with either of their counts; an
-   index and all that it is made of with any count of the unit; and all ranks of a group with one of
-   its indexes, since a gap between ranks tells about where that one lies.
+1. *Small counts.* A count of a unit, a category or a request type is hidden if it is at least one
+   and below the threshold. The same applies to counts that aren't printed but can be found by
+   subtraction, such as the callers who weren't dissatisfied: one of the counts that they follow
+   from is hidden. A zero identifies nobody.
+2. *Single sums.* A district's totals are shown, and a whole is the sum of its parts. If one term of
+   a sum is hidden, a second one is hidden too. The hidden terms must leave enough room that any of
+   them could be as large as the threshold. The smallest count that would be shown is hidden first,
+   a zero only if nothing else is left.
+3. *All sums together.* For each small count, a solver searches for a second table that fits
+   everything shown. While there is none, one more count related to it is hidden.
+4. *Derived figures.* A rate, a share and a change are hidden with either of their counts. An index
+   and its components are hidden with any count that the index is computed from. All ranks of a
+   group are hidden with one of its indexes, because a gap between ranks shows roughly where that
+   index lies.
+5. *Totals.* If nothing is left to hide and a small count is still known (four units with one letter
+   each, four in total), all totals of its channel are hidden, with the figures derived from them.
 
-5. *Totals.* Where nothing is left to be hidden and a small count is still known (four units with a
-   letter each, four in all), all totals of its channel are hidden with what is made of them.
-
-What isn't looked at: the quarters' differences, and what a reader knows from elsewhere.
+Differences between quarters, and what a reader knows from other sources, aren't considered.
+`small_counts` finds the counts to hide; the masking of derived figures is here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,9 +40,9 @@ from orchestration.publish.small_counts import (
 
 
 class Hidden:
-    """What stands in the place of a hidden figure: it prints as a mark and can't be reckoned with.
+    """The placeholder for a hidden figure: it prints as a mark and can't be computed with.
 
-    Comparing it, adding to it or asking whether it is anything at all is a TypeError.
+    Ordering it, adding to it or taking its truth value raises TypeError.
     """
 
     def __str__(self) -> str:
@@ -48,11 +50,11 @@ class Hidden:
         return "＊"
 
     def __repr__(self) -> str:
-        """The same."""
+        """The mark, as in `str`."""
         return "＊"
 
     def __bool__(self) -> bool:
-        """There is no answer.
+        """A hidden figure has no truth value.
 
         Raises:
             TypeError: always.
@@ -66,11 +68,11 @@ OF_INDEX = ("numerator", "denominator", "rate", "points")
 
 
 def mask(marts: Mapping[str, Sequence[Row]], threshold: int) -> dict[str, list[Row]]:
-    """The rows of a quarter's marts with `HIDDEN` in the place of what may not be shown.
+    """The rows of a quarter's marts with `HIDDEN` in place of figures that may not be shown.
 
     Args:
-        marts: rows by mart; a mart that isn't known here is returned as it is.
-        threshold: the least count that may be shown; at least 2.
+        marts: rows by mart; an unknown mart is returned unchanged.
+        threshold: the smallest count that may be shown; at least 2.
     """
     hidden = hidden_counts(marts, threshold)
     shown = {mart: [dict(row) for row in rows] for mart, rows in marts.items()}
@@ -90,7 +92,7 @@ def mask(marts: Mapping[str, Sequence[Row]], threshold: int) -> dict[str, list[R
 
 
 def _hide_totals(shown: Mapping[str, list[Row]], channels: set[str]) -> None:
-    """All totals of a channel, and what is made of them, where one of them has to be hidden."""
+    """Hide all totals of some channels, and the figures derived from them."""
     for row in shown.get("channel_quarter", ()):
         if row["channel"] in channels:
             row.update({name: HIDDEN for name in row if name.endswith(OF_TOTALS)})
@@ -104,14 +106,14 @@ def _hide_totals(shown: Mapping[str, list[Row]], channels: set[str]) -> None:
 
 
 def largest_first(value: int | Hidden) -> tuple[bool, int]:
-    """A sort key by size, the largest first; what is hidden comes last, in the order it is in."""
+    """A sort key by size, the largest first; hidden figures come last and keep their order."""
     return (True, 0) if isinstance(value, Hidden) else (False, -value)
 
 
 def _hide_indexes(shown: Mapping[str, list[Row]]) -> None:
-    """All of a unit's components with its index, all ranks of a group with an index of a rated one.
+    """Hide a unit's components with its index, and a group's ranks with one of its indexes.
 
-    Components go together: points are rounded so that they add up, which tells of each other.
+    All components are hidden: their points are rounded to add up, so they reveal each other.
     """
     units = shown.get("hotline_unit_quarter", [])
     without = {row["unit_code"] for row in units if row["composite_index"] is HIDDEN}
@@ -125,7 +127,7 @@ def _hide_indexes(shown: Mapping[str, list[Row]]) -> None:
 
 
 def _hide_repeated(shown: Mapping[str, list[Row]]) -> None:
-    """What `unit_quarter` repeats of other marts, and the sums that it makes of that."""
+    """Hide the figures that `unit_quarter` repeats from other marts, and their sums."""
     repeats = repeated("unit_quarter")
     gone = {
         (name, row["unit_code"])

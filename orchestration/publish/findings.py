@@ -1,4 +1,4 @@
-"""Wrong and odd rows, told so that a clerk can mend them: on the screen and as a workbook."""
+"""Messages and a workbook about wrong and odd rows, written so that a clerk can correct them."""
 
 import csv
 import io
@@ -26,14 +26,14 @@ from orchestration.warehouse.connection import is_built, query
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a row is rejected, as people read it: what was found, what was expected, what to do."""
+    """The wording for a rejected row: what was found, what was expected, what to do."""
 
     found: str
     expected: str
     action: str
 
 
-# The codes are those of the staging models and of the readers.
+# The codes come from the staging models and from the code that reads the exports.
 REASONS = {
     "missing_value": Reason("空的", "必填的值", "在来源系统补填后重新导出"),
     "bad_timestamp": Reason("不是日期时间", "契约登记的日期时间写法", "改正后重新导出，或登记写法"),
@@ -78,7 +78,7 @@ REASONS = {
     ),
     "undecodable": Reason("有不能解码的字节", "UTF-8 或 GB18030 的文字", "在来源系统重新导出"),
 }
-# The codes are those of the model `anomaly`: what is told about a row without turning it away.
+# The codes come from the model `anomaly`, which reports odd rows without rejecting them.
 ANOMALIES = {
     "implausible_year": "年份不合常理",
     "deadline_before_dispatched": "办理期限早于交办",
@@ -93,10 +93,10 @@ NEAREST = 3
 
 
 def row_findings(home: Home, quarter: str) -> list[str]:
-    """One line a finding: file, row, column, what was found and expected, what to do.
+    """One line per finding: file, row, column, what was found and expected, what to do.
 
-    Unit names are shown, because they have to be mapped; the lake has only such as look like one.
-    No other cell value is.
+    Unit names are shown, because they have to be mapped; the lake keeps only values that look like
+    a unit name. No other cell value is shown.
     """
     rows, workbook = rejected_rows(home, quarter), rejected_workbook(home, quarter)
     names = unmapped_units(home, quarter)
@@ -131,7 +131,7 @@ def row_findings(home: Home, quarter: str) -> list[str]:
 
 
 def _effect(entry: Mapping[str, Any]) -> str:
-    """Whether rows with an anomaly count; a row may be rejected for what makes it odd."""
+    """Whether rows with an anomaly are counted; some may be rejected, maybe for another reason."""
     if entry["anomaly_code"] == "implausible_year":
         return "年份使它不在本季的没有计入"
     if entry["rejected_count"] == entry["row_count"]:
@@ -142,13 +142,13 @@ def _effect(entry: Mapping[str, Any]) -> str:
 
 
 def rule_findings(home: Home, quarter: str, run_id: str, failed: set[str]) -> list[str]:
-    """What people have yet to say or to take back: reasons for changes, known discrepancies.
+    """Messages about changes without a reason, and known discrepancies that explain nothing.
 
     Args:
-        home: whose working warehouse is read.
+        home: the home whose working warehouse is read.
         quarter: such as 2022Q2.
         run_id: the run that stopped.
-        failed: the names of its blocking checks that failed.
+        failed: the names of the run's blocking checks that failed.
     """
     lines = []
     if failed & {UNREASONED, f"reconciliation.{LAST_VERSION_GROUP}"}:
@@ -247,7 +247,7 @@ def anomaly_counts(home: Home, quarter: str) -> list[dict[str, Any]]:
 
 
 def unmapped_units(home: Home, quarter: str) -> list[dict[str, Any]]:
-    """Unit names that no alias knows, each with the nearest known names and a row for the seed."""
+    """Unit names without an alias, each with the nearest known names and a row for the seed."""
     if not is_built(home, "audit.unmapped_unit"):
         return []
     names = query(
@@ -265,12 +265,12 @@ def unmapped_units(home: Home, quarter: str) -> list[dict[str, Any]]:
 
 
 def rejected_workbook(home: Home, quarter: str) -> Path:
-    """Where the office's workbook of a quarter's rejections is."""
+    """The path of the office's workbook about a quarter's rejections."""
     return home.root / "rejected" / quarter / "rejected.xlsx"
 
 
 def write_rejected_workbook(home: Home, quarter: str) -> None:
-    """Write the workbook (汇总、按原因、逐行、未知单位), or take an old one away if all is well."""
+    """Write the workbook (汇总、按原因、逐行、未知单位); delete it if it would be empty."""
     path = rejected_workbook(home, quarter)
     rows, names = rejected_rows(home, quarter), unmapped_units(home, quarter)
     odd, uncounted = anomalies(home, quarter), uncounted_rows(home, quarter)
@@ -337,7 +337,7 @@ def _balances(home: Home, quarter: str) -> list[dict[str, Any]]:
 
 
 def _headers(home: Home, quarter: str) -> dict[tuple[str, str, str], str]:
-    """By source, file and column what the export calls the column, else its contract's label."""
+    """A column's header in the export, else its contract's label, by source, file and column."""
     contracts = load_contracts(contracts_root())
     return {
         (file.source, file.file_sha256, column.name): file.headers.get(column.name, column.label)
@@ -350,14 +350,14 @@ def _headers(home: Home, quarter: str) -> dict[tuple[str, str, str], str]:
 def _header(
     row: Mapping[str, Any], column: str | None, headers: Mapping[tuple[str, str, str], str]
 ) -> str | None:
-    """What the row's export calls a column."""
+    """The header of a column in the row's export."""
     return headers.get((row["source"], row["file_sha256"], column or ""), column)
 
 
 def _number_header(
     rows: Sequence[Mapping[str, Any]], headers: Mapping[tuple[str, str, str], str]
 ) -> str:
-    """What the exports of these rows call the number of a work order, letter or suggestion."""
+    """The header, in these rows' exports, of the work order's, letter's or suggestion's number."""
     sourced = [row for row in rows if row["source"]]
     found = {_header(row, NUMBERS[row["source"]], headers) or "" for row in sourced}
     return "、".join(sorted(found)) or "编号"

@@ -1,10 +1,11 @@
-"""The gate: publishing demands recorded evidence that these very bytes passed every check.
+"""The gate: publishing requires recorded evidence that exactly these bytes passed every check.
 
-What is demanded is named in advance, from the control list, dbt's tests and the expectation suites;
-it doesn't depend on what a run happened to record. Each check records in `audit.check_result` the
-hash of what it checked (`checked_sha256`): of all that decides a build for raw rows, of the
-candidate and that for everything later. So evidence is neither of another build nor of other data,
-rules or code, whichever run, command or executor recorded it. Absent evidence is failure.
+The required checks are fixed in advance by the control list, the dbt tests and the expectation
+suites. They don't depend on what a run happened to record. Each check records in
+`audit.check_result` the hash of what it checked (`checked_sha256`). For raw rows the hash covers
+everything that decides a build; for all later checks it also covers the candidate. Evidence of
+another build, or of other data, rules or code, therefore doesn't count, no matter which run,
+command or executor recorded it. Missing evidence is a failure.
 """
 
 import json
@@ -24,7 +25,7 @@ from orchestration.publish.publication_log import last_publication
 from orchestration.publish.versions import digest_of, input_sha256, latest_manifest
 from orchestration.warehouse.connection import query
 
-# The result of a check, by its layer and name.
+# A check, identified by its layer and its name.
 Name = tuple[str, str]
 NO_UNMAPPED_UNIT = "no_unmapped_unit"
 SHOWN = 8
@@ -32,7 +33,7 @@ SHOWN = 8
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was demanded of a candidate and found: results by layer, the controls of its build."""
+    """The evidence for a candidate: its results by layer, and the controls of its build."""
 
     candidate: Candidate
     counts: dict[str, dict[str, int]]
@@ -40,7 +41,7 @@ class Evidence:
 
 
 def required() -> frozenset[Name]:
-    """Every result without which nothing is published."""
+    """Every check whose result is required for a publication."""
     return frozenset(
         [
             *(("raw", check) for suite in RAW_SUITES for check in _suite_checks(suite)),
@@ -54,20 +55,20 @@ def required() -> frozenset[Name]:
 
 
 def record_raw(home: Home, run_id: str, quarter: str, results: Iterable[CheckResult]) -> None:
-    """Record what checks found in a quarter's raw rows."""
+    """Record the results of checks on a quarter's raw rows."""
     _record(home, run_id, quarter, build_basis(home, quarter), results)
 
 
 def record(home: Home, run_id: str, quarter: str, results: Iterable[CheckResult]) -> None:
-    """Record what checks found in a quarter's candidate."""
+    """Record the results of checks on a quarter's candidate."""
     _record(home, run_id, quarter, _checked(home, read_candidate(home, quarter)), results)
 
 
 def judge_controls(home: Home, quarter: str) -> tuple[list[dict[str, Any]], list[CheckResult]]:
     """The controls of the build of a quarter's candidate, and a result for each control group.
 
-    Their hash is part of what the results are recorded for: a control that is gone later, or
-    another one, is noticed.
+    `record_controls` includes the controls in the recorded hash, so that a control that is later
+    lost or altered is noticed.
     """
     rows = reconciliation.controls(home, read_candidate(home, quarter).run_id)
     judged = reconciliation.judge_groups(rows, has_bulletin=has_bulletin(home, quarter))
@@ -93,7 +94,7 @@ def demand(home: Home, quarter: str) -> Evidence:
     """The evidence that a quarter's candidate may be published.
 
     Raises:
-        InputError: there is no candidate, a result is absent, or one failed.
+        InputError: there is no candidate, a result is missing, or a check failed.
     """
     candidate = read_candidate(home, quarter)
     basis, checked = build_basis(home, quarter), _checked(home, candidate)
@@ -124,11 +125,11 @@ def demand(home: Home, quarter: str) -> Evidence:
 
 
 def require_published(home: Home, quarter: str) -> None:
-    """Refuse to write for readers from a working state that isn't what was published.
+    """Refuse to write documents for readers if the working state isn't the published one.
 
     Raises:
         InputError: the build that was published last isn't the quarter's candidate, or the working
-            warehouse is at another quarter.
+            warehouse holds another quarter.
     """
     candidate, last = read_candidate(home, quarter), last_publication(home, quarter)
     manifest = latest_manifest(home, quarter)

@@ -1,4 +1,4 @@
-"""The headline figures of a quarter, as people read them in the bulletin's total row."""
+"""The headline figures of a quarter, printed as in the total row of the bulletin."""
 
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -31,7 +31,7 @@ def number(value: Decimal | int | None) -> str:
 
 
 def figure(measure: str, value: Decimal | int | None) -> str:
-    """A figure as its measure is printed: a rate as a percentage, else an exact number."""
+    """A figure as it is printed: a rate as a percentage, anything else as an exact number."""
     if kind_of(measure) == "rate" and value is not None:
         return percent(Decimal(value))
     return number(value)

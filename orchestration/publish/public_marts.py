@@ -1,8 +1,7 @@
-"""The marts as everyone may see them: what the bulletin and the pages are made of, and only that.
+"""The marts for the public: the bulletin and the pages read marts only through this module.
 
-Rows come from the readers' Parquet, which holds of every quarter its last published version. Where
-the site has a threshold for small counts they come with the hidden figures taken out; nothing that
-is written for the public reads a mart by another way.
+Rows come from the readers' Parquet, which holds the latest published version of every quarter. If
+the site has a threshold for small counts, the figures that must be hidden are masked.
 """
 
 from collections import defaultdict
@@ -22,7 +21,7 @@ Marts = dict[str, list[Row]]
 
 
 class PublicMarts:
-    """The marts of a published quarter, and its predecessors'; rows in a total order."""
+    """The marts of a published quarter and their history; rows are in a total order."""
 
     def __init__(self, home: Home, quarter: str) -> None:
         self._home = home
@@ -36,7 +35,7 @@ class PublicMarts:
         return self._shown[mart]
 
     def total(self, mart: str) -> Row:
-        """A mart's counts, added up over its rows; hidden where the district's totals are."""
+        """A mart's counts, summed over its rows; hidden if the district's totals are."""
         counts: defaultdict[str, Any] = defaultdict(int)
         for row in self._whole[mart]:
             for name, value in row.items():
@@ -50,7 +49,7 @@ class PublicMarts:
         return dict.fromkeys(counts, HIDDEN) if is_hidden else counts
 
     def history(self, mart: str) -> list[Row]:
-        """A mart's rows of every published quarter; quarters sort by time as they are written."""
+        """A mart's rows of every published quarter, the oldest quarter first."""
         marts = mart_names() if self.threshold else [mart]
         found = self._read("*", marts)
         return [row for quarter in sorted(found) for row in self._masked(found[quarter])[mart]]
@@ -59,7 +58,7 @@ class PublicMarts:
         return mask(marts, self.threshold) if self.threshold else marts
 
     def _read(self, quarters: str, marts: list[str]) -> dict[str, Marts]:
-        """Rows by quarter and mart; `quarters` may be one or `*`."""
+        """Rows by quarter and mart; `quarters` is one quarter or `*`."""
         found: defaultdict[str, Marts] = defaultdict(lambda: {mart: [] for mart in marts})
         with duckdb.connect() as connection:
             for mart in marts:
@@ -76,7 +75,7 @@ class PublicMarts:
 
 
 def unit_places(home: Home, quarter: str) -> dict[str, int]:
-    """Where each unit stands in the office's own list of them, by code."""
+    """The position of each unit in the office's list of units, by code."""
     rows = query(
         home,
         "select unit_code from dimensions.dim_unit where quarter = ? "

@@ -1,12 +1,12 @@
-"""Publishing a quarter's candidate: whether it changes anything, and doing it.
+"""Publishes a quarter's candidate, as a new version if it changes anything.
 
-Nothing gets past the gate here, whoever calls: `publish` demands the evidence by itself. A version
-is a folder that appears whole by one rename; everything else that readers see is derived from the
-versions and can be made again. All of it is written aside first; then three renames put the
-version, the Parquet tree and `marts.duckdb` in their places, so that a full disk or a kill leaves
-each of them as it was or as it will be. The log of publications has the line before and after.
-`audit.publication` and `audit.restatement` are read off the log and the versions' manifests, so
-that a run that was cut off leaves nothing half-told.
+`publish` itself demands the gate's evidence, so no caller can bypass the gate. A version is a
+folder that one rename puts in place. Everything else that readers see is derived from the versions
+and can be made again. All of it is staged first. Then three renames put the version, the Parquet
+tree and `marts.duckdb` in place, so that a full disk or a kill leaves each of them either old or
+new. The publication is logged before as an intent, and after as complete. `audit.publication` and
+`audit.restatement` are derived from the log and the manifests, so that an interrupted run leaves no
+partial entry.
 """
 
 import json
@@ -57,9 +57,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Publication:
-    """The outcome of a publication: `is_new` is false where no figure or source row changed.
+    """The outcome of a publication: `is_new` is false if no figure or source row changed.
 
-    `controls` are those of the build that was published.
+    `controls` are those of the published build.
     """
 
     quarter: str
@@ -72,19 +72,19 @@ class Publication:
 def publish(home: Home, quarter: str, run_id: str, reason: str) -> Publication:
     """Publish a quarter's candidate.
 
-    A new version is made only if a figure or the rows behind it changed; its restatements say which
-    figures (none where an export only arrived in another form). The copies for readers are
+    A new version is made only if a figure or the rows behind it changed. Its restatements list the
+    changed figures (none if an export only arrived in another form). The readers' copies are
     refreshed in either case, because the audit tables grow with every run.
 
     Args:
-        home: whose candidate is published.
+        home: the home whose candidate is published.
         quarter: such as 2022Q2.
         run_id: the run that publishes it.
-        reason: why the quarter changes, as the operator says; needed where it differs from the last
+        reason: the operator's reason for a change; required if the quarter differs from the last
             version.
 
     Raises:
-        InputError: the evidence isn't complete, something failed, or the reason is missing.
+        InputError: the evidence is incomplete, a check failed, or the reason is missing.
     """
     evidence = gate.demand(home, quarter)
     candidate, previous = evidence.candidate, latest_manifest(home, quarter)
@@ -130,8 +130,8 @@ def changed_figures(home: Home, quarter: str) -> list[dict[str, str | None]]:
     """Every figure of the candidate that differs from the quarter's last version.
 
     Returns:
-        One entry a figure: table_name, unit_code (empty where no unit is meant), measure (with the
-        other keys before it, ranks included), old_value and new_value (null: not there).
+        One entry per figure, ranks included: table_name, unit_code (empty if the row has no unit),
+        measure (prefixed by the row's other keys), old_value and new_value (None if missing).
     """
     previous = latest_manifest(home, quarter)
     if previous is None:
@@ -158,13 +158,13 @@ def changed_figures(home: Home, quarter: str) -> list[dict[str, str | None]]:
 
 
 def compared_files(home: Home, quarter: str) -> list[Path]:
-    """The published files with which a quarter is compared.
+    """The published files that a quarter is compared with.
 
-    Its own last version's, the marts of the quarter before, and the facts of which items may have
-    stayed open.
+    These are the marts of its own last version, and the marts of the previous quarter with the
+    facts whose items may have stayed open.
 
     Raises:
-        InputError: one is damaged.
+        InputError: a file is damaged.
     """
     previous = str(Quarter.parse(quarter).previous)
     return [*last_version_marts(home, quarter), *_previous_files(home, previous)]
@@ -189,12 +189,12 @@ def _previous_files(home: Home, previous: str) -> Iterator[Path]:
 
 
 def last_version_marts(home: Home, quarter: str) -> list[Path]:
-    """The marts' Parquet files of a quarter's last version; none where it was never published.
+    """The marts' Parquet files of a quarter's last version; none if it was never published.
 
-    A damaged one is first written anew from `marts.duckdb`, whose rows give the same bytes.
+    A damaged file is first rewritten from `marts.duckdb`, whose rows give the same bytes.
 
     Raises:
-        InputError: one is damaged, and so is its table in `marts.duckdb`.
+        InputError: a file is damaged, and so is its table in `marts.duckdb`.
     """
     previous = latest_manifest(home, quarter)
     if previous is None:
@@ -227,10 +227,10 @@ def last_version_marts(home: Home, quarter: str) -> list[Path]:
 def published_facts(home: Home, quarter: Quarter) -> list[Path]:
     """The facts' Parquet files of the latest versions of other quarters within a year.
 
-    A damaged one is replaced by its copy in the readers' tree.
+    Instead of a damaged file, its copy in the readers' tree is returned.
 
     Raises:
-        InputError: one is damaged, and so is its copy.
+        InputError: a file is damaged, and so is its copy.
     """
     found = []
     latest = {manifest["quarter"]: manifest for manifest in manifests(home)}
@@ -264,7 +264,7 @@ def changed_files(home: Home, quarter: str) -> list[str]:
 
 
 def _stage(home: Home, candidate: Candidate, manifest: dict[str, Any]) -> Path:
-    """The folder of a new version aside: links to the candidate's files, and the manifest."""
+    """Stage the folder of a new version: hard links to the candidate's files, and the manifest."""
     folder = home.scratch / f"version-{candidate.quarter}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -341,7 +341,7 @@ def _figures(connection: duckdb.DuckDBPyConnection, file: Path) -> dict[tuple[st
 
 
 def _mend(home: Home, candidate: Candidate, version: Path) -> None:
-    """Put back a file of a version that was damaged or lost: the candidate has the same bytes."""
+    """Restore a version's damaged or missing files from the candidate, which has the same bytes."""
     for table, sha256 in candidate.outputs.items():
         path = version / f"{table}.parquet"
         if not is_sound(path, sha256):

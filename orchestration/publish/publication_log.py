@@ -1,8 +1,8 @@
-"""The log of publications: `published/publications.jsonl`, one line for each, in order.
+"""The publication log `published/publications.jsonl`: one line per publication, in order.
 
-Versions are held against it, because a folder that is gone says nothing of itself. A line is only
-ever added; it may be a run that published the version once more, or a version that was rewritten
-because somebody was forgotten. What a version contains is in its manifest, not here.
+Versions are checked against it, because a missing folder can't report itself. Lines are only added:
+for a new version, for a run that published a version once more, and for a version that was
+rewritten because numbers were forgotten. The manifest, not the log, says what a version contains.
 
 The intent is logged before the change and completion after it, so that the next run can resume:
 `intend` writes the line into a file of its own, `complete` moves it to the log.
@@ -26,9 +26,9 @@ RESTORE = "由备份（hotline backup）恢复 published/ 后重新运行"
 class Entry:
     """A line of the log.
 
-    `run_id` is the run that built and reconciled what was published. `compared_version` is the
-    version of the quarter before with which it is compared; null: that one wasn't published, 0: it
-    was loaded and not published (of versions before this log only).
+    `run_id` is the run that built and reconciled the published build. `compared_version` is the
+    version of the previous quarter that it is compared with. It is None if that quarter wasn't
+    published, and 0 if it was loaded but not published (only in versions older than this log).
     """
 
     quarter: str
@@ -42,7 +42,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Stale:
-    """A published quarter whose comparison is with another version than the last one."""
+    """A published quarter that was compared with a version that is no longer the latest."""
 
     quarter: str
     version: int
@@ -61,7 +61,7 @@ class Stale:
 
 
 def read_log(home: Home) -> list[Entry]:
-    """The log's lines in order; an intended line, too, if its manifest stands already.
+    """The log's entries in order, with the intended entry if its manifest is already in place.
 
     Raises:
         InputError: the log can't be read.
@@ -74,17 +74,17 @@ def read_log(home: Home) -> list[Entry]:
 
 
 def last_entries(entries: Iterable[Entry]) -> dict[tuple[str, int], Entry]:
-    """The last line on each version."""
+    """The last entry of each version."""
     return {(entry.quarter, entry.version): entry for entry in entries}
 
 
 def last_publication(home: Home, quarter: str) -> Entry | None:
-    """The last line on a quarter."""
+    """The last entry of a quarter, or None."""
     return next((e for e in reversed(read_log(home)) if e.quarter == quarter), None)
 
 
 def stale(entries: Iterable[Entry]) -> list[Stale]:
-    """Published quarters whose comparisons a later correction has overtaken, the oldest first."""
+    """Published quarters whose comparisons a later correction made stale, the oldest first."""
     last = {entry.quarter: entry for entry in entries}
     found = []
     for quarter, entry in sorted(last.items()):
@@ -96,13 +96,13 @@ def stale(entries: Iterable[Entry]) -> list[Stale]:
 
 
 def intend(home: Home, entry: Entry) -> None:
-    """Write what is about to be published."""
+    """Write the entry of the publication that is about to happen."""
     home.publication_intent.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(home.publication_intent, _line(entry))
 
 
 def read_intent(home: Home) -> Entry | None:
-    """What was about to be published when a run died, if any."""
+    """The entry of a publication that hasn't been completed, or None."""
     try:
         return Entry(**json.loads(home.publication_intent.read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -110,10 +110,10 @@ def read_intent(home: Home) -> Entry | None:
 
 
 def complete(home: Home) -> Entry | None:
-    """Move the intended line to the log if its version is in place; drop it if not.
+    """Move the intended entry to the log if its version is in place; drop it if not.
 
     Returns:
-        The line, if it was moved now.
+        The entry if this call moved it, else None.
     """
     intended = read_intent(home)
     if intended is None:
@@ -127,17 +127,17 @@ def complete(home: Home) -> Entry | None:
 
 
 def write(home: Home, entries: Iterable[Entry]) -> None:
-    """Write the whole log: it is small, and a rename leaves no half of a line."""
+    """Write the whole log: it is small, and a rename can't leave half a line."""
     write_atomically(home.publication_log, "".join(map(_line, entries)))
 
 
 def now() -> str:
-    """The time as the log and manifests write it."""
+    """The current time in the format of the log and the manifests."""
     return f"{datetime.now():%Y-%m-%d %H:%M:%S}"
 
 
 def begin(home: Home, versions: Iterable[Mapping[str, Any]]) -> None:
-    """Write the log of a home that is older than it, from the manifests of its versions."""
+    """Create the log of a home that is older than the log, from its versions' manifests."""
     told = list(versions)
     if home.publication_log.exists() or not told:
         return
@@ -162,7 +162,7 @@ def begin(home: Home, versions: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _compared(manifest: Mapping[str, Any], earlier: list[Mapping[str, Any]]) -> int | None:
-    """The version of the quarter before that was made from the files that were compared with."""
+    """The previous quarter's version made from the files that a version was compared with."""
     used = _files(manifest.get("previous_inputs", []))
     if not used:
         return None

@@ -1,10 +1,10 @@
-"""The copies that readers see: `marts.duckdb`, and the tree of Parquet files.
+"""The readers' copies: `marts.duckdb` and the tree of Parquet files.
 
-All of them are made from the versions and can be made again. A copy is made aside and takes the
-place of the one before by one rename. The audit tables that describe figures (row balance,
-rejections, files, anomalies) are of publications, too: those of the quarter that is published come
-from its candidate, those of other quarters from the copy before. What a run refused isn't in them;
-it is in the tables that only grow, under the run's id.
+Both are made from the versions and can be made again. A new copy is staged, and replaces the old
+one by one rename. The audit tables that describe figures (row balance, rejections, files,
+anomalies) also cover only publications: rows of the quarter that is being published come from its
+candidate, rows of other quarters from the previous copy. The results of stopped runs are only in
+the append-only tables, under the run's id.
 """
 
 import shutil
@@ -38,20 +38,20 @@ from orchestration.publish.versions import (
 from orchestration.warehouse.connection import connect, insert_rows, is_built, quoted, tables_of
 from orchestration.warehouse.history import APPEND_ONLY, write_control_history
 
-# Names that stopped a run are for whoever keeps the aliases; what is published has none.
+# Unknown names stop a run and concern only those who keep the aliases; a publication has none.
 UNMAPPED = "unmapped_unit"
 READER_SCHEMAS = ("marts", "audit")
 # Readers' tools still ship DuckDB 1.x, which can't open the newest storage version.
 READER_STORAGE_VERSION = "v1.0.0"
-# `published/parquet` is a link to one of these; all of a publication's tables change at once.
+# `published/parquet` is a link to one of these, so that all tables of a publication change at once.
 TREE = ".parquet-"
 
 
 def finish(home: Home) -> None:
-    """Bring the log and the readers' copies up to the versions, if a run died while it published.
+    """Bring the log and the readers' copies up to date if a run died while it published.
 
     Raises:
-        InputError: versions are lost or altered, or fewer than readers have seen.
+        InputError: versions are missing or altered, or the readers' copy has more of them.
     """
     intended = read_intent(home)
     told = {(entry["quarter"], entry["version"]) for entry in manifests(home)}
@@ -81,15 +81,15 @@ def holds_run(home: Home, run_id: str) -> bool:
 
 
 def readers_parquet(home: Home, quarter: str, table: str) -> Path:
-    """Where readers find a quarter of a mart or a fact."""
+    """The path where readers find a quarter of a mart or a fact."""
     return home.published / "parquet" / table / f"quarter={quarter}" / f"{table}.parquet"
 
 
 def use_copy(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
-    """Have a connection read the readers' copy, under another name than its schema `marts`.
+    """Make a connection use the readers' copy, attached as `published`: `marts` is a schema of it.
 
     Raises:
-        duckdb.Error: it can't be opened.
+        duckdb.Error: the copy can't be opened.
     """
     copy = quoted(home.published / "marts.duckdb")
     connection.execute(f"attach '{copy}' as published (read_only)")
@@ -99,13 +99,13 @@ def use_copy(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
 def refresh_readers(
     home: Home, published: Entry | None = None, new: Path | None = None, place: Path | None = None
 ) -> None:
-    """Make what readers see from each quarter's latest version.
+    """Make the readers' copies from each quarter's latest version.
 
     Args:
         home: the home.
-        published: the publication under way, whose quarter's audit is its candidate's.
-        new: the folder of a new version aside.
-        place: where it goes, once all that readers see has been made.
+        published: the publication under way; its quarter's audit tables come from the candidate.
+        new: the staged folder of a new version.
+        place: where that folder is moved once the readers' copies are built.
     """
     told = versions_of(home, "*", *([new] if new else []))
     latest = {manifest["quarter"]: folder for manifest, folder in told}
@@ -123,13 +123,13 @@ def refresh_readers(
 
 
 def refresh_tree(home: Home) -> None:
-    """Make the readers' Parquet tree anew from the versions, as after a restore."""
+    """Make the readers' Parquet tree again from the versions, as after a restore."""
     latest = {manifest["quarter"]: folder for manifest, folder in versions_of(home, "*")}
     _switch_tree(home, _build_tree(home, latest))
 
 
 def export_readers_marts(home: Home, quarter: str, folder: Path) -> dict[str, str]:
-    """As `export_outputs`, from the marts in `marts.duckdb`; nothing if that can't be opened."""
+    """Like `export_outputs`, from the marts in `marts.duckdb`; empty if it can't be opened."""
     folder.mkdir(parents=True)
     with duckdb.connect() as connection:
         try:
@@ -141,7 +141,7 @@ def export_readers_marts(home: Home, quarter: str, folder: Path) -> dict[str, st
 
 
 def _read_copy(home: Home, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-    """Rows from the readers' copy; none where there is no copy that can be read."""
+    """Rows from the readers' copy; none if there is no copy that can be read."""
     with duckdb.connect() as connection:
         try:
             use_copy(connection, home)
@@ -151,9 +151,9 @@ def _read_copy(home: Home, sql: str, parameters: Sequence[Any] = ()) -> list[tup
 
 
 def _build_tree(home: Home, versions: Mapping[str, Path]) -> Path:
-    """The readers' Parquet tree of some versions by quarter: hard links, which take no space."""
+    """Build the readers' Parquet tree of some versions with hard links, which take no space."""
     tree = home.published / f"{TREE}{_tree_number(home) + 1}"
-    shutil.rmtree(tree, ignore_errors=True)  # a run died here
+    shutil.rmtree(tree, ignore_errors=True)  # left by a run that died
     for quarter, version in versions.items():
         for path in sorted(version.glob("*.parquet")):
             target = tree / path.stem / f"quarter={quarter}" / path.name
@@ -168,7 +168,7 @@ def _tree_number(home: Home) -> int:
 
 
 def _switch_tree(home: Home, tree: Path) -> None:
-    """Let `parquet` name another tree; the one before stays, for readers who are in it."""
+    """Point `parquet` to another tree; the previous one is kept for readers who have it open."""
     current = home.published / "parquet"
     before = home.published / f"{TREE}{_tree_number(home)}"
     if current.is_dir() and not current.is_symlink():  # as versions before 0.2 wrote it
@@ -189,10 +189,10 @@ def _build_duckdb(
     entries: list[Entry],
     published: Entry | None,
 ) -> Path:
-    """Make the readers' database aside; open readers keep the one that they have open.
+    """Build the readers' database in scratch; readers keep the one that they have open.
 
-    Its marts are those of each quarter's latest version: what a run built and the gate stopped is
-    in the working warehouse too. What only grows is of every run, stopped ones included.
+    Its marts come from each quarter's latest version, because the working warehouse also holds
+    builds that the gate stopped. The append-only tables cover every run, stopped ones included.
     """
     temporary = home.scratch / "marts.duckdb"
     temporary.unlink(missing_ok=True)
@@ -200,7 +200,7 @@ def _build_duckdb(
         _write_publication_tables(connection, told, entries)
         write_control_history(connection)
         is_copied = _take_copied(home, connection)
-        # Nobody recovers a file that isn't in its place yet: a log would write all of it twice.
+        # No recovery is needed before the file is in place: a log would write everything twice.
         connection.execute(
             f"attach '{quoted(temporary)}' as readers "
             f"(storage_version '{READER_STORAGE_VERSION}', recovery_mode 'no_wal_writes')"
@@ -208,7 +208,7 @@ def _build_duckdb(
         for schema in READER_SCHEMAS:
             connection.execute(f"create schema readers.{schema}")
             for table in tables_of(connection, schema):
-                # What only grows is in order as it was written; sorting all of it each time isn't.
+                # Append-only tables are in a fixed order as written; don't sort them every time.
                 ordered = "" if table in APPEND_ONLY else "order by all"
                 rows = f"{schema}.{table}"
                 if schema == "marts":
@@ -231,13 +231,13 @@ def _build_duckdb(
         for entry in reader_tables().values():  # the labels, so that a BI tool can show them
             for statement in entry.comment_statements("readers"):
                 connection.execute(statement)
-        connection.execute("checkpoint readers")  # detaching would pass over a full disk
+        connection.execute("checkpoint readers")  # detaching would ignore a full disk
         connection.execute("detach readers")
     return temporary
 
 
 def _take_copied(home: Home, connection: duckdb.DuckDBPyConnection) -> bool:
-    """Take the descriptive audit tables of the readers' copy as `copied_…`, if it can be read."""
+    """Load the descriptive audit tables of the readers' copy as `copied_…`, if it is readable."""
     copy = home.published / "marts.duckdb"
     if not copy.exists():
         return False
@@ -248,7 +248,7 @@ def _take_copied(home: Home, connection: duckdb.DuckDBPyConnection) -> bool:
                 f"create or replace temp table copied_{table} as from copied.audit.{table}"
             )
         connection.execute("detach copied")
-    except duckdb.Error:  # damaged, or of a version that had fewer tables
+    except duckdb.Error:  # damaged, or made by an older version with fewer tables
         return False
     return True
 
@@ -262,10 +262,10 @@ def _view_described(
     *,
     is_copied: bool,
 ) -> None:
-    """Make the view `published` of an audit table that describes the figures of quarters.
+    """Create the view `published` of a descriptive audit table for some quarters.
 
-    Where the copy before can't be read the working warehouse has the rows, those of the files that
-    the versions were made from.
+    If the previous copy can't be read, the rows come from the working warehouse, restricted to the
+    files that the versions were made from.
     """
     parts = [f"select * from audit.{table} where false"]  # noqa: S608 (our own names)
     others = list(quarters)
@@ -277,7 +277,7 @@ def _view_described(
     if is_copied:
         condition = of_quarters(table, others, "copied_source_file")
         parts.append(f"select * from copied_{table} where {condition}")  # noqa: S608 (our own names)
-    elif table != "unmapped_unit":  # nothing with an unknown name is published
+    elif table != "unmapped_unit":  # a publication has no unknown names
         condition = of_quarters(table, others, "audit.source_file")
         last = {entry["quarter"]: entry for entry in manifests(home) if entry["quarter"] in others}
         files = [entry["file_sha256"] for one in last.values() for entry in one["inputs"]]

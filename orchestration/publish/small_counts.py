@@ -1,6 +1,6 @@
-"""Which counts of a quarter may not be shown: those that are small, and those that give one away.
+"""Finds the counts of a quarter that may not be shown: small ones, and those that reveal one.
 
-What is made of counts, and what stands in the place of a hidden figure, belongs to `disclosure`.
+Figures derived from counts, and the placeholder for hidden figures, belong to `disclosure`.
 """
 
 from collections import defaultdict
@@ -15,8 +15,8 @@ from orchestration.catalogue.tables import channel_of
 Row = dict[str, Any]
 Cell = tuple[str, ...]
 """A count: its mart, the key of its row, its measure."""
-# Of each mart of counts: the columns that tell its rows apart, and what its counts part into. The
-# last part may be no column; it then is what the others leave.
+# For each mart of counts: its key columns, and how its counts split into parts. The last part of a
+# split need not be a column; it is then what remains after the others.
 LETTERS = (
     ("due_count", "handled_count", "unfinished"),
     ("handled_count", "on_time_count", "late"),
@@ -42,25 +42,25 @@ COUNTS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]] = {
     "hotline_request_type_quarter": (("request_type",), ()),
 }
 HOTLINE = "hotline_unit_quarter"
-# Topics are the hotline's tickets, parted in other ways.
+# Topics are the hotline's tickets, split in other ways.
 TOPICS = (
     ("hotline_category_quarter", "ticket_count"),
     ("hotline_request_type_quarter", "ticket_count"),
 )
-# Rows that add up to a row of another mart, by the first column of their key; others add up to the
-# district's total.
+# Marts whose rows add up to a row of another mart, by the first column of their key. The rows of
+# other marts add up to the district's total.
 ADD_UP_TO = {"mailbox_unit_mailbox_quarter": "mailbox_unit_quarter"}
 
 
 def placed(marts: Mapping[str, Sequence[Row]], mart: str) -> Iterator[tuple[Cell, Row]]:
-    """A mart's rows, each with the beginning of its cells: the mart and the row's key."""
+    """A mart's rows, each with the prefix of its cells: the mart and the row's key."""
     key, _ = COUNTS[mart]
     for row in marts.get(mart, ()):
         yield (mart, *(row[name] for name in key)), row
 
 
 def hidden_counts(marts: Mapping[str, Sequence[Row]], threshold: int) -> set[Cell]:
-    """The counts that may not be shown, by mart, key and measure; also those that nobody prints."""
+    """The counts that may not be shown, by mart, key and measure, including unprinted counts."""
     sums = _Sums.of(marts)
     hidden = {cell for cell, count in sums.counts.items() if 0 < count < threshold}
     reader = _Reader(sums, hidden)
@@ -77,7 +77,7 @@ def hidden_counts(marts: Mapping[str, Sequence[Row]], threshold: int) -> set[Cel
 
 @dataclass
 class _Sums:
-    """Counts, and which of them add up to which; a whole that is no count is a district's total."""
+    """Counts and the sums between them; a whole that isn't a count is a district's total."""
 
     counts: dict[Cell, int] = field(default_factory=dict)
     wholes: list[tuple[Cell, tuple[Cell, ...]]] = field(default_factory=list)
@@ -89,7 +89,7 @@ class _Sums:
 
     @classmethod
     def of(cls, marts: Mapping[str, Sequence[Row]]) -> "_Sums":
-        """Those of a quarter's marts."""
+        """The counts and sums of a quarter's marts."""
         sums = cls()
         for mart, (_, splits) in COUNTS.items():
             for place, row in placed(marts, mart):
@@ -146,9 +146,9 @@ class _Sums:
                 return
 
     def hide_totals(self, hidden: set[Cell], known: Iterable[Cell]) -> bool:
-        """Hide the totals of the channels of counts that are known in spite of all; False: no more.
+        """Hide the totals of the channels of counts that are still known; False if none is left.
 
-        A total whose parts are all shown is known whether it is printed or not.
+        A total whose parts are all shown isn't hidden: it is known even if it isn't printed.
         """
         channels = {channel(cell) for cell in known}
         found = {
@@ -168,11 +168,11 @@ class _Sums:
         return bool(found)
 
     def total(self, whole: Cell, parts: Iterable[Cell]) -> int:
-        """How many a whole is."""
+        """The count of a whole, printed or summed from its parts."""
         return self.counts.get(whole, sum(self.counts[cell] for cell in parts))
 
     def next_of(self, cells: Iterable[Cell], hidden: set[Cell]) -> Cell | None:
-        """Which of some cells to hide next: one that nobody prints, else the smallest."""
+        """Which of some cells to hide next: an unprinted one, else the smallest, zeros last."""
         free = (
             cell
             for cell in cells
@@ -185,17 +185,17 @@ class _Sums:
         return min(free, key=cost, default=None)
 
     def floors(self, hidden: set[Cell]) -> dict[Cell, int]:
-        """How small a reader has to think each hidden count.
+        """The smallest value that a reader has to assume for each hidden count.
 
-        Zeros are shown, so one that is printed is at least one; but where zeros had to be hidden,
-        or would have been: in a column of which nothing else is left to be hidden.
+        Zeros are shown, so a hidden count that would be printed is at least one. This doesn't hold
+        in a column where zeros had to be hidden, or would have been because nothing else is left.
         """
         zeros = {_column(cell) for cell in hidden if not self.counts[cell]}
         left = {
             _column(cell) for cell, count in self.counts.items() if count and cell not in hidden
         }
         least_one = self.unsplit | (left - zeros)
-        # Never above the count itself, or narrowing bounds in books that don't close had no end.
+        # Never above the count itself: if counts don't add up, narrowing bounds would never end.
         return {
             cell: min(int(_is_printed(cell) and _column(cell) in least_one), self.counts[cell])
             for cell in hidden
@@ -207,12 +207,12 @@ def _is_printed(cell: Cell) -> bool:
 
 
 def is_total(cell: Cell) -> bool:
-    """Whether a whole is a total of the district: it has no row's key."""
+    """Whether a whole is a total of the district, which has no row key."""
     return len(cell) == 2
 
 
 def channel(cell: Cell) -> str:
-    """Which totals a count adds up to; those of the quarter before are no channel's."""
+    """The channel whose totals a count adds up to; counts of the previous quarter have none."""
     if cell[-1] == "previous_count":
         return cell[-1]
     return channel_of(cell[0])
@@ -223,7 +223,7 @@ def _column(cell: Cell) -> Cell:
 
 
 def _unsafe(sums: _Sums, hidden: set[Cell], threshold: int) -> Cell | None:
-    """What to hide next because of one sum by itself; None if none gives anything away."""
+    """The cell to hide next because of a single sum; None if no single sum reveals anything."""
     floors = sums.floors(hidden)
     for whole, parts in sums.wholes:
         missing = [cell for cell in parts if cell in hidden]
@@ -243,10 +243,10 @@ def _unsafe(sums: _Sums, hidden: set[Cell], threshold: int) -> Cell | None:
 
 
 def _given_away(sums: _Sums, hidden: set[Cell], known: Iterable[Cell]) -> Cell | None:
-    """What to hide beside small counts that all sums together give away; None if nothing is left.
+    """The cell to hide because all sums together reveal small counts; None if none is left.
 
-    Searched are the sums that a known count is in, then those that share a hidden count with them,
-    and so on.
+    The search begins with the sums of a known count, goes on to the sums that share a hidden count
+    with those, and so on.
     """
     unprinted = _unprinted(sums)
     terms = [{whole, *parts} for whole, parts in sums.wholes]
@@ -269,7 +269,7 @@ def _unprinted(sums: _Sums) -> set[Cell]:
 
 
 class _Reader:
-    """What somebody can work out who solves for everything that isn't shown, in whole numbers."""
+    """A reader who solves for all counts that aren't shown, in whole numbers."""
 
     def __init__(self, sums: _Sums, small: Iterable[Cell]):
         self.sums = sums
@@ -277,10 +277,10 @@ class _Reader:
         """Counts of which no second value is known yet; hiding more never takes one away."""
 
     def known(self, hidden: set[Cell]) -> set[Cell]:
-        """The small counts that have one value in all tables that fit what is shown."""
+        """The small counts that have the same value in all tables that fit the shown counts."""
         if not self.doubtful:
             return set()
-        # Half a second to import, which only a site with a threshold pays for.
+        # Imported here because it takes half a second, and only sites with a threshold need it.
         from scipy.optimize import Bounds, LinearConstraint, milp
 
         unknown = sorted(hidden | _unprinted(self.sums))
@@ -290,7 +290,7 @@ class _Reader:
         truth = np.array([self.sums.counts[cell] for cell in unknown], dtype=np.int64)
         equations = self._equations(place)
         limits = LinearConstraint(equations, *(equations @ truth,) * 2)
-        most = int(truth.sum()) + len(truth) + 1  # no bound, but solvers want one
+        most = int(truth.sum()) + len(truth) + 1  # not a real bound, but the solver needs one
         bounds = Bounds(least, np.full(len(unknown), most))
 
         def try_for(cells: Iterable[Cell], direction: int) -> None:
@@ -303,7 +303,7 @@ class _Reader:
             if (table >= least).all() and (equations @ table == equations @ truth).all():
                 self.doubtful -= {c for c in self.doubtful if table[place[c]] != truth[place[c]]}
 
-        for direction in (1, -1):  # most have another value in one of these two tables
+        for direction in (1, -1):  # most counts have another value in one of these two tables
             try_for(self.doubtful, direction)
         for cell in sorted(self.doubtful):
             for direction in (1, -1):
@@ -312,7 +312,7 @@ class _Reader:
         return set(self.doubtful)
 
     def _equations(self, place: Mapping[Cell, int]) -> Any:
-        """A row for each sum with something unknown: 1 for its parts, -1 for its whole."""
+        """A matrix row for each sum with unknown counts: 1 for its parts, -1 for its whole."""
         from scipy.sparse import coo_array  # as above
 
         entries: list[tuple[int, int, int]] = []

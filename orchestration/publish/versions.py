@@ -1,7 +1,7 @@
-"""Versions of a quarter: their manifests, their Parquet files, and the hashes that tell them.
+"""Versions of a quarter: their manifests, their Parquet files, and the hashes of these.
 
-A version is a folder under `published/versions/`; nothing in it changes any more, but for what is
-forgotten. The same rows give the same bytes, so that hashes say whether figures are the same.
+A version is a folder under `published/versions/`. It never changes, except when numbers are
+forgotten. The same rows give the same bytes, so that equal hashes mean equal figures.
 """
 
 import hashlib
@@ -20,25 +20,25 @@ from orchestration.ingest.lake import current_files
 from orchestration.publish.publication_log import Entry, last_entries, read_log
 from orchestration.warehouse.connection import connect, quoted, tables_of
 
-# Facts go along as Parquet, so that a published figure leads back to its source rows.
+# Facts are exported as Parquet too, so that a published figure can be traced to its source rows.
 EXPORTED_SCHEMAS = ("marts", "facts")
 FACT_PREFIX = "fct_"
-# What is wrong where versions aren't those that the log names.
+# The codes of errors about versions that differ from the publication log.
 NOT_AS_LOGGED = (
     "missing_version",
     "damaged_manifest",
     "unknown_version",
     "missing_publication_log",
 )
-# A manifest that has this was written with a log of publications beside it.
+# The key of a manifest that was written when the publication log already existed.
 LOGGED = "compared_with"
 
 
 def manifests(home: Home, quarter: str = "*") -> list[dict[str, Any]]:
-    """The manifests of a quarter or of all, by quarter and version.
+    """The manifests of one quarter or of all, in order of quarter and version.
 
     Raises:
-        InputError: one can't be read.
+        InputError: the versions differ from the publication log, or a manifest can't be read.
     """
     return [manifest for manifest, _ in versions_of(home, quarter)]
 
@@ -47,7 +47,7 @@ def versions_of(home: Home, quarter: str, *more: Path) -> list[tuple[dict[str, A
     """Manifests and their folders, by quarter and version; `more` are folders not in place yet.
 
     Raises:
-        InputError: they aren't those that the log of publications names, or one can't be read.
+        InputError: the versions differ from the publication log, or a manifest can't be read.
     """
     paths = sorted((home.published / "versions").glob(f"{quarter}/v*/manifest.json"))
     entries = last_entries(read_log(home))
@@ -68,7 +68,7 @@ def versions_of(home: Home, quarter: str, *more: Path) -> list[tuple[dict[str, A
 def _check_logged(
     home: Home, quarter: str, entries: Mapping[tuple[str, int], Entry], paths: Sequence[Path]
 ) -> None:
-    """Refuse a version that is lost, altered, or of which the log knows nothing."""
+    """Refuse a version that is missing, altered, or not in the log."""
     logged = {
         home.version_manifest(entry.quarter, entry.version): entry
         for entry in entries.values()
@@ -112,7 +112,7 @@ def published_manifest(home: Home, quarter: str) -> dict[str, Any]:
     """The manifest of a quarter's latest version.
 
     Raises:
-        InputError: no quarter is written so, or it was never published in this home.
+        InputError: the quarter isn't written as one, or was never published in this home.
     """
     Quarter.parse(quarter)
     manifest = latest_manifest(home, quarter)
@@ -128,13 +128,13 @@ def published_manifest(home: Home, quarter: str) -> dict[str, Any]:
 
 
 def latest_manifest(home: Home, quarter: str) -> dict[str, Any] | None:
-    """The manifest of a quarter's last version; None where it was never published."""
+    """The manifest of a quarter's latest version; None if it was never published."""
     return next(reversed(manifests(home, quarter)), None)
 
 
 def compared_inputs(home: Home, manifest: Mapping[str, Any]) -> list[dict[str, str]]:
-    """What the quarter before was made from, in the version with which another is compared."""
-    if LOGGED not in manifest:  # of a version before the log of publications
+    """The inputs of the previous quarter's version that a version was compared with."""
+    if LOGGED not in manifest:  # the version is older than the publication log
         return list(manifest.get("previous_inputs", []))
     place = (manifest["quarter"], manifest["version"])
     compared = last_entries(read_log(home))[place].compared_version
@@ -144,10 +144,10 @@ def compared_inputs(home: Home, manifest: Mapping[str, Any]) -> list[dict[str, s
 
 
 def export_outputs(home: Home, quarter: str, folder: Path) -> dict[str, str]:
-    """Write a quarter of each mart and fact to Parquet in a total order; hashes by table.
+    """Write a quarter of each mart and fact to Parquet in a total order; return hashes by table.
 
-    Each goes through a table of its own: the writer spends bytes on what a table's statistics say
-    could be there, such as nulls in another quarter, and the bytes may depend on the quarter alone.
+    Each is first copied to a table of its own. The writer uses bytes for what a table's statistics
+    allow, such as nulls in another quarter, but the bytes must depend on this quarter alone.
     """
     folder.mkdir(parents=True)
     with connect(home) as connection:
@@ -159,7 +159,7 @@ def export_outputs(home: Home, quarter: str, folder: Path) -> dict[str, str]:
 def export_schema(
     connection: duckdb.DuckDBPyConnection, schema: str, quarter: str, folder: Path
 ) -> None:
-    """Write a quarter of each table of a schema of the database in use."""
+    """Write a quarter of each table of a schema in the current database."""
     for table in tables_of(connection, schema):
         rows = f"from {schema}.{table} where quarter = ?"
         write_parquet(connection, rows, folder / f"{table}.parquet", [quarter])
@@ -168,7 +168,7 @@ def export_schema(
 def write_parquet(
     connection: duckdb.DuckDBPyConnection, rows: str, target: Path, parameters: Sequence[Any] = ()
 ) -> None:
-    """Write the rows of a query in a total order: the same rows give the same bytes."""
+    """Write the rows of a query in a total order, so that the same rows give the same bytes."""
     connection.execute(
         f"create or replace temp table export as select * from ({rows}) order by all",  # noqa: S608 (our own names)
         list(parameters),
@@ -177,7 +177,7 @@ def write_parquet(
 
 
 def is_sound(path: Path, sha256: str) -> bool:
-    """Whether a file is there and has the bytes that were recorded."""
+    """Whether a file exists and has the recorded hash."""
     return path.is_file() and sha256_of(path) == sha256
 
 
@@ -198,5 +198,5 @@ def rules_sha256() -> str:
 
 
 def digest_of(value: dict[str, Any]) -> str:
-    """One hash over values by name, such as all outputs of a version, whatever their order."""
+    """One hash over values by name, such as all outputs of a version; their order is ignored."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,6 +1,6 @@
--- A unit that existed by the last day of the run's quarter, with its evaluation group (null: none).
--- One that has ended (merged into another) keeps its last name and group, for items dispatched to
--- it before; only a unit that still exists on that day is listed without items.
+-- A unit that existed by the last day of the run's quarter, with its evaluation group, or null.
+-- A unit that has ended (merged into another) keeps its last name and group, for items that were
+-- dispatched to it earlier. Only a unit that still exists on that day is listed without items.
 with latest as (
     select
         unit.unit_code,

@@ -1,4 +1,4 @@
--- A callback completed in a quarter, whichever quarter its ticket was dispatched in.
+-- A callback completed in a quarter, even if its ticket was dispatched in another one.
 select
     scope.quarter,
     ticket.work_order_id,

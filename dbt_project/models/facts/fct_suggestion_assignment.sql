@@ -1,4 +1,4 @@
--- A suggestion's assignment to a unit in a quarter: one suggestion can be handed to several units.
+-- A suggestion's assignment to a unit in a quarter; a suggestion can be assigned to several units.
 select
     scope.quarter,
     suggestion.suggestion_id,

@@ -1,5 +1,5 @@
 -- A channel in a quarter, at two grains: items, and their assignments to units.
--- A suggestion is not rated by its author, so it has no satisfaction.
+-- Suggestions are not rated by their authors, so that channel has no satisfaction rate.
 with scope as (
     select quarter from {{ source('raw', 'run_scope') }}
 ),

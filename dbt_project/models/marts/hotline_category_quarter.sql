@@ -1,7 +1,7 @@
--- A category in a quarter, against the quarter before. A ticket without a category counts as
--- `other`: the bulletin prints six categories and has no row for tickets without one.
--- The quarter before is its last published version where it has one, else a comparative figure
--- that was published; never what was loaded of it and not published.
+-- A category in a quarter, compared with the previous quarter. A ticket without a category counts
+-- as `other`: the bulletin prints six categories and has no row for tickets without one. The
+-- previous figure comes from the previous quarter's last published version if there is one, else
+-- from a published comparative figure. Data that was loaded but not published is never used.
 with counted as (
     select
         ticket.quarter,

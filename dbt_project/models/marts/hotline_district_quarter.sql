@@ -1,4 +1,4 @@
--- The district in a quarter on the hotline: its units pooled, never an average of their rates.
+-- The district in a quarter on the hotline: its units' counts pooled, never an average of rates.
 with indexed as (
     select distinct composite_index
     from {{ ref('int_hotline_index_point') }}

@@ -1,4 +1,4 @@
--- A request type in a quarter. A ticket without a type is honest in the facts (null) and the row
+-- A request type in a quarter. A ticket without a type is null in the facts and counts in the row
 -- `untyped` here, so that the types add up to the total.
 with counted as (
     select

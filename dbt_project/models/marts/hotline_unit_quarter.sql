@@ -1,4 +1,5 @@
--- A unit in a quarter on the hotline: each unit of an evaluation group, also with nothing due.
+-- A unit in a quarter on the hotline: each unit of an evaluation group, even with nothing due, and
+-- any other unit with due tickets or callbacks.
 with indexed as (
     select distinct
         subject,

@@ -1,4 +1,4 @@
--- A unit and a mailbox in a quarter: only where a letter was due.
+-- A unit and a mailbox in a quarter, only if a letter was due.
 select
     letter.quarter,
     letter.unit_code,

@@ -1,4 +1,4 @@
--- A unit in a quarter on the mailboxes: only where a letter was due.
+-- A unit in a quarter on the mailboxes, only if a letter was due.
 select
     letter.quarter,
     letter.unit_code,

@@ -1,4 +1,5 @@
--- A unit in a quarter on micro-suggestions: an assignment counts once for each unit it went to.
+-- A unit in a quarter on micro-suggestions, only if an assignment was due. A suggestion counts once
+-- for each unit that it was assigned to.
 select
     assignment.quarter,
     assignment.unit_code,

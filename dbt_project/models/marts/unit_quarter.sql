@@ -1,5 +1,5 @@
--- A unit in a quarter, all channels in one row: each unit of the district, also without items; one
--- that has ended only with items.
+-- A unit in a quarter, with all channels in one row: each unit of the district, even without items.
+-- A unit that has ended is listed only with items.
 with joined as (
     select
         unit.quarter,

@@ -1,5 +1,6 @@
--- A row whose times are read but hard to believe, by a code. It takes nothing away: whether a row
--- counts is its status. Bounds are the contract's; one that it doesn't name isn't checked.
+-- A row with readable but implausible times, by an anomaly's code. An anomaly excludes nothing: the
+-- row's status decides whether it counts. The contract sets the bounds; an unset bound isn't
+-- checked.
 {{ config(
     materialized='incremental', incremental_strategy='append', partition_by='quarter',
     pre_hook='{{ clear_quarter() }}'
@@ -36,7 +37,7 @@ with found as (
     ) -%}
     {% endif -%}
     {% for code, condition in anomalies.items() -%}
-    {#- A year that can't be may be why a row is out of scope: that one is always shown. -#}
+    {#- An impossible year may be why a row is out of scope, so it is shown for such rows too. -#}
     {% set is_shown = {'implausible_year': "<> 'duplicate'"} -%}
     select
         '{{ source_name }}' as source,

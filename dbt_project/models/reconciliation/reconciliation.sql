@@ -1,5 +1,5 @@
--- A control in a run: expected against actual, joined so that what one side lacks is seen.
--- Append-only: no run's results are ever taken away, not by a full refresh either.
+-- A control in a run: expected against actual, joined so that figures missing on one side are seen.
+-- Append-only: no run's results are ever deleted, not even by a full refresh.
 {{ config(materialized='incremental', incremental_strategy='append', full_refresh=false) }}
 
 with control_side as (
@@ -31,7 +31,7 @@ actual as (
     where side = 'actual'
 ),
 
--- A control's tolerance is the list's, unless the source's contract states one.
+-- A control's tolerance comes from the list of controls, unless the source's contract states one.
 stated as (
     select * from control_side
     where side = 'tolerance'
@@ -55,11 +55,11 @@ compared as (
             and expected.measure = actual.measure
 ),
 
--- What may explain a difference is the control's `explained_by`. A known discrepancy explains
--- exactly what it records: if a figure changes, it no longer does. Where nothing is expected there
--- is no difference, and its record holds the actual figure instead. Rejected rows are explained
--- while the source's contract lets them pass, callbacks above the due tickets by those on tickets
--- of earlier quarters, a reason is what the operator gives for this run.
+-- A control's `explained_by` names what may explain a difference. A known discrepancy explains
+-- exactly what it records: if a figure changes, it no longer does. If nothing is expected there is
+-- no difference, and its record holds the actual figure instead. Rejected rows are explained while
+-- the source's contract tolerates them. Callbacks in excess of the due tickets are explained by
+-- callbacks on tickets of earlier quarters. A reason is given by the operator for this run.
 reasoned as (
     select
         scope.run_id,
@@ -146,7 +146,7 @@ select
     started_at as checked_at
 from judged
 {% if is_incremental() -%}
--- A build by hand, which has no run of its own, adds nothing to the last run's results.
+-- A manual build, which has no run of its own, adds nothing to the last run's results.
 where run_id not in (select earlier.run_id from {{ this }} as earlier)
 {% endif -%}
 order by control_id, subject, measure

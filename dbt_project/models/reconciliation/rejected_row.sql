@@ -1,6 +1,6 @@
 -- A reason why a row of a current file was rejected: the row, the column and a code, never a value.
--- A row that couldn't be read names no column. Only a warning within the source's tolerance, or
--- where another row stands in its place by the contract's rule for conflicts.
+-- A row that couldn't be read has no column. The severity is `warn` within the source's tolerance,
+-- or if another row replaces this one by the contract's rule for conflicts; else it is `error`.
 {{ config(
     materialized='incremental', incremental_strategy='append', partition_by='file_sha256',
     pre_hook="{{ clear_quarter('file_sha256') }}"

@@ -1,5 +1,5 @@
--- A current file of a quarter, by source: the rows that were read, and what became of each.
--- What was read is the lake's count, not a sum of the statuses, so that the balance can fail.
+-- A current file of a quarter, by source: the number of rows that were read, and of each status.
+-- The rows read are the lake's count, not the sum of the statuses, so that the balance can fail.
 {{ config(
     materialized='incremental', incremental_strategy='append', partition_by='quarter',
     pre_hook='{{ clear_quarter() }}'

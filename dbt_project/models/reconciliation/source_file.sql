@@ -1,4 +1,4 @@
--- A source file ever registered, in any quarter, superseded ones included.
+-- A source file that was registered in any quarter, including superseded files.
 {{ config(materialized='table') }}
 
 select

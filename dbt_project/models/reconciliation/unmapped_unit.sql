@@ -1,5 +1,5 @@
--- A written unit name that no alias knows, for whoever keeps the aliases. The rows are rejected;
--- names of the bulletin are shown by the control published_unmapped.
+-- A written unit name without an alias, for the people who keep the aliases. Its rows are rejected.
+-- Names in the bulletin are shown by the control published_unmapped.
 {{ config(materialized='table') }}
 
 with unknown as (

@@ -1,4 +1,4 @@
--- A day of 2000 to 2099: the axis of time that MetricFlow asks for. It takes none coarser.
+-- A day from 2000 to 2099: the time spine that MetricFlow requires. It accepts no coarser grain.
 with digit (n) as (
     values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)
 ),

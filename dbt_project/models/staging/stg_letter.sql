@@ -1,4 +1,4 @@
--- A row of the mailbox exports of the run's quarter, typed and classed; every row is here.
+-- A row of the mailbox exports of the run's quarter, typed and classified. No row is left out.
 {% set columns = [
     'letter_id', 'mailbox', 'dispatched_at', 'unit_name', 'deadline_at', 'finished_at', 'satisfaction'
 ] %}
@@ -24,7 +24,7 @@ typed as (
     {{ join_codes('mailbox', ['mailbox', 'satisfaction']) }}
 ),
 
--- The columns that name a unit, typed by themselves: the others aren't worked out twice.
+-- The columns that name a unit, typed separately so that the others aren't computed twice.
 named as (
     select
         written.unit_name_text as written_name,
@@ -39,7 +39,7 @@ resolved as (
     {{ resolved_units('mailbox', rules, rows='named') }}
 ),
 
--- Two names of one unit are one assignment, so the unit identifies it where the name is known.
+-- Two names of one unit are one assignment, so the unit identifies it if the name is known.
 identified as (
     select
         typed.*,

@@ -1,5 +1,5 @@
--- A figure of the quarter's published bulletin, as printed and as a number; every row is here.
--- No unit is needed here (most rows of the text name none): the published controls ask for it.
+-- A figure of the quarter's published bulletin, as printed and as a number. No row is left out.
+-- A unit isn't required here (most rows of the text name none); the published controls require it.
 {% set columns = [
     'document', 'table_name', 'table_row', 'printed_group', 'printed_name', 'printed_measure',
     'printed_value'

@@ -1,5 +1,5 @@
--- A row of the suggestion exports of the run's quarter (a suggestion handed to one unit), typed and
--- classed; every row is here.
+-- A row of the suggestion exports of the run's quarter (a suggestion assigned to one unit), typed
+-- and classified. No row is left out.
 {% set columns = ['suggestion_id', 'dispatched_at', 'unit_name', 'deadline_at', 'finished_at'] %}
 {% set times = ['dispatched_at', 'deadline_at', 'finished_at'] %}
 {% set rules = contract_rules('suggestion') %}
@@ -24,7 +24,7 @@ resolved as (
     {{ resolved_units('suggestion', rules) }}
 ),
 
--- Two names of one unit are one assignment, so the unit identifies it where the name is known.
+-- Two names of one unit are one assignment, so the unit identifies it if the name is known.
 identified as (
     select
         typed.*,

@@ -1,4 +1,4 @@
--- A row of the ticket exports of the run's quarter, typed and classed; every row is here.
+-- A row of the ticket exports of the run's quarter, typed and classified. No row is left out.
 {% set columns = [
     'work_order_id', 'received_at', 'dispatched_at', 'unit_name', 'evaluation_group', 'request_type',
     'category', 'deadline_at', 'finished_at', 'is_reworked', 'called_back_at', 'callback_result'
@@ -33,7 +33,7 @@ typed as (
     {{ join_codes('ticket', codes) }}
 ),
 
--- The columns that name a unit, typed by themselves: the others aren't worked out twice.
+-- The columns that name a unit, typed separately so that the others aren't computed twice.
 named as (
     select
         written.unit_name_text as written_name,
@@ -49,7 +49,7 @@ resolved as (
     {{ resolved_units('ticket', rules, rows='named') }}
 ),
 
--- Two names of one unit are one assignment, so the unit identifies it where the name is known.
+-- Two names of one unit are one assignment, so the unit identifies it if the name is known.
 identified as (
     select
         typed.*,

@@ -1,4 +1,4 @@
-{#- A relation between a row's columns that every row satisfies; null does not satisfy it. -#}
+{#- Every row satisfies a condition on its columns; null does not satisfy it. -#}
 {% test holds(model, expression) %}
     {{ config(severity='error') }}
     select *

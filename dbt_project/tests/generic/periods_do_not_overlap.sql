@@ -1,4 +1,4 @@
-{#- Dated rules: for one key no two rows hold on the same day, and none ends before it begins. -#}
+{#- Dated rules: no two rows of a key are valid on the same day, and none ends before it begins. -#}
 {% test periods_do_not_overlap(model, key) %}
     {{ config(severity='error') }}
     select *

@@ -1,5 +1,5 @@
-{#- A table's grain: no two rows share these columns, and the unit where the contract of `source_name`
-    names it among what identifies a row. -#}
+{#- A table's grain: no two rows share these columns. The unit is added to them if the contract of
+    `source_name` has it in the identity of a row. -#}
 {% test unique_combination(model, columns, source_name=none) %}
     {{ config(severity='error') }}
     {%- if source_name and 'unit_name' in contract_rules(source_name).identity -%}

@@ -1,4 +1,4 @@
-{#- The items of an index policy share out the whole index. -#}
+{#- The weights of the items of an index policy add up to 1. -#}
 {% test weights_sum_to_one(model, policy) %}
     {{ config(severity='error') }}
     select {{ policy }}

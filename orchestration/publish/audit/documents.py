@@ -1,4 +1,7 @@
-"""The documents of the tools: Great Expectations' Data Docs and dbt's, made to work off line."""
+"""The tools' documents (Great Expectations' Data Docs, dbt docs), made to work offline.
+
+The data dictionary is written along with them.
+"""
 
 import re
 import shutil
@@ -16,7 +19,7 @@ from orchestration.publish.published_tables import readers_parquet
 from orchestration.reading.contracts import load_contracts
 from orchestration.warehouse.dbt import static_docs
 
-# What a Data Docs page fetches from the network, and its scripts, which are lost without that.
+# What a Data Docs page loads from the network, and its scripts, which don't work without that.
 ONLINE = re.compile(
     r"<script\b.*?</script>"
     r"|<(?:link|img)\b[^>]*\b(?:href|src)=\"(?:https?:)?//[^>]*>"
@@ -24,7 +27,7 @@ ONLINE = re.compile(
     r"|url\(['\"]?https?:[^)]*\)",
     re.DOTALL,
 )
-# Their pages have neither frame nor icons without the style sheets that they would fetch.
+# Replaces the layout and the icons of the style sheets that the pages would load.
 FRAME = (
     "body { max-width: 76rem; margin: 0 auto; padding: 1rem 1.25rem; }"
     '.fa-check-circle::before { content: "✓ 成立"; } .fa-times::before { content: "✗ 不成立"; }'
@@ -36,11 +39,11 @@ def write_documents(home: Home, quarter: str) -> list[Path]:
     """Write the tools' documents and the data dictionary into `published/docs/`, or nothing.
 
     Args:
-        home: whose working warehouse and lake are described.
-        quarter: whose tables the expectations are shown on.
+        home: the home whose working warehouse and lake are described.
+        quarter: the quarter whose tables the expectations are validated on.
 
     Returns:
-        The first page of each.
+        The first page of each document.
     """
     built = home.scratch / "docs"
     shutil.rmtree(built, ignore_errors=True)
@@ -53,8 +56,8 @@ def write_documents(home: Home, quarter: str) -> list[Path]:
 
 
 def _write_expectations(home: Home, quarter: str, folder: Path) -> None:
-    """Great Expectations' pages in our style, under a first page of our own: theirs needs a CDN."""
-    # Great Expectations takes two seconds to import: only this command pays for it.
+    """Write Great Expectations' pages in our style, with our own first page: theirs needs a CDN."""
+    # Imported here because it takes two seconds, and only this command needs it.
     from orchestration.checks.expectations import write_data_docs
 
     validated = write_data_docs(folder, _tables(home, quarter), quarter)

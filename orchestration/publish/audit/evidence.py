@@ -1,7 +1,7 @@
-"""What the audit report shows, read from one run: its controls, books, files, versions and rows.
+"""Reads the data of the audit report from one run: controls, balances, files, versions, rows.
 
-Nothing is worked out here: every figure is a cell of schema `audit` or `marts`, or a count of the
-source rows behind one. For a publication all comes from the published copy.
+Nothing is computed here: every figure is a cell of schema `audit` or `marts`, or a count of the
+source rows behind one. For a publication, everything but the rules comes from the published copy.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,9 +27,9 @@ from orchestration.publish.published_tables import readers_parquet, use_copy
 from orchestration.warehouse.connection import connect, quoted
 
 Row = dict[str, Any]
-# A unit's page lists so many source rows a channel; `hotline trace --csv` gives all of them.
+# The most source rows per channel on a unit's page; `hotline trace --csv` gives all of them.
 LISTED_ROWS = 1000
-# What each control group compares, in the order of the data's way; a new one shows its code.
+# What each control group compares, in the order of the data flow; a new group shows its code.
 GROUP_LABELS = {
     "file_to_raw": "文件 → 原始层",
     "raw_to_staging": "原始层 → 暂存层（行数平衡）",
@@ -46,7 +46,7 @@ GROUP_LABELS = {
     "version_to_version": "已发布的上一版 → 现在的集市",
     "plausibility": "让位的行、空列、应办理数 → 契约的界限、其他已发布季度",
 }
-# What doesn't hold comes first.
+# Controls that don't hold come first.
 STATUS_ORDER = {"explained": 1, "match": 2}
 SEVERITY_LABELS = {"error": "阻断", "warn": "警示"}
 TOPICS = ("ticket_count", "share", "quarter_on_quarter_change")
@@ -68,7 +68,7 @@ PLACES = {
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that one run found of a quarter; each list is in a fixed order."""
+    """The results of one run for a quarter; each list is in a fixed order."""
 
     quarter: str
     is_published: bool
@@ -91,8 +91,8 @@ class Evidence:
 class SourceRows:
     """The source rows behind a unit's counts in a channel.
 
-    `rows` are (file's SHA-256, row number, business id, names of the counts it is in), at most
-    `LISTED_ROWS`; `totals` are the rows of each count, all of them.
+    `rows` holds (file's SHA-256, row number, business id, names of the row's counts), at most
+    `LISTED_ROWS`; `totals` holds the number of all rows of each count.
     """
 
     rows: list[tuple[str, int, str, frozenset[str]]] = field(default_factory=list)
@@ -118,7 +118,7 @@ class Reader:
         self._is_published = stopped_run is None
 
     def evidence(self) -> Evidence | None:
-        """What the run found of the quarter; None if it reconciled nothing."""
+        """The run's results for the quarter; None if it reconciled nothing."""
         run_id = self._stopped_run or self._published_run
         units = self._units()
         rows = self._control_rows(run_id, {unit["unit_code"]: unit["label"] for unit in units})
@@ -143,7 +143,7 @@ class Reader:
             ),
             rejections=self._all(
                 "select file_name, reason_code, severity, count(*) as row_count "
-                # A workbook may hold several sources: one name for a hash.
+                # A workbook may hold several sources; `distinct` keeps one name per hash.
                 "from audit.rejected_row join (select distinct file_sha256, file_name "
                 "from audit.source_file where quarter = $quarter and superseded_by is null) "
                 "using (file_sha256) group by all order by all"
@@ -185,7 +185,7 @@ class Reader:
         for fact, counts in names.items():
             flags = [COUNTS[name].flag for name in counts]
             place = f"file_sha256, row_number, {BUSINESS_ID[fact]}"
-            # In each fact the first rows in the order of the merged list: its beginning is whole.
+            # Each fact's first rows in the order of the merged list, so that its start is complete.
             for unit, first in self._tuples(
                 f"select unit_code, min(row({place}, {', '.join(flags)}), {LISTED_ROWS}) "  # noqa: S608 (our own names)
                 f"from {fact} where {' or '.join(flags)} group by unit_code"
@@ -208,7 +208,7 @@ class Reader:
         }
 
     def _units(self) -> list[Row]:
-        """The quarter's units; a name that two of them share is told apart by their group."""
+        """The quarter's units; the label of a shared name has the group added."""
         units = self._all(
             "select *, count(*) over (partition by unit_name) > 1 as is_shared_name "
             "from marts.unit_quarter where quarter = $quarter "
@@ -260,7 +260,7 @@ class Reader:
         return rows
 
     def _controls(self, rows: Sequence[Row]) -> list[Row]:
-        """Every control with its counts by status in the run; a control may have found nothing."""
+        """Every control with its counts by status in the run; a control may have no rows."""
         controls = self._all(
             f"select * from {self._rules}.control order by control_id"  # noqa: S608 (our own names)
         )
@@ -281,7 +281,7 @@ class Reader:
         return [row | {"is_used": row["discrepancy_id"] in used} for row in known]
 
     def _told(self, table: str, order: str) -> list[Row]:
-        """A table that the first publication makes."""
+        """The quarter's rows of a table that the first publication creates; none before that."""
         if not self._all(
             "select 1 from duckdb_tables() where database_name = current_database() "
             "and schema_name = 'audit' and table_name = $table",
@@ -303,9 +303,9 @@ class Reader:
 
 @contextmanager
 def opened(home: Home, quarter: str, stopped_run: str | None = None) -> Iterator[Reader]:
-    """A reader of the published copy, or of the working warehouse after a run that was stopped.
+    """A reader of the published copy, or of the working warehouse after a stopped run.
 
-    The rules (controls, known discrepancies, labels) are those that the warehouse was built with.
+    The rules (controls, known discrepancies, labels) are those of the working warehouse.
     """
     is_published = stopped_run is None
     with connect(home) as connection:
@@ -323,13 +323,13 @@ def opened(home: Home, quarter: str, stopped_run: str | None = None) -> Iterator
 
 
 def _place(group: str) -> tuple[int, str]:
-    """Where a control group stands on the data's way; a new one comes last."""
+    """A control group's position in the data flow; a new group comes last."""
     known = list(GROUP_LABELS)
     return (known.index(group) if group in known else len(known), group)
 
 
 def _trace(row: Row) -> str:
-    """The command that lists the rows behind a control's published figure; empty if none does."""
+    """The command that lists the rows behind a control's figure; empty if there is none."""
     about = row["mart"] or row["control_id"]
     measure = row["measure"].replace("_excess_count", "_count")  # the count that is too large
     channels = channel_counts()

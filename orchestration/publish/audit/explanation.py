@@ -1,4 +1,4 @@
-"""A difference of the last run, written as a row of the register of known discrepancies.
+"""Turns a difference of the last run into a row of the register of known discrepancies.
 
 Reading and checking the register belongs to `checks.discrepancies`.
 """
@@ -19,7 +19,7 @@ from orchestration.publish.audit.labels import meant
 EXPIRES_AFTER = timedelta(days=365)
 
 
-# What a printed row says where its reason and evidence are still to be written.
+# Placeholders for the reason and the evidence in a row that is only printed.
 TO_WRITE = ("【请写明为什么不符】", "【请写明依据】")
 
 
@@ -34,16 +34,17 @@ def explain(
     """The seed row that explains a difference of the latest run, exactly as it was found.
 
     Args:
-        home: whose reconciliation is read.
+        home: the home whose reconciliation is read.
         quarter: such as 2022Q2.
         place: control, subject (a unit by its code or its name) and measure.
         reason: why the figures differ.
-        evidence: where that can be looked up.
-        expires_on: the last day on which it explains; a year from today if None.
+        evidence: where the reason can be verified.
+        expires_on: the last day on which the row is valid; a year from today if None.
 
     Raises:
-        InputError: no such quarter, control, subject or measure; nothing to explain there; no
-            reason or evidence; an expiry that isn't in the future.
+        InputError: the quarter, control, subject or measure is unknown; there is nothing to
+            explain; the reason or the evidence is missing or looks like a formula; the expiry isn't
+            in the future.
     """
     today = date.today()
     last_day = expires_on or today + EXPIRES_AFTER
@@ -72,7 +73,7 @@ def explain(
         "subject": found["subject"],
         "measure": found["measure"],
         "expected": _plain(found["expected"]),
-        # Without an expected side it is the actual one that is pinned down.
+        # Without an expected figure, the row records the actual one.
         "difference": _plain(found["actual" if found["expected"] is None else "difference"]),
         "reason": reason,
         "evidence": evidence,
@@ -85,7 +86,7 @@ def explain(
 def _difference(
     home: Home, quarter: str, control_id: str, subject: str, measure: str
 ) -> dict[str, Any]:
-    """The one row of the latest run that is meant, and doesn't hold."""
+    """The one row of the latest run that is meant; it must not hold."""
     run_id = reconciliation.required_run(home, quarter)
     rows = [r for r in reconciliation.controls(home, run_id) if r["control_id"] == control_id]
     named = [row for row in rows if subject in (row["subject"], row["unit_name"])]

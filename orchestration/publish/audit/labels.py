@@ -1,6 +1,6 @@
-"""What a measure is called where we print it: in the bulletin, on the pages, in the audit report.
+"""The printed labels of measures, in the bulletin, on the pages and in the audit report.
 
-Labels only; what a measure counts is in `measures`.
+Only labels belong here; `catalogue.measures` defines what a measure counts.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from orchestration.catalogue.tables import column_labels
 from orchestration.publish.bulletin.model import APPENDIX_1, APPENDIX_2, APPENDIX_3
 from orchestration.publish.pages.words import TERMS, names_of
 
-# Measures of controls that are no column of a mart.
+# Measures of controls that aren't a column of a mart.
 MORE_LABELS = {
     "rejected_count": "拒收行数",
     "changed_figure_count": "改变的数字个数",
@@ -34,7 +34,7 @@ def labels_of(measure: str) -> set[str]:
     """Every label that we print for a measure, folded for comparison.
 
     Args:
-        measure: a measure's code, of any channel unless one is named before it
+        measure: a measure's code; of all channels, unless a channel precedes it
             (`mailbox.due_count`).
     """
     prefix, _, column = measure.rpartition(".")
@@ -52,7 +52,7 @@ def labels_of(measure: str) -> set[str]:
 
 
 def meant(text: str, known: Iterable[str]) -> list[str]:
-    """The known measures that a code or a printed label means; none, one or several."""
+    """The known measures that a code or a printed label stands for: none, one or several."""
     measures = list(dict.fromkeys(known))
     if text in measures:
         return [text]

@@ -1,6 +1,6 @@
-"""Looking things up in the published copy: units by any of their names, cells, the index policy.
+"""Look-ups in the published copy: units by any of their names, cells, the index policy.
 
-Reads nothing else but the seeds (aliases, policies): the copy is enough, wherever it has been put.
+Only the copy and the seeds (aliases, policies) are read, so that a copy in another place works too.
 """
 
 import csv
@@ -46,7 +46,7 @@ def open_published(home: Home, quarter: str) -> Iterator[duckdb.DuckDBPyConnecti
 def find_unit(
     published: duckdb.DuckDBPyConnection, quarter: str, text: str, group: str | None
 ) -> tuple[str | None, str]:
-    """(code, name) of the unit; no code for the district."""
+    """The (code, name) of a unit; the district's code is None."""
     if (text := text.strip()) == DISTRICT:
         return None, DISTRICT
     units = {
@@ -89,7 +89,7 @@ def find_unit(
 def published_value(
     published: duckdb.DuckDBPyConnection, quarter: str, mart: Mart, column: str, unit: str | None
 ) -> Any:
-    """A published value; of the district it is the units' sum where only units are published."""
+    """A published value; for the district, the units' sum if only units are published."""
     shown = f"sum({column})" if unit is None and mart.keys else f"max({column})"
     found = published.execute(
         f"select {shown} from marts.{mart.table} where quarter = $quarter"  # noqa: S608 (our own names)
@@ -106,7 +106,7 @@ def published_cells(
     measure: str,
     keys: Mapping[str, str],
 ) -> list[tuple[str, Any]]:
-    """(the row's keys as text, value) of the cells of a measure in the rows with these keys."""
+    """A measure's cells in the rows with these keys, as (the row's keys as text, value)."""
     cursor = published.execute(
         f"select * from marts.{table} where "  # noqa: S608 (our own names)
         + " and ".join(f"{column} = ?" for column in ("quarter", *keys))
@@ -127,7 +127,7 @@ def _seed(name: str) -> list[dict[str, str]]:
 
 
 def index_items(published: duckdb.DuckDBPyConnection, quarter: str) -> list[dict[str, str]]:
-    """The items of the policy by which the quarter's index was made."""
+    """The items of the policy that the quarter's index was computed with."""
     versions = published.execute(
         "select distinct policy_version from marts.hotline_unit_quarter where quarter = ?",
         [quarter],
@@ -146,6 +146,6 @@ def index_counts(items: list[dict[str, str]]) -> dict[str, tuple[str, str]]:
 
 
 def hint(text: str, known: Iterable[str]) -> str:
-    """The known texts nearest to one that isn't, as the end of a message."""
+    """The known texts nearest to an unknown one, as the end of a message."""
     nearest = [match[0] for match in process.extract(text, sorted(set(known)), limit=3)]
     return f"，最接近的：{'、'.join(nearest)}" if nearest else ""

@@ -1,7 +1,7 @@
-"""The audit report of a quarter for people: a page, a page a unit, and a workbook.
+"""The audit report of a quarter: a main page, a page per unit, and a workbook.
 
-An auditor finds here what was compared with what, what didn't agree and why, that the books close,
-and from every unit's figures the source rows. The evidence is read by `evidence`.
+It shows what was compared with what, what differed and why, that the row counts balance, and the
+source rows of every unit's figures. `evidence` reads the data.
 """
 
 import shutil
@@ -38,7 +38,7 @@ from orchestration.publish.pages.render import (
 
 TEMPLATES = Path(__file__).with_name("templates")
 WORKBOOK = "audit.xlsx"
-# The page stays usable in a browser; the workbook has every row.
+# Limits that keep the page usable in a browser; the workbook has every row.
 LISTED_MATCHES = 5000
 LISTED_RESTATEMENTS = 2000
 
@@ -46,16 +46,16 @@ LISTED_RESTATEMENTS = 2000
 def write_report(
     home: Home, quarter: str, exports: Path, stopped_run: str | None = None
 ) -> Path | None:
-    """Write the report on a quarter's publication, or on a run that was stopped, whole.
+    """Write the report on a quarter's publication or on a stopped run; all files are built first.
 
     Args:
-        home: whose published copy is read, or whose working warehouse after a stop.
+        home: the home whose published copy (after a stop: working warehouse) is read.
         quarter: such as 2022Q2.
         exports: where the quarter's notice about its data is.
         stopped_run: the run that was stopped; its report is kept out of `published/`.
 
     Returns:
-        The page; None if the run never came to its reconciliation.
+        The main page; None if the run never reached its reconciliation.
     """
     target = home.audit_report(quarter, is_published=stopped_run is None)
     built = home.scratch / f"audit-{quarter}"
@@ -71,7 +71,7 @@ def write_report(
 
 
 def remove_stopped(home: Home, quarter: str) -> None:
-    """Take away the report on a stopped run, once a later run wasn't stopped."""
+    """Delete the report on a stopped run, after a later run that wasn't stopped."""
     shutil.rmtree(home.audit_report(quarter, is_published=False).parent, ignore_errors=True)
 
 
@@ -88,9 +88,10 @@ def _common(home: Home, evidence: Evidence, exports: Path, target: Path) -> dict
 
 
 def _documents(home: Home, evidence: Evidence, folder: Path) -> list[tuple[str, str]]:
-    """(label, link) of what else there is to read, as seen from a folder.
+    """Other documents as (label, link), with links relative to a folder.
 
-    A run writes a publication's pages after its report, and takes away a PDF that is out of date.
+    A publication's pages are linked even before they exist, because a run writes them after its
+    report. A run deletes an outdated PDF.
     """
     pages = home.bulletin(evidence.quarter) / "index.html"
     known = {
@@ -107,7 +108,7 @@ def _documents(home: Home, evidence: Evidence, folder: Path) -> list[tuple[str, 
 
 
 def _status(evidence: Evidence) -> Status:
-    """The reconciliation's line, and that nothing was published if the run was stopped."""
+    """The status line of the reconciliation; for a stopped run, also that nothing was published."""
     status = reconciliation_status(overall(evidence.rows))
     failed = sum(row["severity"] == "error" for row in evidence.failed_checks)
     if failed and status.tone == "good":

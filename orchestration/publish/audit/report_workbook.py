@@ -1,4 +1,4 @@
-"""The sheets of `audit.xlsx`: the same evidence as the page, every row of it."""
+"""The sheets of `audit.xlsx`: the same evidence as on the page, with every row."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -46,8 +46,8 @@ def sheets(evidence: Evidence, labels: Mapping[str, str]) -> dict[str, Sheet]:
     """The workbook's sheets by title.
 
     Args:
-        evidence: of the run.
-        labels: Chinese label by measure.
+        evidence: the run's evidence.
+        labels: the Chinese label of each measure.
     """
     differences = [row for row in evidence.rows if row["status"] != "match"]
     return {
@@ -149,7 +149,7 @@ def _discrepancies(evidence: Evidence) -> Sheet:
 
 
 def _sign_off(evidence: Evidence) -> Sheet:
-    """A form to print: what is signed for, and the places to sign."""
+    """A form to print: what is signed for, and where to sign."""
     version = evidence.publications[0] if evidence.publications else None
     is_version = evidence.is_published and version is not None
     total = sum(group.total for group in evidence.summaries)

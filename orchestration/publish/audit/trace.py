@@ -1,4 +1,4 @@
-"""From a published figure to its source rows, and back; read from the published copy alone."""
+"""Traces a published figure to its source rows and back, from the published copy alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ class SourceRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """The rows of one count. `published` is null where no cell shows this count by itself."""
+    """The rows of one count. `published` is None if no cell shows this count by itself."""
 
     count: str
     published: int | None
@@ -48,7 +48,7 @@ class Part:
 class Component(NamedTuple):
     """A component of the index, by the names of its counts.
 
-    `published` is its numerator, denominator and points; null for the district, which has none.
+    `published` is its numerator, denominator and points; None for the district, which has none.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Component(NamedTuple):
 
 @dataclass(frozen=True)
 class Figure:
-    """A published figure and what it is made of; `mismatches` says what doesn't add up."""
+    """A published figure and what it is made of; `mismatches` lists what doesn't add up."""
 
     unit_code: str
     unit_name: str
@@ -72,7 +72,7 @@ class Figure:
 
 
 class Cell(NamedTuple):
-    """A mart cell that a row is in, and the counts through which it is."""
+    """A mart cell that a row is counted in, and the counts that count it."""
 
     quarter: str
     table: str
@@ -84,7 +84,7 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class RowTrace:
-    """A source row, and every cell that it is in; `reasons` says why it was turned away, if so."""
+    """A source row and every cell that it is counted in; `reasons` says why it was rejected."""
 
     row: SourceRow
     cells: list[Cell] = field(default_factory=list)
@@ -95,15 +95,15 @@ def trace_figure(home: Home, quarter: str, unit: str, measure: str, group: str |
     """The source rows behind a figure of the latest published version.
 
     Args:
-        home: whose published copy is read.
+        home: the home whose published copy is read.
         quarter: such as 2022Q2.
         unit: a unit's code, any alias, or 全区.
-        measure: a measure of `hotline_unit_quarter`, or `mailbox.` or `suggestion.` and one of
-            theirs; or a label that we print for one.
-        group: `A` or `other`, where a name means two units.
+        measure: a measure of `hotline_unit_quarter`, or `mailbox.` or `suggestion.` with one of
+            that channel's; or the printed label of one.
+        group: `A` or `other`, if two units share the name.
 
     Raises:
-        InputError: unknown quarter, unit or measure; a name of two units.
+        InputError: the quarter, unit or measure is unknown, or two units share the name.
     """
     manifest = published_manifest(home, quarter)
     with open_published(home, quarter) as published:
@@ -135,15 +135,15 @@ def trace_figure(home: Home, quarter: str, unit: str, measure: str, group: str |
 
 
 def trace_row(home: Home, quarter: str, place: str) -> RowTrace:
-    """Every published cell that a source row is in.
+    """Every published cell that a source row is counted in.
 
     Args:
-        home: whose published copy is read.
+        home: the home whose published copy is read.
         quarter: such as 2022Q2.
         place: the file's name and the row's number as a person sees it, such as `ticket.csv:123`.
 
     Raises:
-        InputError: unknown quarter or file, or no row number above the header's.
+        InputError: the quarter or file is unknown, or the row number isn't above the header's.
     """
     manifest = published_manifest(home, quarter)
     names = {entry["file_name"]: entry["file_sha256"] for entry in manifest["inputs"]}
@@ -197,7 +197,7 @@ def trace_row(home: Home, quarter: str, place: str) -> RowTrace:
 def file_states(
     home: Home, exports: Path, quarter: str, rows: Sequence[SourceRow]
 ) -> list[tuple[str, str, str, int]]:
-    """(name, recorded SHA-256, state of the export, rows here) of each file that rows come from."""
+    """Each file of the rows, as (name, recorded SHA-256, state of the export, number of rows)."""
     hashes = {row.file_sha256 for row in rows}
     inputs = published_manifest(home, quarter)["inputs"]
     states = []
@@ -216,14 +216,14 @@ def file_states(
 
 
 def _find_mart(items: list[dict[str, str]], measure: str, *, is_district: bool) -> tuple[str, Mart]:
-    """The measure that is meant, and the mart that shows it of a unit, or of the district."""
+    """The measure that is meant, and the mart that shows it for a unit or for the district."""
     by_table = {mart.table: mart for mart in marts(index_counts(items))}
     hotline = by_table["hotline_district_quarter" if is_district else "hotline_unit_quarter"]
     known = dict.fromkeys(hotline.measures, hotline)
     for prefix, channel in channel_counts().items():
         mart = by_table[channel.mart]
         known |= {f"{prefix}{name}": mart for name in mart.measures if prefix}
-    # What names no channel is the hotline's, where it has such a measure.
+    # A measure without a channel is the hotline's, if the hotline has it.
     own = {f"hotline.{name}": name for name in hotline.measures}
     found = [own[name] for name in meant(measure, own)]
     found = found or meant(measure, [name for name in known if name not in hotline.measures])
@@ -289,7 +289,7 @@ def _components(
 def _index_mismatches(
     value: Decimal | None, scale: int, components: list[Component], found: Mapping[str, int]
 ) -> Iterator[str]:
-    """Where a unit's published components don't fit its rows, or its points not its index."""
+    """Messages if a unit's components don't match its rows, or its points don't match its index."""
     points = Decimal(0)
     for part in components:
         if part.published:
@@ -303,7 +303,7 @@ def _index_mismatches(
 
 
 def _rate(numerator: int, denominator: int) -> Decimal | None:
-    """A rate as the marts carry it: four digits, rounded half up; none of nothing."""
+    """A rate as in the marts: four decimals, rounded half up; None if the denominator is 0."""
     if denominator == 0:
         return None
     return Decimal((20000 * numerator + denominator) // (2 * denominator)).scaleb(-4)

@@ -1,8 +1,8 @@
-"""What a quarter's bulletin says, whatever it is written in: Word, a workbook, a page.
+"""The content of a quarter's bulletin, independent of its format (Word, workbook, page).
 
-Every figure comes from the public marts and is written by `printed`. The sentences around them
-stand in the Word template; labels of groups, the distribution list and the office's own words in
-the site's `bulletin.yml`. Nothing here knows about files, fonts or cells.
+Every figure comes from the public marts and is formatted by `printed`. The sentences around the
+figures are in the Word template; labels of groups, the distribution list and the office's own words
+are in the site's `bulletin.yml`. Files, fonts and cells don't belong here.
 """
 
 from collections import Counter
@@ -38,7 +38,7 @@ from orchestration.publish.public_marts import PublicMarts, unit_places
 from orchestration.publish.versions import published_manifest
 from orchestration.warehouse.connection import query
 
-# The categories' row for tickets without one: no category of its own, so never ranked among them.
+# The row for tickets without a category. It isn't a category, so it is never ranked among them.
 OTHER_CATEGORY = "other"
 
 
@@ -50,12 +50,12 @@ def describe(home: Home, exports: Path, quarter: str, office: Office) -> Bulleti
             run's quarter.
         exports: a `notice.md` in the quarter's folder is printed on every page.
         quarter: such as 2022Q2.
-        office: what the site decides about its bulletin.
+        office: the site's settings for its bulletin.
 
     Raises:
         InputError: the quarter isn't published, its notice can't be read, or a unit's group has no
             printed label.
-        LookupError: the working warehouse stands at another quarter.
+        LookupError: the working warehouse holds another quarter.
     """
     manifest = published_manifest(home, quarter)
     when = Quarter.parse(quarter)
@@ -102,7 +102,7 @@ def describe(home: Home, exports: Path, quarter: str, office: Office) -> Bulleti
 
 
 def withheld(threshold: int) -> str:
-    """What is said where figures are hidden, worded so that no reader takes it for a figure."""
+    """The note on hidden figures, worded so that no reader takes it for a figure."""
     return (
         f"{HIDDEN}：不足 {threshold} 的件数，以及可据以推算出它们的数字，不予公布；"
         "公布的合计仍含这些件数。"
@@ -110,7 +110,7 @@ def withheld(threshold: int) -> str:
 
 
 def _rates_when_empty(home: Home, quarter: str) -> dict[str, Decimal]:
-    """What the method of the quarter takes a rate to be that has nothing to divide by."""
+    """The values that the quarter's policy gives to rates whose denominator is 0."""
     items = query(
         home,
         "select component, rate_when_empty from dimensions.dim_index_item where quarter = ?",
@@ -122,15 +122,16 @@ def _rates_when_empty(home: Home, quarter: str) -> dict[str, Decimal]:
 
 
 def _as_the_method_prints(row: dict[str, Any], rules: Mapping[str, Decimal]) -> dict[str, Any]:
-    """The marts leave a rate without a denominator empty; the bulletin prints what the index used.
+    """A row with the values that the index used for rates without a denominator.
 
-    A rate that the policy doesn't score stays empty.
+    The marts leave these rates empty, but the bulletin prints them. A rate that the policy doesn't
+    score stays empty.
     """
     return row | {rate: value for rate, value in rules.items() if row.get(rate, 0) is None}
 
 
 def _in_order(rows: list[dict[str, Any]], places: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Rows of units in the order in which the office lists its units."""
+    """Rows of units in the order of the office's list of units."""
     return sorted(rows, key=lambda row: places[row["unit_code"]])
 
 
@@ -171,7 +172,7 @@ def _channel_appendix(
     channel: str,
     columns: tuple[Column, ...],
 ) -> Appendix:
-    """Units with most items due first; ties in the order of appendix 1, then by unit code."""
+    """An appendix by unit: most items due first, ties in the office's order of units."""
     mart = f"{channel}_unit_quarter"
     rows = _in_order(marts.rows(mart), places)
     rows.sort(key=lambda row: largest_first(row["due_count"]))
@@ -191,7 +192,7 @@ def _texts(
     channels: Mapping[str, dict[str, Any]],
     appendices: tuple[Appendix, ...],
 ) -> dict[str, str]:
-    """Each figure of the overview as `<channel>.<measure>`, and the names of quarter and tables."""
+    """Each figure of the overview as `<channel>.<measure>`; the names of the quarter and tables."""
     last_day = when.end - timedelta(days=1)
     texts = {
         "quarter": _long_name(when),
@@ -211,7 +212,7 @@ def _texts(
         due, handled = (channels[channel][name] for name in ("assignment_count", "handled_count"))
         rate: Decimal | Hidden | None = HIDDEN
         if due is not HIDDEN:  # then no total of the channel is hidden
-            # 28 digits before the rounding: enough to tell any tie from what lies beside it.
+            # 28 digits before the rounding: enough to tell an exact tie from its neighbours.
             rate = Decimal(handled) / due if due else None
         texts[f"{channel}.overdue_count"] = printed(total["overdue_count"], "count")
         texts[f"{channel}.completion_rate"] = printed(rate, "rate")
@@ -219,7 +220,7 @@ def _texts(
 
 
 def _request_types(home: Home, marts: PublicMarts, quarter: str) -> str:
-    """Every type that has tickets, tickets without a type too, so that they add up to the total."""
+    """Every type with tickets, including those without a type, so that they add up to the total."""
     rows = _labelled(home, marts, quarter, "request_type")
     return _listing(
         [row for row in rows if row["ticket_count"] != 0],
@@ -228,7 +229,7 @@ def _request_types(home: Home, marts: PublicMarts, quarter: str) -> str:
 
 
 def _categories(home: Home, marts: PublicMarts, quarter: str, listed: int) -> str:
-    """The categories with most tickets, each with its change on the quarter before if known."""
+    """The categories with most tickets, each with its change from the previous quarter if known."""
     rows = [
         row
         for row in _labelled(home, marts, quarter, "category")
@@ -245,7 +246,7 @@ def _categories(home: Home, marts: PublicMarts, quarter: str, listed: int) -> st
 
 
 def _labelled(home: Home, marts: PublicMarts, quarter: str, key: str) -> list[dict[str, Any]]:
-    """The rows of a mart of tickets by request type or category, with labels and in their order."""
+    """The rows of a mart by request type or category, with their labels and in their order."""
     known = query(
         home,
         f"select {key}, bulletin_label from dimensions.dim_{key} where quarter = ? "  # noqa: S608 (our own names)
@@ -265,7 +266,7 @@ def _change(change: Decimal | Hidden | None) -> str:
 
 
 def _leading_units(units: list[dict[str, Any]], office: Office) -> str:
-    """The units with most tickets, ties in the office's order; a shared name says its group."""
+    """The units with most tickets, ties in the office's order; a shared name gets its group."""
     names = Counter(unit["unit_name"] for unit in units)
     busy = sorted(
         (unit for unit in units if unit["due_count"] not in (0, HIDDEN)),

@@ -1,9 +1,9 @@
-"""The bulletin as a Word document, filled into a template that the office may edit, and as PDF.
+"""The bulletin as a Word document, made from a template that the office may edit, and as PDF.
 
-The template holds sentences, order and styles; `{{name}}` in it stands for a figure or phrase. A
-paragraph that is nothing but `{{appendix_1}}` becomes that table, one that is nothing but
-`{{problems}}` as many paragraphs as the passage has. Tables are built here and not in the template,
-so that no edit there can put a figure under another column's heading.
+The template holds the sentences, their order and the styles; `{{name}}` is replaced by a figure or
+phrase. A paragraph that consists only of `{{appendix_1}}` becomes that table. One that consists
+only of `{{problems}}` becomes all paragraphs of that passage. Tables are built here and not in the
+template, so that no edit there can put a figure under another column's heading.
 """
 
 import io
@@ -42,10 +42,10 @@ TIMES = (
     *("Times New Roman", "Liberation Serif", "Tinos", "Nimbus Roman", "Nimbus Roman No9 L"),
     *("TeX Gyre Termes", "FreeSerif"),
 )
-# Ems of a printed character in the widest typeface that `fonts.conf` puts in place of Times.
+# The width in ems of a printed character, in the widest typeface that `fonts.conf` uses for Times.
 EMS = dict.fromkeys("0123456789", 0.56) | {"%": 0.93, ".": 0.29}
-# Millimetres: what names need at least, the margins of a cell, the most that a column of figures
-# gets; the rest goes to the names.
+# In millimetres: the least width for names, the margins of a cell, and (`WIDEST_FIGURE`) the
+# greatest width of a column of figures. The remaining width goes to the names.
 NAME_WIDTH = 47.2
 MARGINS = 1.45
 HALF_POINT = Pt(0.5)
@@ -76,10 +76,10 @@ def to_docx(bulletin: Bulletin, template: Path) -> bytes:
 
 
 def to_pdf(source: Path, target: Path) -> None:
-    """Have LibreOffice print a Word file to PDF; `target` appears whole or not at all.
+    """Convert a Word file to PDF with LibreOffice; `target` appears complete or not at all.
 
     Raises:
-        InputError: LibreOffice isn't installed, lacks a Chinese font or made nothing of the file.
+        InputError: LibreOffice or a Chinese font is missing, or LibreOffice made no PDF.
     """
     program = shutil.which("soffice") or shutil.which("libreoffice")
     if program is None:
@@ -91,8 +91,8 @@ def to_pdf(source: Path, target: Path) -> None:
         )
     _require_chinese_font()
     with TemporaryDirectory(prefix=".pdf-", dir=target.parent) as folder:
-        # A profile of its own: LibreOffice refuses to start twice with one, and the user's may
-        # hold anything.
+        # A separate profile: LibreOffice refuses to start twice with one profile, and the user's
+        # may have any settings.
         command = [
             program,
             f"-env:UserInstallation={(Path(folder) / 'profile').as_uri()}",
@@ -101,7 +101,7 @@ def to_pdf(source: Path, target: Path) -> None:
         ]
         made = Path(folder) / f"{source.stem}.pdf"
         try:
-            # No shell; the only outside word is a path of our own.
+            # No shell; the only variable arguments are our own paths.
             ended = subprocess.run(  # noqa: S603
                 command,
                 env=os.environ | {"FONTCONFIG_FILE": str(TEMPLATES / "fonts.conf")},
@@ -124,11 +124,11 @@ def to_pdf(source: Path, target: Path) -> None:
 
 
 def _require_chinese_font() -> None:
-    """Without one every character would be printed as an empty box."""
+    """Refuse to print without a Chinese font: every character would be an empty box."""
     lister = shutil.which("fc-list")
-    if lister is None:  # not a system that asks fontconfig
+    if lister is None:  # the system doesn't use fontconfig
         return
-    # No shell, and no word of it comes from outside.
+    # No shell, and the arguments are fixed.
     fonts = subprocess.run([lister, ":lang=zh-cn", "family"], capture_output=True, check=False)  # noqa: S603
     if not fonts.stdout.strip():
         raise InputError(
@@ -150,7 +150,7 @@ def _template_error(template: Path, found: str, expected: str) -> InputError:
 
 
 def _check(document: Document, bulletin: Bulletin, template: Path) -> None:
-    """Refuse a template that would leave a brace in the bulletin or a table without its style."""
+    """Refuse a template that would leave a brace in the bulletin or lacks a style of the tables."""
     lacking = {TABLE_STYLE, HEADING, BAND, NAME, FIGURE} - {
         str(style.name) for style in document.styles
     }
@@ -185,7 +185,7 @@ def _passages(bulletin: Bulletin) -> dict[str, tuple[str, ...]]:
 
 
 def _paragraphs(document: Document) -> Iterator[Paragraph]:
-    """Every paragraph: in the body and its tables, in headers and footers."""
+    """Every paragraph of the body and its tables, and of headers and footers."""
     for element in document.element.body.iter(qn("w:p")):
         yield Paragraph(element, document._body)
     for section in document.sections:
@@ -230,11 +230,11 @@ def _remove(paragraph: Paragraph) -> None:
 
 
 def _replace(paragraph: Paragraph, texts: Mapping[str, str]) -> None:
-    """Put texts for placeholders; Word may have cut one into pieces with formats of their own."""
+    """Replace placeholders with texts; Word may have split one into runs with other formats."""
     nodes = list(paragraph._p.iter(qn("w:t")))
     written = [node.text or "" for node in nodes]
     ends = list(accumulate(len(text) for text in written))
-    # From the end, so that the places of those before still hold.
+    # From the end, so that the positions of earlier placeholders stay valid.
     for match in reversed(list(PLACEHOLDER.finditer("".join(written)))):
         text = texts[match[1]]
         for node, end, original in zip(nodes, ends, written, strict=True):
@@ -266,7 +266,7 @@ def _build(document: Document, appendix: Appendix) -> Table:
     _write_row(next(rows).cells, appendix, appendix.total, HEADING, size)
     for number, row in enumerate(table.rows):
         _lay_out(row, widths, repeats=number < heading_rows)
-    # The total never stands alone on a page.
+    # Keep the total on the same page as the row before it.
     for cell in table.rows[-2].cells:
         cell.paragraphs[0].paragraph_format.keep_with_next = True
     return table
@@ -283,7 +283,7 @@ def _widths(document: Document, appendix: Appendix) -> tuple[list[Mm], Length]:
         max(_ems(printed(row.figures[place], column.kind)) for row in rows)
         for place, column in enumerate(appendix.columns)
     ]
-    # A heading is broken over lines of two characters.
+    # A heading wraps to lines of two characters.
     narrowest = 2.1 * _size(document.styles[HEADING]) / Mm(1)
     room = width - NAME_WIDTH - MARGINS * len(ems)
     size = _size(document.styles[FIGURE])
@@ -296,7 +296,7 @@ def _widths(document: Document, appendix: Appendix) -> tuple[list[Mm], Length]:
 
 
 def _needed(ems: list[float], size: Length, narrowest: float) -> list[float]:
-    """The millimetres that columns need for figures of a size."""
+    """The widths in millimetres that columns need for figures of a type size."""
     return [max(em * size / Mm(1), narrowest) for em in ems]
 
 
@@ -305,7 +305,7 @@ def _ems(text: str) -> float:
 
 
 def _size(style: BaseStyle | None) -> Length:
-    """The size of a style's type, its own or inherited."""
+    """The type size of a style, its own or inherited."""
     while isinstance(style, ParagraphStyle):
         if size := style.font.size:
             return Length(size)
@@ -337,12 +337,15 @@ def _write(cell: _Cell, text: str, style: str, size: Length | None = None) -> No
     paragraph = cell.paragraphs[0]
     paragraph.style = style
     paragraph.add_run(text).font.size = size
-    for surplus in cell.paragraphs[1:]:  # what a merge leaves behind
+    for surplus in cell.paragraphs[1:]:  # left over from merging cells
         _remove(surplus)
 
 
 def _lay_out(row: _Row, widths: list[Mm], *, repeats: bool) -> None:
-    """A row is never split over pages; Word reads widths off the cells, others off the grid."""
+    """Set the widths of a row's cells, and don't let it split over pages.
+
+    Word reads the widths from the cells, other programs from the grid.
+    """
     place = 0
     for cell in row._tr.tc_lst:
         cell.width = Length(sum(widths[place : place + cell.grid_span]))
@@ -354,7 +357,7 @@ def _lay_out(row: _Row, widths: list[Mm], *, repeats: bool) -> None:
 
 
 def _saved(document: Document) -> bytes:
-    """The document's bytes, without the time of day that zip files carry."""
+    """The document's bytes, without the timestamps that zip files hold."""
     written, again = io.BytesIO(), io.BytesIO()
     document.save(written)
     with zipfile.ZipFile(written) as source, zipfile.ZipFile(again, "w") as target:

@@ -1,4 +1,4 @@
-"""What a bulletin is made of: its appendices, its columns, and what the office decides.
+"""The parts of a bulletin: its appendices, its columns, and the office's settings.
 
 Filling them with figures belongs to `content`.
 """
@@ -24,7 +24,7 @@ NUMERALS = "一二三四"
 
 
 class Words(BaseModel):
-    """What the office itself writes in a quarter, a paragraph an item."""
+    """The office's own words for a quarter, one item per paragraph."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -33,7 +33,7 @@ class Words(BaseModel):
 
 
 class Office(BaseModel):
-    """What a site decides about its bulletin (`bulletin.yml`)."""
+    """A site's settings for its bulletin (`bulletin.yml`)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,9 +48,9 @@ class Office(BaseModel):
 
 @dataclass(frozen=True)
 class Column:
-    """A column of figures; `heading` stands above it and its neighbours with the same one.
+    """A column of figures; `heading` is a common heading above neighbouring columns that share it.
 
-    `printed_label` is what the document calls it where that isn't the measure's own label.
+    `printed_label` is the label in the document, if it differs from the measure's own label.
     """
 
     measure: str
@@ -59,12 +59,12 @@ class Column:
 
     @property
     def label(self) -> str:
-        """What stands above it."""
+        """The label above the column."""
         return self.printed_label or column_names()[self.measure][0]
 
     @property
     def kind(self) -> Kind:
-        """What sort of measure it is."""
+        """The kind of the measure."""
         return kind_of(self.measure)
 
 
@@ -100,8 +100,8 @@ class Appendix:
 class Bulletin:
     """A quarter's bulletin.
 
-    `texts` are printed figures and short phrases by the name under which a sentence may use them;
-    `paragraphs` are passages of any number of paragraphs, likewise by name.
+    `texts` holds printed figures and short phrases, by the names that sentences use for them;
+    `paragraphs` holds passages of any number of paragraphs, also by name.
     """
 
     quarter: str
@@ -160,10 +160,10 @@ def printed(value: Figure, kind: Kind) -> str:
 
 
 def load_office(path: Path) -> Office | None:
-    """Read a site's `bulletin.yml`; None where the site has none, and so makes no bulletin.
+    """Read a site's `bulletin.yml`; None if the site has none and therefore makes no bulletin.
 
     Raises:
-        InputError: the file isn't what it should be.
+        InputError: the file is invalid.
     """
     if not path.is_file():
         return None
@@ -172,6 +172,6 @@ def load_office(path: Path) -> Office | None:
 
 
 def group_labels() -> dict[str, str]:
-    """The evaluation groups as the bulletin prints and orders them, by code; maybe none."""
+    """The evaluation groups' printed labels by code, in the bulletin's order; may be empty."""
     office = load_office(bulletin_root() / "bulletin.yml")
     return dict(office.groups) if office else {}

@@ -1,4 +1,4 @@
-"""The bulletin's files among what is published: made together, replaced only where they differ."""
+"""Publishes the bulletin's files: they are made together, and replaced only if they differ."""
 
 from pathlib import Path
 
@@ -17,13 +17,13 @@ NAME = "bulletin"
 def publish_bulletin(home: Home, exports: Path, quarter: str) -> list[Path]:
     """Write a published quarter's bulletin as .docx and .xlsx, in the run that published it.
 
-    A PDF made from an earlier document is taken away: it is there only if it says the same.
+    A PDF made from an earlier document is deleted, so that a PDF always matches the document.
 
     Returns:
-        The files; none where the site has no `bulletin.yml`, and so makes no bulletin.
+        The files; none if the site has no `bulletin.yml` and therefore makes no bulletin.
 
     Raises:
-        InputError: the site's settings or its template can't be used; no file was touched.
+        InputError: the site's settings or its template can't be used; no file was changed.
     """
     office = load_office(bulletin_root() / "bulletin.yml")
     if office is None:
@@ -39,20 +39,20 @@ def publish_bulletin(home: Home, exports: Path, quarter: str) -> list[Path]:
         (home.scratch / path.name).write_bytes(data)
     if document in changed and (pdf := document.with_suffix(".pdf")).exists():
         pdf.unlink()
-        write_report(home, quarter, exports)  # which has a link to it
+        write_report(home, quarter, exports)  # the report had a link to the PDF
     for path in changed:
         (home.scratch / path.name).replace(path)
     return list(files)
 
 
 def print_bulletin(home: Home, quarter: str) -> tuple[Path, bool]:
-    """Make the PDF of a published bulletin, unless there is one of the same document.
+    """Make the PDF of a published bulletin, unless the document has one already.
 
     Returns:
         The PDF, and whether it was made now.
 
     Raises:
-        InputError: no such bulletin, or LibreOffice is missing or fails.
+        InputError: there is no such bulletin, or LibreOffice is missing or fails.
     """
     document = home.bulletin(quarter) / f"{NAME}.docx"
     target = document.with_suffix(".pdf")
@@ -71,6 +71,6 @@ def print_bulletin(home: Home, quarter: str) -> tuple[Path, bool]:
 
 
 def template() -> Path:
-    """The Word template: the site's own where it has one, else the project's."""
+    """The Word template: the site's own if it has one, else the project's."""
     own = bulletin_root() / "bulletin.docx"
     return own if own.exists() else TEMPLATES / "bulletin.docx"

@@ -1,4 +1,4 @@
-"""The bulletin's appendices as a workbook: a sheet an appendix, numbers as numbers.
+"""The bulletin's appendices as a workbook: one sheet per appendix, with figures as numbers.
 
 A cell's number format is made from the figure as the bulletin prints it, so that a sheet shows the
 same digits as the document while sums and sorting still work.
@@ -20,7 +20,7 @@ SONG, FANG, HEI, KAI = "方正小标宋简体", "仿宋", "黑体", "楷体"
 # In characters, as Excel measures columns.
 NAME_WIDTH = 31
 WIDTHS = {"count": 8, "rate": 9.5, "index": 8}
-# In points: fixed, as Excel doesn't fit heights to fonts that it stands in for.
+# In points. Heights are fixed, because Excel doesn't fit them to fonts that it substitutes.
 LINE_HEIGHT, HEADING_HEIGHT = 18, 34
 A4 = 9
 
@@ -28,7 +28,7 @@ A4 = 9
 def to_xlsx(bulletin: Bulletin) -> bytes:
     """The appendices as an .xlsx file; the same bulletin gives the same bytes."""
     buffer = io.BytesIO()
-    # Text is only ever text: a unit named like a formula or an address stays a name.
+    # Text is never interpreted: a unit named like a formula or an address stays a name.
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with xlsxwriter.Workbook(buffer, options) as book:
         book.set_properties(
@@ -45,7 +45,7 @@ def to_xlsx(bulletin: Bulletin) -> bytes:
 
 
 class _Formats:
-    """Cell formats by their properties: a workbook needs each only once."""
+    """Cell formats by their properties; a workbook needs each only once."""
 
     def __init__(self, book: Workbook) -> None:
         self._book = book
@@ -96,7 +96,7 @@ def _write_sheet(
 
 
 def _write_title(sheet: Worksheet, appendix: Appendix, notice: str, formats: _Formats) -> int:
-    """Number, title and notice; returns the row below."""
+    """Write number, title and notice; returns the row below."""
     last_column = len(appendix.columns)
     sheet.write_string(0, 0, f"附件{appendix.number}", formats(font_name=HEI, font_size=14))
     shape = formats(font_name=SONG, font_size=18, align="center")
@@ -113,7 +113,7 @@ def _write_title(sheet: Worksheet, appendix: Appendix, notice: str, formats: _Fo
 
 
 def _write_heading(sheet: Worksheet, line: int, appendix: Appendix, formats: _Formats) -> int:
-    """One row of labels, or two where some have a common heading; returns the row below."""
+    """Write one row of labels, or two if some have a common heading; returns the row below."""
     shape = formats.cell(HEI, align="center", text_wrap=True, bg_color="#F2F2F2")
     labels = [("", appendix.name_label), *((c.heading, c.label) for c in appendix.columns)]
     bottom = line + any(heading for heading, _ in labels)
@@ -153,7 +153,7 @@ def _write_row(
 
 
 def _number_format(text: str) -> str:
-    """The format that shows a number with the digits that it is printed with: `0.00%`, `0`."""
+    """The number format that shows the same digits as the printed figure: `0.00%`, `0`."""
     number, percent = text.removesuffix("%"), "%" * text.endswith("%")
     decimals = number.partition(".")[2]
     return f"0{'.' * bool(decimals)}{'0' * len(decimals)}{percent}"
@@ -162,7 +162,7 @@ def _number_format(text: str) -> str:
 def _write_text(
     sheet: Worksheet, area: tuple[int, int, int, int], text: str, shape: Format
 ) -> None:
-    """Text over an area, which may be a single cell."""
+    """Write text over an area, which may be a single cell."""
     if area[:2] == area[2:]:
         sheet.write_string(*area[:2], text, shape)
     else:

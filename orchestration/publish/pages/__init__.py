@@ -1,1 +1,1 @@
-"""The web pages for everyone; figures come from the published marts only."""
+"""The public web pages; figures come from the published marts only."""

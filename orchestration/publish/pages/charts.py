@@ -1,8 +1,8 @@
-"""The pages' charts: specified in Vega-Lite, drawn once as SVG, then worded in each language.
+"""The pages' charts: specified in Vega-Lite, drawn once as SVG, then labelled in each language.
 
 A chart is drawn with codes for names and without measuring text, so that its bytes don't depend on
-the machine's fonts. It shows lengths only: every figure it prints is text that was given, and the
-table beside it has them all. Floats go no further than a bar's length.
+the machine's fonts. It computes only lengths: every figure that it prints is passed in as text, and
+the table beside it has them all. Floats are used only for the lengths of bars.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,12 @@ from markupsafe import Markup
 
 from orchestration.publish.pages.render import index
 
-# Told apart by anyone's eyes and at least 3:1 against white; repeated in site.css as .c1 to .c6.
+# Distinct for colour-blind readers too, with a contrast of at least 3:1 against white; repeated in
+# site.css as .c1 to .c6.
 PALETTE = ("#5f6f7f", "#a86f00", "#2a6f97", "#b3261e", "#5b3a8e", "#14603a")
 INK, SOFT, GREY = "#1c2733", "#51606f", "#9aa5b1"
 NAME_WIDTH, PLOT_WIDTH, FIGURE_WIDTH, ROW_HEIGHT, AXIS_HEIGHT = 168, 190, 62, 21, 26
-# A name that has no room ends with an ellipsis; the table has it whole.
+# The room for a name, in characters. A longer name ends with an ellipsis; the table has all of it.
 ROOM = 24
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 BARE = {"domain": False, "ticks": False}
@@ -38,13 +39,13 @@ class Bar:
 
 
 def draw(bars: Sequence[Bar], colours: Mapping[str, str]) -> str:
-    """Horizontal bars, stacked from parts, as SVG whose text names are codes.
+    """Horizontal bars, stacked from parts, as SVG in which codes stand for names.
 
     Args:
-        bars: from top to bottom.
-        colours: by part, in the order of stacking.
+        bars: the bars from top to bottom.
+        colours: the colour of each part, in the order of stacking.
     """
-    import vl_convert  # only a run that writes pages pays for its import
+    import vl_convert  # imported here because only a run that writes pages needs it
 
     chart = {
         "$schema": SCHEMA,
@@ -131,7 +132,7 @@ def worded(
         drawn: from `draw`.
         identity: unique on the page; the ids of title and description begin with it.
         title: what the chart shows.
-        description: what is to be seen in it; figures belong in the table.
+        description: what can be seen in it; figures belong in the table.
         names: names in the page's language by code.
     """
     root = etree.fromstring(drawn.encode())
@@ -155,12 +156,12 @@ def worded(
         element = etree.Element(f"{SVG}{tag}", id=f"{identity}-{tag}")
         element.text = words
         root.insert(position, element)
-    # lxml has escaped what it wrote; no name is put into it as markup.
+    # lxml has escaped the text; no name is inserted as markup.
     return Markup(etree.tostring(root, encoding="unicode"))  # noqa: S704
 
 
 def trend(history: Sequence[Mapping[str, Any]], identity: str, title: str) -> Markup:
-    """The index over quarters as a line, drawn by hand: there is one a unit, so it must be cheap.
+    """The index over quarters as a line. There is one per unit, so it is drawn without Vega-Lite.
 
     Args:
         history: a unit's rows of `hotline_unit_quarter`, the oldest first, at least two.

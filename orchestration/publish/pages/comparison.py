@@ -1,4 +1,4 @@
-"""How a unit stands: whether its index says something of it, and where it is listed."""
+"""Compares units: whether a unit's index can be judged, and in which order units are listed."""
 
 from decimal import Decimal
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from orchestration.publish.small_counts import Row
 
 
 class Standing(NamedTuple):
-    """Whether a unit's index says something: `judged`, `few` items, `withheld`, `unrated`: none."""
+    """Whether a unit's index can be judged: `judged`, `few` items, `withheld`, `unrated` (none)."""
 
     code: str
     chinese: str
@@ -24,7 +24,7 @@ UNRATED = Standing("unrated", "不参评", "Not rated")
 
 
 def standing(unit: Unit, settings: SiteSettings) -> Standing:
-    """How a unit on the hotline is shown: a unit with few items isn't put among the others."""
+    """The standing of a unit on the hotline; a unit with few items isn't judged like the others."""
     if unit.hotline is None or not unit.hotline["is_rated"]:
         return UNRATED
     if unit.hotline["composite_index"] is HIDDEN:
@@ -34,9 +34,9 @@ def standing(unit: Unit, settings: SiteSettings) -> Standing:
 
 
 def ranked(figures: Figures, settings: SiteSettings, group: Group) -> list[Unit]:
-    """A group's units: the judged, those with few items, those withheld, those that aren't rated.
+    """A group's units: the judged, those with few items, those withheld, those not rated.
 
-    The first two go by their index, as ranks do; the others are in the office's order.
+    The first two are sorted by index, as ranks are; the others are in the office's order.
     """
     order = (JUDGED, FEW, WITHHELD, UNRATED)
     found = [unit for unit in figures.units if unit.hotline and unit.group == group]
@@ -54,5 +54,5 @@ def ranked(figures: Figures, settings: SiteSettings, group: Group) -> list[Unit]
 
 
 def lost(component: Row) -> Decimal:
-    """The points that a component costs a unit: what its weight would give, less what it gave."""
+    """The points that a unit lost on a component: the most that it can give, less those it gave."""
     return Decimal(100 * component["weight"] - component["points"])

@@ -9,7 +9,7 @@ SCHEMA_LABELS = {"marts": "集市：按季度的数字", "audit": "审计：来�
 
 
 def dictionary_page() -> str:
-    """The page, made from the models' YAML alone: the same text until that changes."""
+    """The page, made from the models' YAML alone, so that it changes only with the YAML."""
     schemas = [
         (schema, SCHEMA_LABELS[schema], [e for e in reader_tables().values() if e.schema == schema])
         for schema in READER_FOLDERS

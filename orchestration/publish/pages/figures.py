@@ -1,4 +1,4 @@
-"""The published figures that the pages show, as they stand in the marts; nothing is worked out."""
+"""Reads the published figures that the pages show, as they are in the marts, without computing."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Publication:
-    """The latest version of a quarter, and the row of its district."""
+    """The latest version of a quarter, and the row of the district."""
 
     quarter: Quarter
     version: int
@@ -94,11 +94,11 @@ class Figures:
 def read_figures(home: Home, quarter: str) -> Figures:
     """Read a quarter in the run that published it.
 
-    Names and order come from the working warehouse, whose dated rules stand at the run's quarter.
+    Names and order come from the working warehouse, which has the dated rules of the run's quarter.
 
     Raises:
         InputError: the quarter isn't published.
-        LookupError: the working warehouse stands at another quarter.
+        LookupError: the working warehouse holds another quarter.
     """
     published_manifest(home, quarter)
     policy = query(
@@ -112,7 +112,7 @@ def read_figures(home: Home, quarter: str) -> Figures:
 
 
 def shown(row: Row, measure: str) -> str:
-    """A figure of a mart as the pages print it: `307`, `27.85%`, `95.0`; a dash where none is."""
+    """A figure of a mart as the pages print it: `307`, `27.85%`, `95.0`; a dash if none."""
     value = row[measure]
     if value is HIDDEN:
         return str(HIDDEN)
@@ -161,7 +161,7 @@ def _publications(home: Home, marts: PublicMarts) -> list[Publication]:
 
 
 def _reconciled(home: Home) -> dict[str, GroupSummary]:
-    """By quarter the controls of the run whose build was published last."""
+    """The summary of all controls, by quarter, of the run whose build was published last."""
     last = {entry.quarter: entry.run_id for entry in read_log(home)}
     rows = query(
         home,
@@ -178,7 +178,7 @@ def _reconciled(home: Home) -> dict[str, GroupSummary]:
             match=row["matches"],
             explained=row["explained"],
             broken=row["total"] - row["matches"] - row["explained"],
-            blocking=0,  # or the gate would have stopped it
+            blocking=0,  # otherwise the gate would have stopped it
             facts=row["facts"],
         )
         for row in rows
@@ -186,7 +186,7 @@ def _reconciled(home: Home) -> dict[str, GroupSummary]:
 
 
 def _in_order(groups: dict[str, Group], units: Iterable[Unit]) -> list[Group]:
-    """The groups that have units on the hotline: the settings' order, others by their code."""
+    """The groups that have units on the hotline, in the settings' order, then others by code."""
     used = {unit.group for unit in units if unit.hotline}
     known = list(groups.values())
     return [group for group in known if group in used] + sorted(

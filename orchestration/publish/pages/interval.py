@@ -1,23 +1,23 @@
-"""How far a rate of few answers may be from the truth: the one number that pages work out."""
+"""The confidence interval of a rate with few answers, the only figure that the pages compute."""
 
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 
-# The 97.5% quantile of the normal distribution: 95% between both sides.
+# The 97.5% quantile of the normal distribution, for a two-sided interval of 95%.
 _Z = Decimal("1.959963984540054")
 
 
 def wilson(count: int, total: int) -> tuple[Decimal, Decimal] | None:
     """The 95% Wilson score interval of a proportion, each bound to three decimals, half up.
 
-    Unlike the textbook's symmetrical interval it stays within 0 and 1 and holds for few answers
-    and for proportions of 0 and 1, which is where it is needed here.
+    Unlike the symmetric interval of textbooks, it stays within 0 and 1, and it is valid for few
+    answers and for proportions of 0 and 1, which occur here.
 
     Args:
-        count: how many of them, such as dissatisfied callers; 0 to `total`.
-        total: out of how many, such as callbacks.
+        count: the number of successes, such as dissatisfied callers; 0 to `total`.
+        total: the number of trials, such as callbacks.
 
     Returns:
-        Lower and upper bound as fractions; None where `total` is 0.
+        The lower and upper bound as fractions; None if `total` is 0.
     """
     if not total:
         return None

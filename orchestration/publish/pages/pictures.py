@@ -1,4 +1,4 @@
-"""Which charts the quarter's page has, of what, and what they say; `charts` draws them."""
+"""The charts of the quarter's page: their data, titles and descriptions. `charts` draws them."""
 
 from collections.abc import Mapping
 from itertools import cycle
@@ -11,7 +11,7 @@ from orchestration.publish.pages.comparison import JUDGED, lost, ranked, standin
 from orchestration.publish.pages.figures import Figures, shown
 from orchestration.publish.pages.words import SiteSettings, Words
 
-# The rows of a mart for tickets without a category or a type: none of their own, so drawn in grey.
+# The codes of a mart's rows for tickets without a category or a type; they are drawn in grey.
 REST = ("other", "untyped")
 
 

@@ -1,4 +1,4 @@
-"""The site among what is published: the pages of the run's quarter, and the list of quarters."""
+"""Publishes the site: the pages of the run's quarter, and the list of quarters."""
 
 import shutil
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ UNITS = "unit"
 def write_site(home: Home, exports: Path, quarter: str) -> Path:
     """Write the pages of a published quarter, in the run that published it.
 
-    All pages exist before the first is put in its place: the units' pages change all at once, then
-    the quarter's page, and the list of quarters last.
+    All pages are built before the first is put in place. The units' pages come first, then the
+    quarter's page, and the list of quarters last.
 
     Args:
         home: its published Parquet holds the figures.
@@ -30,8 +30,8 @@ def write_site(home: Home, exports: Path, quarter: str) -> Path:
         The quarter's page.
 
     Raises:
-        InputError: the quarter isn't published, or `site.yml` can't be used; nothing was touched.
-        LookupError: the working warehouse stands at another quarter.
+        InputError: the quarter isn't published, or `site.yml` can't be used; nothing was changed.
+        LookupError: the working warehouse holds another quarter.
     """
     target = home.bulletin(quarter)
     figures = read_figures(home, quarter)
@@ -55,7 +55,7 @@ def write_site(home: Home, exports: Path, quarter: str) -> Path:
 
 
 def _notices(exports: Path, quarters: Sequence[str]) -> dict[str, dict[Language, str]]:
-    """What each quarter's exports say of themselves; in Chinese where they have no English."""
+    """The notice on each quarter's exports by language; in Chinese if there is none in English."""
     notices: dict[str, dict[Language, str]] = {}
     for quarter in quarters:
         if chinese := data_notice(exports, quarter):

@@ -1,8 +1,8 @@
 """Static pages that need no server and no network: one template environment, one look.
 
 A page is one file: its style sheets and scripts are inlined and allowed by their hashes, so that it
-opens from disk under a strict Content-Security-Policy. What a page says belongs to the package that
-writes it; here is only how pages look and how they reach the disk.
+opens from disk under a strict Content-Security-Policy. The content of a page belongs to the package
+that writes it; only the look of pages and the writing of files belong here.
 """
 
 import base64
@@ -22,7 +22,7 @@ from orchestration.publish.headline import figure, number, percent
 
 PAGES = Path(__file__).parent
 NOTHING = "—"
-# How each status of a control is told, on every page and in every workbook.
+# The label of each control status, on every page and in every workbook.
 STATUS_LABELS = {
     "match": "相符",
     "explained": "已说明",
@@ -33,7 +33,7 @@ STATUS_LABELS = {
 
 
 class Status(NamedTuple):
-    """The line at the top of a page: `tone` is `good` or `bad`; no `href`, no link.
+    """The line at the top of a page: `tone` is `good` or `bad`; an empty `href` means no link.
 
     `note` is shown beside it in a neutral tone.
     """
@@ -45,7 +45,7 @@ class Status(NamedTuple):
 
 
 def environment(*folders: Path) -> Environment:
-    """The template environment: a package's own template folders first, then this kit's."""
+    """The template environment: a package's own template folders first, then this package's."""
     found = Environment(
         loader=FileSystemLoader([*folders, PAGES]),
         autoescape=True,
@@ -73,7 +73,7 @@ def render(
     styles: Sequence[str] = ("style.css",),
     scripts: Sequence[str] = ("table.js",),
 ) -> str:
-    """A whole page as text, the same for the same context.
+    """A complete page as text; the same context gives the same text.
 
     Args:
         templates: from `environment`.
@@ -89,7 +89,7 @@ def render(
 
 
 def write_page(path: Path, text: str) -> None:
-    """Write a page so that a reader sees the old one or the new one, whole."""
+    """Write a page atomically: a reader sees either the old page or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_text(text, encoding="utf-8", newline="\n")
@@ -97,9 +97,9 @@ def write_page(path: Path, text: str) -> None:
 
 
 def replace_files(built: Path, target: Path) -> None:
-    """Put the files of a finished folder in the place of another's, the topmost ones last.
+    """Replace a folder's files with those of a finished folder, the topmost ones last.
 
-    File by file, because a folder can't be exchanged without a moment in which there is none.
+    Files are replaced one by one, because exchanging a folder would leave a moment without it.
     """
     made = sorted((path for path in built.rglob("*") if path.is_file()), key=_depth, reverse=True)
     places = [target / path.relative_to(built) for path in made]
@@ -119,7 +119,7 @@ def _depth(path: Path) -> tuple[int, str]:
 
 
 def reconciliation_status(found: GroupSummary, href: str = "") -> Status:
-    """The reconciliation in one line, for the top of a page; what only warns is its note."""
+    """The reconciliation in one line, for the top of a page; warnings are its note."""
     facts = f"（共 {found.facts} 处）" if found.facts < found.explained else ""
     counts = f"共 {found.total} 项，{found.match} 项相符，{found.explained} 项已说明{facts}"
     warned = found.broken - found.blocking
@@ -151,6 +151,6 @@ def _text(templates: Environment, name: str) -> str:
 
 
 def _inlined(text: str) -> tuple[Markup, str]:
-    """A style sheet or script of ours, and the hash by which the page's policy allows it."""
+    """One of our style sheets or scripts, and the hash by which the page's policy allows it."""
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return Markup(text), f"'sha256-{digest}'"  # noqa: S704 (our own file, no value of a reader's)

@@ -1,4 +1,4 @@
-"""The pages of a quarter as text: from its figures, nothing else. Writing them is `publish`."""
+"""Builds the pages of a quarter as text, from its figures alone. `publish` writes them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ CHANNEL_MEASURES = (
 
 @dataclass(frozen=True)
 class Site:
-    """What the pages of one quarter are made from."""
+    """The input of the pages of one quarter."""
 
     figures: Figures
     settings: SiteSettings
@@ -76,7 +76,7 @@ class Site:
 
 
 def build_pages(site: Site) -> Iterator[tuple[str, str]]:
-    """Every page of a quarter as (path in the folder of bulletins, text), the same each time."""
+    """Every page of a quarter as (path in the folder of bulletins, text), always the same."""
     templates = environment(TEMPLATES)
     templates.filters |= {
         "interval": _interval,
@@ -120,7 +120,7 @@ class _Builder:
     words: Words
 
     def quarters(self) -> tuple[str, str]:
-        """The list of quarters: its status is the newest's, its notices are all."""
+        """The list of quarters, with the status of the newest quarter and the notices of all."""
         newest = self.site.figures.publications[-1]
         notices = self.site.notices.items()
         return self._page(
@@ -161,7 +161,7 @@ class _Builder:
         return self._page(path, "unit.html.j2", self._unit_label(unit), u=unit)
 
     def _page(self, path: str, template: str, title: str, **own: Any) -> tuple[str, str]:
-        """A page; what is its `own` wins over what all pages are given."""
+        """A page; its `own` context overrides the context that all pages get."""
         words, publication = self.words, self.site.figures.publication
         other = Words("en" if words.language == "zh" else "zh", {})
         context = {
@@ -185,7 +185,7 @@ class _Builder:
     def _status(self, publication: Publication, up: str, about: str = "") -> Status:
         """The reconciliation of a publication in one line; `up` leads to the bulletins' folder.
 
-        Where small counts are hidden, no page leads to the audit report, which has them all.
+        If small counts are hidden, no page links to the audit report, which shows them all.
         """
         held = publication.reconciliation
         is_open = self.site.figures.threshold is None
@@ -201,7 +201,7 @@ class _Builder:
         return status._replace(text=about + status.text)
 
     def _withheld_note(self) -> str:
-        """What the mark of a hidden figure means; empty where all are shown."""
+        """The meaning of the mark for hidden figures; empty if all figures are shown."""
         threshold = self.site.figures.threshold
         if threshold is None:
             return ""
@@ -212,7 +212,7 @@ class _Builder:
         )
 
     def _unit_label(self, unit: Unit) -> str:
-        """A unit's name; one that two units share says its group."""
+        """A unit's name, with its group if two units share the name."""
         own = self.words.name(unit.code, unit.name)
         if not unit.is_shared_name or own != unit.name or not unit.group.label:
             return own
@@ -220,7 +220,7 @@ class _Builder:
 
 
 def _most_due(units: Sequence[Unit], channel: str) -> list[Unit]:
-    """Units by what was due in a channel, the largest first."""
+    """Units by the number of items due in a channel, the largest first."""
     return sorted(units, key=lambda unit: largest_first(getattr(unit, channel)["due_count"]))
 
 
@@ -240,7 +240,7 @@ def _interval(row: Row) -> str:
 
 
 def _change(measure: str, now: Row, before: Row) -> str:
-    """The difference to the quarter before, signed; of rates in percentage points."""
+    """The signed difference from the previous quarter; for rates, in percentage points."""
     if HIDDEN in (now[measure], before[measure]):
         return NOTHING
     if now[measure] is None or before[measure] is None:

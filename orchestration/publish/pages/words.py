@@ -1,8 +1,8 @@
-"""What things are called on the pages, in both languages, and what a site decides about them.
+"""The names on the pages in both languages, and a site's settings for its pages.
 
-Names of the warehouse's own codes (channels, components) stand here, those of the marts' columns
-in the models' YAML; names of a site's own codes (units, groups, categories) are its data: Chinese
-in its rules, English in `site.yml`.
+Names of the warehouse's own codes (channels, components) are here; those of the marts' columns are
+in the models' YAML. Names of a site's own codes (units, groups, categories) are the site's data:
+Chinese in its rules, English in `site.yml`.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from orchestration.common.settings_file import load_settings_file
 Language = Literal["zh", "en"]
 NUMERALS = "一二三四"
 
-# Codes that stand in the marts: (Chinese, as their column descriptions have it; English).
+# Codes in the marts: (Chinese, as in their column descriptions; English).
 TERMS: dict[str, tuple[str, str]] = {
     "hotline": ("热线", "Hotline"),
     "mailbox": ("信箱", "Mailboxes"),
@@ -34,7 +34,7 @@ TERMS: dict[str, tuple[str, str]] = {
 
 
 class SiteSettings(BaseModel):
-    """What a site decides about its pages (`bulletin/site.yml`)."""
+    """A site's settings for its pages (`bulletin/site.yml`)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,10 +45,10 @@ class SiteSettings(BaseModel):
 
 
 def load_settings(path: Path) -> SiteSettings:
-    """Read a site's `site.yml`; the defaults where it has none.
+    """Read a site's `site.yml`; the defaults if it has none.
 
     Raises:
-        InputError: the file isn't what it should be.
+        InputError: the file is invalid.
     """
     if not path.is_file():
         return SiteSettings()
@@ -58,14 +58,14 @@ def load_settings(path: Path) -> SiteSettings:
 
 @dataclass(frozen=True)
 class Words:
-    """Names in one language; templates get its methods."""
+    """Names in one language; templates use its methods."""
 
     language: Language
     english: Mapping[str, str]
 
     @property
     def suffix(self) -> str:
-        """What tells this language's files from the Chinese ones."""
+        """The suffix of this language's file names; empty for Chinese."""
         return "" if self.language == "zh" else ".en"
 
     def choose(self, chinese: str, english: str) -> str:
@@ -78,7 +78,7 @@ class Words:
         return self.choose(*names) if names else _spelt(code)
 
     def name(self, code: str, label: str) -> str:
-        """The name of a site's own code; a site's label that is English already serves both."""
+        """The name of a site's own code; an ASCII label counts as English and serves both."""
         if self.language == "zh" or label.isascii():
             return label
         return self.english.get(code) or _spelt(code)

@@ -1,12 +1,12 @@
-"""Publishing to PostgreSQL: every table of the readers' copy, in one transaction.
+"""Publishes every table of the readers' copy to PostgreSQL, in one transaction.
 
-The tables arrive by COPY in new schemas. Then, in the same transaction, their rows take the place
-of the readers' rows; only a table of another structure is exchanged itself. Rows change hands and
-not names, because PostgreSQL then shows each statement, and each repeatable-read transaction, one
-publication, and no reader ever waits. Renamed schemas would need a lock that any open reader holds
-up, could show one statement tables of two publications, and would take the readers' views away.
+COPY loads the tables into new schemas. In the same transaction their rows then replace the readers'
+rows; a table itself is exchanged only if its structure changed. With replaced rows, PostgreSQL
+shows each statement and each repeatable-read transaction exactly one publication, and no reader
+ever waits. Renaming schemas instead would need a lock that any open reader delays, could show one
+statement the tables of two publications, and would drop the readers' views.
 
-The URL is a secret: neither it nor what the driver says about it goes into a message.
+The URL is a secret: neither the URL nor the driver's message about it is passed on.
 """
 
 import os
@@ -35,14 +35,14 @@ READER_ROLE = "bi_reader"
 SCHEMAS = tuple(READER_FOLDERS)
 NO_ANSWER, NO_HOST = "服务器没有应答", "找不到主机"
 PASSING = (NO_ANSWER, NO_HOST)
-# Connection lost, the server going down or out of connections, a deadlock, a lock not had in time.
+# Connection lost, server going down or out of connections, deadlock, lock not obtained in time.
 PASSING_STATES = ("08", "57P", "53300", "40", "55P03")
 CHUNK_BYTES = 1 << 20
-# One publisher at a time in a database; the number says nothing.
+# Allows one publisher at a time in a database; the number is arbitrary.
 ADVISORY_LOCK = 712345
-# How long to wait for that, and for whoever alters a table by hand. Readers are never waited for.
+# How long to wait for that lock, and for people who alter a table by hand; never for readers.
 LOCK_TIMEOUT = "30s"
-WORK_MEMORY = "256MB"  # for comparing a large log with the one that stands
+WORK_MEMORY = "256MB"  # for comparing a large log with the published one
 
 # Each table of a schema with its columns and key, as text to compare.
 STRUCTURE = """
@@ -58,7 +58,7 @@ left join pg_constraint as pkey on pkey.conrelid = class.oid and pkey.contype = 
 where class.relnamespace = to_regnamespace(%s) and class.relkind = 'r'
 group by class.relname
 """
-# Whatever stands in the readers' schemas and isn't one of the tables named (or part of one).
+# The objects in the readers' schemas that aren't one of the named tables, or part of one.
 FOREIGN = """
 select nspname || '.' || relname
 from pg_class join pg_namespace on pg_namespace.oid = relnamespace
@@ -70,27 +70,27 @@ order by 1
 
 @dataclass(frozen=True)
 class PostgresPublication:
-    """What was published: rows by table, and which tables were exchanged for another structure."""
+    """The result: row counts by table, and the tables that were exchanged for another structure."""
 
     row_counts: dict[str, int] = field(default_factory=dict)
     exchanged: list[str] = field(default_factory=list)
 
 
 def postgres_url() -> str | None:
-    """The database to publish to (`HOTLINE_POSTGRES_URL`), a secret; None: don't publish there."""
+    """The database to publish to (`HOTLINE_POSTGRES_URL`, a secret), or None."""
     return os.environ.get(URL) or None
 
 
 def publish_postgres(home: Home, url: str) -> PostgresPublication:
-    """Publish the readers' copy of a home; after an error PostgreSQL is as it was.
+    """Publish the readers' copy of a home; after an error PostgreSQL is unchanged.
 
     Args:
-        home: one that has published; only `published/marts.duckdb` is read.
-        url: a libpq connection URL. Its user owns the readers' schemas or may create them.
+        home: the home; only its `published/marts.duckdb` is read.
+        url: a libpq connection URL. Its user must own the readers' schemas or may create them.
 
     Raises:
-        InputError: nothing published yet, no driver, no connection, no permission, or schemas that
-            somebody changed by hand.
+        InputError: nothing is published yet, there is no driver, no connection or no permission,
+            somebody changed the schemas by hand, or the server refuses for another reason.
     """
     copy = home.published / "marts.duckdb"
     if not copy.exists():
@@ -121,7 +121,7 @@ def publish_postgres(home: Home, url: str) -> PostgresPublication:
 @contextmanager
 def _connect(url: str) -> Iterator["Connection"]:
     try:
-        import psycopg  # an extra: nobody else has to install a driver
+        import psycopg  # an optional extra, needed only to publish to PostgreSQL
     except ImportError:
         raise InputError(
             code="postgres_driver_missing",
@@ -132,7 +132,7 @@ def _connect(url: str) -> Iterator["Connection"]:
     try:
         connection = psycopg.connect(url, connect_timeout=10, application_name="hotline")
     except psycopg.Error as error:
-        # Neither the error nor its text goes on: a badly written URL is quoted there.
+        # Neither the error nor its text is passed on: it may quote a malformed URL.
         fault = _connection_fault(str(error))
         raise InputError(
             code="postgres_unreachable",
@@ -160,7 +160,7 @@ def _connection_fault(text: str) -> str:
 
 @contextmanager
 def _errors_explained() -> Iterator[None]:
-    """Turn what the server refuses into a message that names what to do."""
+    """Turn the server's errors into messages that say what to do."""
     import psycopg
 
     try:
@@ -218,8 +218,8 @@ def _ensure_role(connection: "Connection") -> None:
 def _definitions(readers: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], str]:
     """The tables of the readers' copy by (schema, name), each with its columns as SQL.
 
-    Types are those of the copy, whose names PostgreSQL shares; what is never null stands in the
-    contracts.
+    Types are those of the copy, which have the same names in PostgreSQL. The model contracts say
+    which columns are never null.
     """
     columns: dict[tuple[str, str], list[str]] = {}
     for schema, table, column, data_type in readers.execute(
@@ -257,10 +257,10 @@ def _load(
     readers: duckdb.DuckDBPyConnection,
     tables: Mapping[tuple[str, str], str],
 ) -> dict[str, int]:
-    """Copy every table into the incoming schemas; rows by table.
+    """Copy every table into the incoming schemas; return the row counts by table.
 
-    Frozen, so that a table which comes to stand where there was none, or another, is never seen
-    without its rows by a transaction that began before.
+    The rows are frozen (`freeze`), so that a transaction that began earlier never sees a new or
+    exchanged table without its rows.
     """
     for schema in SCHEMAS:
         connection.execute(f"create schema {_incoming(schema)}")
@@ -278,14 +278,14 @@ def _load(
             ):
                 while chunk := rows.read(CHUNK_BYTES):
                     copy.write(chunk)
-            if key := _key(schema, table):  # after the rows: one sort instead of an index kept up
+            if key := _key(schema, table):  # after the rows: one sort instead of index updates
                 connection.execute(f"alter table {target} add primary key ({', '.join(key)})")
             row_counts[f"{schema}.{table}"] = cursor.rowcount
     return row_counts
 
 
 def _take_over(connection: "Connection", tables: Mapping[tuple[str, str], str]) -> list[str]:
-    """Let the incoming rows take the place of the readers'; the tables that were exchanged."""
+    """Replace the readers' rows with the incoming ones; return the tables that were exchanged."""
     exchanged = []
     for schema in SCHEMAS:
         connection.execute(f"create schema if not exists {schema}")
@@ -307,10 +307,10 @@ def _take_over(connection: "Connection", tables: Mapping[tuple[str, str], str]) 
 
 
 def _replace_rows(connection: "Connection", place: str, source: str, key: Sequence[str]) -> None:
-    """Make a table's rows those of another, touching only those that differ.
+    """Make a table's rows equal to another's, changing only the rows that differ.
 
-    Most of a publication is quarters that stand as they were. A table without a key is a log that
-    may hold equal rows: all of it is replaced.
+    Most quarters of a publication don't change. A table without a key is a log that may have equal
+    rows, so all of it is replaced.
     """
     same = " and ".join(f"old.{column} = new.{column}" for column in key) or "false"
     connection.execute(f"analyze {source}")
@@ -329,7 +329,7 @@ def _structures(connection: "Connection", schema: str) -> dict[str, str]:
 
 
 def _grant(connection: "Connection", tables: Mapping[tuple[str, str], str]) -> None:
-    """Let the readers' role read, and take back whatever else it was given here."""
+    """Let the readers' role read, and revoke any other privilege that it has here."""
     for schema in SCHEMAS:
         connection.execute(f"revoke all on schema {schema} from {READER_ROLE}")
         connection.execute(f"grant usage on schema {schema} to {READER_ROLE}")

@@ -1,4 +1,4 @@
--- The hotline counts of a subject in the run's quarter: each unit, and `district`, all pooled.
+-- The hotline counts of a subject in the run's quarter: each unit, and `district` for all together.
 with scope as (
     select quarter from {{ source('raw', 'run_scope') }}
 ),
@@ -25,7 +25,7 @@ callback as (
     group by unit_code
 ),
 
--- A unit of a group is marked even with nothing due; one outside the groups is never left out.
+-- A unit of a group is included even with nothing due, another unit with due tickets or callbacks.
 subject_unit as (
     select unit_code from {{ ref('dim_unit') }}
     where evaluation_group is not null and is_listed

@@ -1,12 +1,12 @@
 -- A subject (unit or `district`) and a component of its index: counts, points, and the index.
 --
--- The exact index is a sum of fractions; a rate is kept to 18 decimals and the sum rounded at 15,
--- which takes the error of thirds and sevenths away, so that a tie (95.65) is a tie. The points
--- that readers see have 4 decimals and must add up to the index before rounding. Rounding each by
--- itself would not: the sum could pass a tie that the exact index doesn't reach. So each component
--- is cut to 4 decimals and what the exact index, cut likewise, still lacks goes to the largest
--- remainders. A cut index has the digits that rounding to 1 decimal looks at, so the index is the
--- points' sum rounded half up.
+-- The exact index is a sum of fractions. A rate is kept to 18 decimals and the sum is rounded at
+-- 15, which removes the error of thirds and sevenths, so that a tie (95.65) stays a tie. The points
+-- that readers see have 4 decimals and must add up to the index before rounding. If each were
+-- rounded separately, their sum could pass a tie that the exact index doesn't reach. Therefore each
+-- component is truncated to 4 decimals. What is then missing from the exact index, truncated in the
+-- same way, goes to the components with the largest remainders. A truncated index keeps the digits
+-- that rounding to 1 decimal depends on, so the index is the sum of the points, rounded half up.
 with counted as (
     select
         counts.quarter,
@@ -34,7 +34,7 @@ scored as (
     from counted
 ),
 
--- In units of 0.0001 points, so that cutting is a floor and sharing out is counting.
+-- In units of 0.0001 points, so that truncating is a floor and distributing is counting.
 exact as (
     select
         *,

@@ -1,5 +1,5 @@
--- The bulletin against itself, as `hotline lint-bulletin` finds it: one implementation, in Python.
--- The callbacks that it infers are compared with the marts here.
+-- The bulletin against itself: the results of `hotline lint-bulletin`, the only implementation, in
+-- Python. The callbacks that it infers are compared with the marts here.
 select
     quarter,
     control_id,

@@ -1,6 +1,7 @@
--- Plausibility: how many rows of a source gave way, how empty its columns are, what is due beside
--- other published quarters. A source's own bounds (raw.contract_bound) are the tolerances; they
--- apply to 100 rows at least (20 for empty cells), so that a small source may have a stray row.
+-- Plausibility: how many rows of a source weren't counted, how empty its columns are, and what is
+-- due compared with other published quarters. The tolerances are the source's own bounds
+-- (raw.contract_bound). They apply to at least 100 rows (20 for empty cells), so that a small
+-- source may have a stray row.
 {% set sources = {
     'ticket': ['stg_ticket', 'work_order_id', [
         'received_at', 'evaluation_group', 'request_type', 'category', 'deadline_at', 'finished_at',
@@ -30,7 +31,7 @@ with scope as (
         count(*) filter (where {{ identity }}_reason = 'conflicting_duplicate')
             as conflicting_count,
         count(*) filter (where row_status = 'duplicate') as duplicate_count,
-        -- A total or a footnote is out of scope too, but no record.
+        -- A total or a footnote is out of scope too, but it isn't a record.
         count(*) filter (where row_status = 'out_of_scope' and row_defect is null)
             as out_of_scope_count,
         {% for column in columns -%}
@@ -70,7 +71,7 @@ counted as (
     {% endfor -%}
 ),
 
--- What the contract calls optional may be missing as a whole.
+-- A column that the contract calls optional may be empty in every row.
 share as (
     select
         counted.control_id,
@@ -137,7 +138,7 @@ nothing_due as (
     from due_count
 ),
 
--- In relation to the smaller count, so that a half and a double are as far away.
+-- Relative to the smaller count, so that half and double are equally far away.
 source_size as (
     select
         'source_size' as control_id,

@@ -1,5 +1,5 @@
--- Every figure of the published bulletin against the marts; nothing without a published bulletin.
--- What only the bulletin itself can confirm (bulletin_…) is compared by its own control.
+-- Every figure of the published bulletin against the marts; no rows without a published bulletin.
+-- Figures that only the bulletin itself can confirm (bulletin_…) are compared by their own control.
 with printed as (
     select
         quarter,
@@ -23,7 +23,7 @@ mapping as (
     from {{ ref('published_measure') }}
 ),
 
--- The bulletin prints a rate of nothing as the policy scores it (0%), the marts leave it empty.
+-- The bulletin prints a rate without a denominator as the policy scores it (0%); marts have null.
 figure as (
     select
         mart.mart,

@@ -1,5 +1,5 @@
--- This quarter against the one before, as that was last published: comparative figures, items
--- carried over, jumps. What was loaded of it and not published is compared with nothing.
+-- This quarter against the last published version of the previous one: comparative figures, items
+-- carried over, jumps. Data of that quarter that was loaded but not published is not compared.
 {% set channels = {
     'hotline': ['stg_ticket', 'fct_ticket'],
     'mailbox': ['stg_letter', 'fct_letter'],
@@ -10,7 +10,7 @@
 {% set hotline_rates = [
     'completion_rate', 'on_time_rate', 'rework_rate', 'dissatisfaction_rate'
 ] %}
-{#- By control and mart: the subject, what stands before a measure's name, the measures. -#}
+{#- By control and mart: the subject, the prefix of a measure's name, the measures. -#}
 {% set jumps = {
     'jump_count': {
         'hotline_unit_quarter': ['unit_code', '', hotline_counts()],
@@ -71,8 +71,8 @@ comparative as (
         and exists (select 1 from last_figure)
 ),
 
--- An item is open from its dispatch until it is finished. What was open or came in is counted on
--- the accepted rows in staging, what was closed on the facts.
+-- An item is open from its dispatch until it is finished. Open and received items are counted on
+-- the accepted rows in staging, closed items on the facts.
 {% for channel, (staged, fact) in channels.items() -%}
 {{ channel }}_flow as (
     select
@@ -99,7 +99,7 @@ comparative as (
     inner join scope on item.quarter = scope.quarter and {{ in_quarter('item.finished_at') }}
 ),
 
--- What the last quarter's published facts left open, by unit, and what this quarter finds open.
+-- The items that the last quarter's published facts left open, and those open in this quarter.
 {{ channel }}_carried as (
     select
         scope.quarter,
@@ -173,9 +173,9 @@ figure as (
     {% endfor -%}
 ),
 
--- A count's change is in relation to the smaller of the two, or to 10 if that is less: it goes
--- beyond 1 where the count more than doubles or falls below half. Rates and the index change in
--- points; an index of a unit with nothing due is none.
+-- A count's change is relative to the smaller of the two counts, but to 10 at least. From 10 on its
+-- size exceeds 1 if the count more than doubles or falls below half. Rates and the index change in
+-- points. The index of a unit with nothing due isn't compared.
 jump as (
     select
         scope.quarter,

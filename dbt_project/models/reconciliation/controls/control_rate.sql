@@ -1,4 +1,4 @@
--- Rates, shares and the index, each by another road than the marts' integer arithmetic.
+-- Rates, shares and the index, each computed independently of the marts' integer arithmetic.
 with figure as (
     select
         mart,
@@ -120,7 +120,7 @@ component_sum as (
     group by component.quarter, component.unit_code
 ),
 
--- A plain quotient may be floating point: nine decimals are far above its error, so ties are ties.
+-- A plain quotient may be floating point. Nine decimals are far above its error, so ties stay ties.
 scored as (
     select
         numerator.quarter,
@@ -178,7 +178,7 @@ index_value as (
     where figure.measure = 'composite_index' and figure.mart = 'hotline_unit_quarter'
 ),
 
--- Cast before the union: DuckDB drops decimals when it unites wide decimals of different scale.
+-- Cast before the union: DuckDB drops decimals in a union of wide decimals of different scale.
 compared as (
     {% for part in ['rate', 'share', 'satisfaction', 'index_value'] -%}
     select

@@ -1,5 +1,5 @@
--- Fact to mart: the units' counts recounted by another road, straight from the accepted rows in
--- staging and with conditions of its own.
+-- Fact to mart: the units' counts, counted independently from the accepted rows in staging, with
+-- conditions of their own.
 {% set due = 'cast(item.dispatched_at as date) between scope.quarter_start and ' ~ last_day() %}
 {% set handled = due ~ ' and cast(item.finished_at as date) <= ' ~ last_day() %}
 {% set is_late = moment('item.finished_at') ~ ' > ' ~ moment('item.deadline_at') %}

@@ -1,4 +1,4 @@
--- Rows from file to fact: each step has as many as the one before it says.
+-- Rows from file to fact: each step has as many rows as the step before.
 with raw_row as (
     {% for source_name in ['ticket', 'mailbox', 'suggestion', 'bulletin'] -%}
     select

@@ -1,5 +1,5 @@
--- Units to district and breakdowns to totals: what adds up in the marts, and to what.
--- A side is the sum of a measure over a mart, or over one subject of it; of nothing it is 0.
+-- Units to district and breakdowns to totals: which figures of the marts add up to which.
+-- A side is the sum of a measure over a mart, or over one subject of it; without rows it is 0.
 with part (control_id, side, subject, measure, mart, mart_measure, mart_subject) as (
     values
     {% for measure in hotline_counts() -%}

@@ -1,5 +1,5 @@
 -- The figures of the marts against those of the quarter's last published version: how many differ
--- in each mart, and each one that does. Nothing differs while a quarter has no version.
+-- in each mart, and each figure that differs. Nothing differs while a quarter has no version.
 {{ config(materialized='table') }}
 
 {% set marts = [

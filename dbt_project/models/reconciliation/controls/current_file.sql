@@ -1,5 +1,5 @@
--- A current file of the run's quarter as one source reads it: a workbook may hold several sources,
--- so a file is joined by source and hash. `subject` names it in the controls.
+-- A current file of the run's quarter, by source. A workbook may hold several sources, so a file is
+-- joined by source and hash. `subject` is its name in the controls.
 select
     file.quarter,
     file.source,

@@ -1,5 +1,5 @@
--- Callbacks made in the quarter on tickets that were dispatched before it, by unit and for the
--- district: by so many the callbacks may be more than the quarter's due tickets.
+-- The number of callbacks made in the quarter on tickets that were dispatched before it, by unit
+-- and for the district. It is the most by which callbacks may exceed the quarter's due tickets.
 with callback as (
     select
         made.quarter,

@@ -1,5 +1,5 @@
--- A figure of the marts in the run's quarter, in long form, as the controls compare it; null where
--- the mart says null. Marts whose rows are named by two codes are compared by their own control.
+-- A figure of the marts in the run's quarter, in long form, as the controls compare it; null if the
+-- mart has null. Marts whose rows are identified by two codes are compared by their own control.
 {{ config(materialized='table') }}
 
 {% set marts = {
@@ -39,7 +39,7 @@ with figure as (
     from ({{ long_rows(ref(mart), subject, measures) }}) as {{ mart }}
     union all
     {% endfor -%}
-    -- The bulletin prints a rate for the mailboxes that no mart carries.
+    -- The bulletin prints a rate for the mailboxes that is in no mart.
     select
         'channel_quarter' as mart,
         quarter,

@@ -1,7 +1,8 @@
--- A figure of the bulletin with what it means: the control, subject and measure it is compared
--- under; all null where no mapping or no unit is known.
+-- A figure of the bulletin with the control, subject and measure that it is compared under. Without
+-- a mapping all three are null; if the mapping asks for a unit and none is known, the subject is.
 
--- 合计 stands for any printed total ("合计（55）", "总计"), * for any other name, which must be a unit's.
+-- In a mapping, 合计 means any printed total ("合计（55）", "总计"), and * any other name, which must be
+-- a unit's.
 with figure as (
     select
         *,

@@ -1,6 +1,7 @@
 -- A reason why a row of a current file was rejected: the row, the column and a code, never a value.
--- A row that couldn't be read names no column, one that the value guards stopped names it after two
--- colons; byte_number is where a line stops decoding, standing_* the row that stands in its place.
+-- A row that couldn't be read has no column; for a row that the value guards stopped, row_defect
+-- has it after two colons. byte_number is where a line stops decoding; standing_* is the row that
+-- replaces this one.
 {% set checked = {
     'stg_ticket': ['ticket', [
         'work_order_id', 'received_at', 'dispatched_at', 'unit_name', 'evaluation_group',

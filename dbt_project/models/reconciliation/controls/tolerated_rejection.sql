@@ -1,5 +1,5 @@
--- A file whose rejected rows its source's contract lets pass: other rows stand in their place by
--- its rule for conflicts, and of the rest the source stays within the share that it tolerates.
+-- A file whose rejected rows are tolerated by its source's contract: other rows replace them by its
+-- rule for conflicts, and the source's remaining rejections stay within the tolerated share.
 with overruled as (
     select
         rejection.source,
@@ -68,7 +68,7 @@ inner join source_total on counted.source = source_total.source
 inner join {{ source('raw', 'contract') }} as contract on counted.source = contract.source
 where
     counted.rejected_count > 0
-    -- Which of the rows is right can't be told: no share of such rows passes.
+    -- It is unknown which of the rows is right, so no share of such rows is tolerated.
     and counted.source not in (
         select rejection.source from {{ ref('rejection') }} as rejection
         where rejection.reason_code in ('ambiguous_identity', 'conflicting_files')
