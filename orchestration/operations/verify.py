@@ -105,7 +105,7 @@ def verify(home: Home, exports: Path, quarter: str) -> Verification:
         for step, _ in steps:
             register_raw(scratch, step, "verify", contracts, compared if step == this else [])
             result = build(scratch, project, lambda _: None)
-            broken = [
+            broken += [
                 entry["unique_id"]
                 for entry in result.run_results["results"]
                 if entry["status"] in ("error", "fail")

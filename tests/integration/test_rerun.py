@@ -39,8 +39,11 @@ def test_a_second_run_changes_nothing(home):
             "insert into marts.hotline_unit_quarter "
             "select * replace ('2022Q3' as quarter) from marts.hotline_unit_quarter"
         )
+    (lost,) = (home / "lake" / "mailbox").glob("*.parquet")
+    lost.unlink()
     ran = hotline("run", "2022Q2", home=home)
     assert ran.status == 0, ran.out + ran.err
+    assert "原始湖里 mailbox.xlsx 的行损坏或丢失，已由导出文件重新生成" in ran.out
     assert parquet(home) == before
     assert read(home, counts) == figures == [(55, 1, 0, 4, 4)]
     runs = "select count(distinct run_id) from audit.reconciliation"
