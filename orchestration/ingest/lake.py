@@ -190,8 +190,11 @@ def all_files(home: Home, quarter: str = "*") -> list[LakeFile]:
 
 
 def current_files(home: Home, quarter: str) -> list[LakeFile]:
-    """The files that a quarter's figures come from, in a fixed order."""
-    return [file for file in all_files(home, quarter) if not file.superseded_by]
+    """The files that a quarter's figures come from, by source and name, not by arrival."""
+    return sorted(
+        (file for file in all_files(home, quarter) if not file.superseded_by),
+        key=lambda file: (file.source, file.file_name, file.file_sha256),
+    )
 
 
 def _parts_of(path: Path, contracts: dict[str, Contract]) -> list[Part]:
@@ -283,13 +286,17 @@ def _headers(parts: Sequence[Part], contract: Contract) -> dict[str, str]:
 
 def _prove_unchanged(path: Path, before: os.stat_result) -> None:
     """Refuse an export that was changed or replaced while it was read."""
-    after = path.stat()
-    marks = [(status.st_mtime_ns, status.st_size, status.st_ino) for status in (before, after)]
-    if marks[0] != marks[1]:
+    try:
+        after = path.stat()
+    except FileNotFoundError:
+        marks = []
+    else:
+        marks = [(status.st_mtime_ns, status.st_size, status.st_ino) for status in (before, after)]
+    if len(set(marks)) != 1:
         raise InputError(
             code="file_changed",
             file=path.name,
-            found="文件在读取时被改动",
+            found="文件在读取时被改动或移走",
             expected="读取期间不变的文件",
             action="等文件写完后重新运行",
         )

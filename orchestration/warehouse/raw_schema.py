@@ -149,11 +149,9 @@ def _register_rows(
     contracts: Mapping[str, Contract],
     current: Sequence[LakeFile],
 ) -> None:
-    """Create a view on the lake for each source, with its files ordered by name."""
+    """Create a view on the lake for each source; one without a contract has no rows."""
     for source in canonical_columns():
-        files = sorted(
-            (file for file in current if file.source == source), key=lambda file: file.file_name
-        )
+        files = [file for file in current if file.source == source and source in contracts]
         hashes = [file.file_sha256 for file in files]  # hexadecimal, so nothing to escape
         connection.execute(
             f"create or replace view raw.{source} as "  # noqa: S608 (our own names)
