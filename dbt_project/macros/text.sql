@@ -40,21 +40,18 @@
     alone. Cleaning is ten times as slow as checking that there is nothing to clean. -#}
 {% macro clean_text(expression, rules) -%}
     {%- set blank = '[' ~ rules.spaces ~ rules.invisible ~ ']' -%}
-    {%- set apostrophes = '^[' ~ rules.apostrophes ~ ']+' -%}
     {%- set visible = replace_all(expression, '[' ~ rules.invisible ~ ']') -%}
-    {%- set ends = '^' ~ blank ~ '+|' ~ blank ~ '+$' -%}
-    {%- set trimmed = replace_all(visible, ends) -%}
+    {%- set trimmed = replace_all(visible, '^' ~ blank ~ '+|' ~ blank ~ '+$') -%}
     case
         when not {{ matches(
             expression,
             '^[=' ~ rules.apostrophes ~ rules.spaces ~ ']|[' ~ rules.spaces ~ ']$|[' ~ rules.invisible ~ ']'
         ) }}
             then {{ expression }}
-        when {{ matches(trimmed, '^="(.|\n)*"$') }}
-            then {{ replace_all(replace_all(replace_all(trimmed, '^="|"$'), apostrophes), ends) }}
-        when {{ matches(trimmed, apostrophes) }}
-            then {{ replace_all(replace_all(trimmed, apostrophes), ends) }}
-        else {{ trimmed }}
+        else {{ replace_all(
+            first_group(trimmed, '^="((?:.|\\n)*)"$'),
+            '^[' ~ rules.apostrophes ~ ']*' ~ blank ~ '+|^[' ~ rules.apostrophes ~ ']+|' ~ blank ~ '+$'
+        ) }}
     end
 {%- endmacro %}
 
@@ -131,6 +128,15 @@
 
 {% macro duckdb__replace_all(expression, pattern) -%}
     regexp_replace({{ expression }}, {{ literal(pattern) }}, '', 'g')
+{%- endmacro %}
+
+{#- What a pattern's group finds in a text that fits the pattern; another text as it is. -#}
+{% macro first_group(expression, pattern) -%}
+    {{ return(adapter.dispatch('first_group')(expression, pattern)) }}
+{%- endmacro %}
+
+{% macro duckdb__first_group(expression, pattern) -%}
+    regexp_replace({{ expression }}, {{ literal(pattern) }}, '\1')
 {%- endmacro %}
 
 {#- A timestamp from cleaned text; null if it fits none of the contract's formats. Full-width digits
@@ -263,6 +269,10 @@
 
 {% macro spark__replace_all(expression, pattern) -%}
     regexp_replace({{ expression }}, {{ literal(pattern) }}, '')
+{%- endmacro %}
+
+{% macro spark__first_group(expression, pattern) -%}
+    regexp_replace({{ expression }}, {{ literal(pattern) }}, '$1')
 {%- endmacro %}
 
 {% macro spark__parse_timestamp(expression, rules, whole_day) -%}

@@ -55,13 +55,16 @@ class Table:
 
 
 def raw_table(home: Home, contracts: Mapping[str, Contract], source: str, quarter: str) -> Table:
-    """The readable rows of a source's current files; each file is a place."""
+    """The readable rows of a source's current files; each file is a place.
+
+    A source without a contract has none.
+    """
     contract = contracts.get(source)
     repeating = {*contract.kept_columns, "file_sha256"} - {*contract.identity} if contract else ()
     files = [
         (file.file_name, raw_rows(home, source, contracts, [file]))
         for file in current_files(home, quarter)
-        if file.source == source
+        if file.source == source and contract
     ]
     return Table(partial(_query_files, home, files), frozenset(repeating))
 

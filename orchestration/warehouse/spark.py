@@ -245,13 +245,16 @@ def _raw_views(home: Home, store: _Store) -> Iterator[str]:
         for table in SCOPE:
             connection.execute(f"copy raw.{table} to '{folder / table}.parquet' (format parquet)")
         row = connection.execute("select quarter from raw.run_scope").fetchone()
+        read = {
+            source for (source,) in connection.execute("select source from raw.contract").fetchall()
+        }
     store.put(folder)
     for table in SCOPE:
         body = f"select * from {_parquet(f'{store.raw()}/{table}.parquet')}"  # noqa: S608 (our own paths)
         yield f"create or replace view {RAW}.{table} as {body}"
     current = current_files(home, row[0] if row else "")
     for source, columns in canonical_columns().items():
-        files = [file for file in current if file.source == source]
+        files = [file for file in current if file.source == source and source in read]
         yield f"create or replace view {RAW}.{source} as {_lake_rows(store, files, columns)}"
 
 

@@ -73,7 +73,9 @@ def test_what_stands_in_an_identitys_place_is_none(text):
     assert not is_identity(canonical_identity(text, TICKET))
 
 
-@pytest.mark.parametrize("text", ["2E10", "#12", "A=1", "1.5", "1.10", "A.0", "0", "000", "YX-1/2", "号1"])
+@pytest.mark.parametrize(
+    "text", ["2E10", "#12", "A=1", "1.5", "1.10", "A.0", "0", "000", "YX-1/2", "号1"]
+)
 def test_odd_identities_stay_as_they_are(text):
     assert canonical_identity(text, TICKET) == text and is_identity(text)
 
