@@ -29,8 +29,8 @@ HEADERS = {
     "appendix_2": ["应办理数", "已办结数", "按期办结", "超期办结"],
     "appendix_3": ["应办理数", "按期办理数", "超期未办数"],
 }  # fmt: skip
+# How many figures of the running text each sentence takes.
 TEXT_ORDER = (1, 6, 3, 6, 1, 6, 4, 1, 4)
-"""How many figures of the running text each sentence takes."""
 
 
 def published():

@@ -25,8 +25,8 @@ PRELOADED = [
     *("orchestration.definitions", "orchestration.checks.expectations"),
     *("vl_convert", "daff", "alembic.command", "dagster._core.storage.event_log"),
 ]
+# With one of these the project's own modules are imported anew.
 READ_AT_IMPORT = ("HOTLINE_SITE", "HOTLINE_ENGINE", "HOTLINE_POSTGRES_URL")
-"""With one of these the project's own modules are imported anew."""
 
 
 @cache

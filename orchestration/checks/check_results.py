@@ -11,8 +11,8 @@ from orchestration.common.settings import Home, expectation_suites
 from orchestration.warehouse.connection import connect, insert_rows, is_built, query, time_on_record
 from orchestration.warehouse.provenance import code_version
 
+# The layer of the checks that are groups of controls.
 RECONCILIATION = "reconciliation"
-"""The layer of the checks that are groups of controls."""
 Severity = Literal["error", "warn"]
 
 

@@ -20,8 +20,8 @@ RAW_SUITES = ("ticket", "mailbox", "suggestion")
 MART_SUITES = tuple(sorted(set(expectation_suites()) - set(RAW_SUITES)))
 
 
+# Columns beside a column's values: the number of rows with the value, and the first row's number.
 HELD_BY, FIRST_ROW = "held_by", "first_row"
-"""Beside a column's values: how many rows hold one, and the number of the first of them."""
 
 
 ALL_ROWS = "select * from rows"

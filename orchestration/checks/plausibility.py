@@ -18,12 +18,12 @@ CURRENT = (
     "select distinct file_sha256, file_name from raw.source_file "
     "where quarter = ? and superseded_by is null"
 )
+# The most rows or months that a message lists.
 SHOWN = 3
-"""Rows or months in a message."""
+# The most rows of one sheet: spreadsheets have about a million.
 LISTED = 100_000
-"""Rows of one sheet at most: a spreadsheet ends at a million."""
+# The control group of this module.
 GROUP = "plausibility"
-"""The control group of this module."""
 # Why rows are in no figure, by `row_status`.
 NOT_COUNTED = {"duplicate": "与另一行完全相同", "out_of_scope": "本季没有动静"}
 STAGED = {"ticket": "stg_ticket", "mailbox": "stg_letter", "suggestion": "stg_suggestion"}

@@ -15,8 +15,8 @@ from orchestration.warehouse.connection import is_built, query
 
 TABLE = "audit.reconciliation"
 HOLDING = ("match", "explained")
+# The control, and its group, that compare the marts with the quarter's last published version.
 LAST_VERSION, LAST_VERSION_GROUP = "last_version", "version_to_version"
-"""The control, and its group, that hold the marts against the quarter's last published version."""
 REJECTED_ROWS = "rejected_rows"
 # `explained_by` of controls against the bulletin or within it: the register of known discrepancies.
 REGISTER = "register"

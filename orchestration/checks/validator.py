@@ -22,8 +22,8 @@ from orchestration.common.errors import InputError
 if TYPE_CHECKING:
     from orchestration.checks.frames import Table
 
+# The last message of a process that ends by itself, in success or with an error.
 LEAVE = None
-"""What a process says that ends by itself, well or with an error."""
 
 
 @cache

@@ -8,8 +8,8 @@ import typer
 
 from orchestration.common.settings import Home
 
+# How a command ends: done, stopped by a check, stopped by an input or the machine.
 PUBLISHED, STOPPED, UNUSABLE = 0, 1, 2
-"""How a command ends: done, stopped by a check, stopped by an input or the machine."""
 app = typer.Typer(
     help="12345 热线数据仓库：从原始导出到无可争议的季度数字。",
     no_args_is_help=True,

@@ -20,16 +20,16 @@ from orchestration.publish.publication_log import read_log, stale
 from orchestration.publish.tables.postgres import READER_ROLE, postgres_url
 from orchestration.publish.versions import published_manifest
 
+# Seconds between progress lines for a long file when the output isn't a terminal.
 LOG_EVERY = 10.0
-"""Seconds between lines on a long file where there is no terminal to draw on."""
 
 
+# The most differing controls printed after a stopped run; `hotline reconcile` lists all.
 SHOWN_CONTROLS = 40
-"""Of a stopped run; `hotline reconcile` gives all of them."""
 
 
+# The most names printed of controls that differ only as a consequence of a listed cause.
 SHOWN_NAMES = 5
-"""Of the controls that follow from a cause."""
 
 
 class RunProgress:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 
+# What the office calls each step of the job, in the order in which they run.
 STAGES = {
     "raw__ticket": "接收 12345 工单",
     "raw__mailbox": "接收信箱信件",
@@ -26,9 +27,8 @@ STAGES = {
     "published__audit_report": "写审计报告",
     "published__site": "写网页",
 }
-"""What the office calls each step of the job, in the order in which they run."""
+# Seconds of reading a file before its progress is shown.
 QUIET = 2.0
-"""Seconds that a file may take before anything is said of it."""
 Listener = Callable[["Reading"], None]
 
 

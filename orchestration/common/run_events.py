@@ -7,14 +7,14 @@ from dagster_shared.error import SerializableErrorInfo
 
 from orchestration.common.errors import InputError, refusal
 
+# A run's tag: the reason why it changes published figures, if it does.
 REASON_TAG = "hotline/reason"
-"""A run's tag: why it changes what was published, where it does."""
+# A run's tag: the command itself reports how such a run ends.
 STARTED_BY = "hotline/started_by"
-"""A run's tag: the command itself reports how such a run ends."""
+# A run's tag: its process, so that others can tell whether it still lives.
 PROCESS = "hotline/process"
-"""A run's tag: its process, by which others see that it is dead."""
+# The step that publishes the files to readers.
 FILES_PUBLISHED_BY = "published__marts"
-"""The step after which readers have the files."""
 
 
 def input_error_of(events: Sequence[dg.DagsterEvent]) -> str:

@@ -19,8 +19,8 @@ DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 CONTROLS = DBT_PROJECT / "controls" / "control.csv"
 LEAST_MEMORY = 1 << 30
 PATTERN = re.compile(r"[*?\[\]\x00-\x1f\ud800-\udfff]")
+# Memory that a run needs besides DuckDB's: packages, blocks of the parsers, validation batches.
 OTHER_MEMORY = 3 << 29
-"""What a run takes beside DuckDB: the packages, the readers' blocks, batches to validate."""
 
 
 def site_root() -> Path | None:

@@ -12,8 +12,8 @@ from orchestration.common.errors import InputError
 from orchestration.common.safe_text import lines
 
 Model = TypeVar("Model", bound=BaseModel)
+# The most mistakes of one file that a message lists.
 SHOWN = 5
-"""How many mistakes of one file a message names."""
 CHINESE = {
     "missing": "缺少这一项",
     "extra_forbidden": "没有这个设置",

@@ -18,10 +18,10 @@ from orchestration.publish.candidate import build_basis
 from orchestration.publish.publication import compared_files, published_facts
 from orchestration.warehouse.raw_schema import SCOPE, register_raw
 
+# The metadata of a raw asset that says what a corrected file changed.
 CHANGES = "changes"
-"""The metadata of a raw asset that says what a corrected file changed."""
+# The metadata of the list of files that names what of a quarter's folder wasn't read.
 UNREAD = "unread"
-"""The metadata of the list of files that names what of a quarter's folder wasn't read."""
 OWNERS = ["team:hotline-data"]
 # The audience of an asset: `audience=readers` finds what people outside the team may rely on.
 TEAM, READERS = {"audience": "team"}, {"audience": "readers"}

@@ -11,11 +11,11 @@ from orchestration.common.errors import InputError
 from orchestration.common.quarters import Quarter
 from orchestration.reading.exports import is_export
 
+# A file that hasn't changed for this long has arrived.
 STILL_SECONDS = 2.0
-"""A file that wasn't written to for so long has arrived."""
 NO_EXPORTS = (NOTICE, NOTICE_ENGLISH, "thumbs.db", "desktop.ini")
+# How long a run waits for files that are still being written.
 PATIENCE_SECONDS = 120.0
-"""How long a run waits for files that are still being written."""
 
 
 def quarter_folders(exports: Path) -> dict[str, Path]:

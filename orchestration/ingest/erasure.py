@@ -30,8 +30,8 @@ from orchestration.reading.columns import LAKE_COLUMNS, canonical_columns
 from orchestration.reading.contracts import Contract, hash_key
 
 TOMBSTONE = "forgotten-"
+# Hexadecimal digits of a tombstone: 128 bits, so that no two numbers share one.
 HEX_DIGITS = 32
-"""Of a tombstone: 128 bits, so that no two numbers share one."""
 
 
 @dataclass(frozen=True)

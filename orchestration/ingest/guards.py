@@ -30,15 +30,15 @@ from orchestration.reading.canonical import BLANKS, canonical_identity, clean_te
 from orchestration.reading.contracts import Column, Contract
 from orchestration.reading.tables import ROW_DEFECT, ROW_NUMBER
 
+# The column that staging looks up among the aliases.
 UNIT = "unit_name"
-"""The column that staging looks up among the aliases."""
+# Written to the lake in place of a cell that doesn't fit its column.
 WITHHELD = "〔不符，内容不保留〕"
-"""Stands in the lake for a cell that doesn't fit its column."""
 UNLIKELY = "unlikely_value"
+# Row defects; after `::` comes the column.
 PERSONAL = "personal_value"
-"""Row defects; after `::` comes the column."""
+# Similarity (rapidfuzz, 0 to 100) from which an unknown name counts as a mistyped unit.
 LIKE_AN_ALIAS = 60
-"""Of 100, by rapidfuzz: a mistyped name of a known unit is shown to whoever keeps the aliases."""
 RESIDENT_ID = re.compile(r"\d{17}[\dXx]", re.ASCII)
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 # The non-ASCII letters that a time may have; the formats of a contract add their own.
@@ -53,8 +53,8 @@ PLAIN_TIME = (
 PLAIN_NUMBER = "^(?:[A-Za-z]{1,8}[0-9]{2,}|[1-9][0-9]{0,9}|(?:19|20)[0-9]{10,})?$"
 # Seven digits with nothing but blanks or dashes between them.
 MANY_DIGITS = r"[0-9０-９](?:[-‐－—\s]*[0-9０-９]){6}"
+# An unknown name that looks like a unit's: it is kept, and shown.
 UNKNOWN = "unknown"
-"""A unit's name that no alias knows, but a unit's by its look: it is kept, and shown."""
 
 
 @dataclass

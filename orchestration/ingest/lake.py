@@ -38,10 +38,10 @@ from orchestration.reading.contracts import Column, Contract, hash_key
 from orchestration.reading.exports import find_parts, open_table
 from orchestration.reading.tables import ROW_DEFECT, ROW_NUMBER, Part
 
+# Raised when the same export and contract would give a different lake file.
 LAYOUT = "4"
-"""Changes when the same export and contract give another lake file than before."""
+# Threads that parse rows while others are written; each keeps one or two blocks of text in memory.
 PARSERS = 2
-"""Threads that parse rows while others are written; each holds a block of text or two."""
 _log = logging.getLogger(__name__)
 _PARTS: dict[tuple[object, ...], list[Part]] = {}
 

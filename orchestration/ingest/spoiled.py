@@ -22,8 +22,8 @@ ERROR = (
 SCIENTIFIC = r"""^[\s'="]*[+-]?\d(?:\.\d+[Ee][+-]?\d+|[Ee][+-]\d+)["\s]*$"""
 LONG_NUMBER = r"^\s*\d{16,}\s*$"
 LOST_DIGITS = r"^\s*\d{15}0+\s*$"
+# Rows whose long numbers all end in zeros, some of them equal, before lost digits are assumed.
 FEWEST = 5
-"""Rows whose long numbers all end in zeros, some of them alike, before that is no chance."""
 
 
 class SpoiledCells:

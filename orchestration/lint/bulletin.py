@@ -103,8 +103,8 @@ class Printed:
         return self.figure.value.endswith("%")
 
 
+# The figures of one printed row, or of one subject of the running text, by measure.
 Row = dict[str, Printed]
-"""Figures of one printed row, or of one subject of the running text, by measure."""
 
 
 @dataclass

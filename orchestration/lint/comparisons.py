@@ -30,12 +30,12 @@ from orchestration.reading.documents import (
     Figure,
 )
 
+# Not a check: the callback counts that the marts must have.
 INFERRED = "bulletin_inferred_callback"
-"""Not a check of its own: what the marts' callbacks have to be."""
 CHANGE, RANK, INDEX = "quarter_on_quarter_change", "rank_in_group", "composite_index"
 CALLBACK_EXCESS = "callback_excess_count"
+# Every handled letter or suggestion is surveyed; of tickets only those called back.
 ANSWERED = "handled_count"
-"""Everybody whose letter or suggestion was handled is asked; of tickets only those called back."""
 # A rate, its numerator and its denominator; None: the count isn't printed and has to be inferred.
 QUOTIENTS: tuple[tuple[str, str | None, str | None], ...] = (
     ("completion_rate", "handled_count", DUE),
@@ -57,9 +57,9 @@ PARTS = (
 )
 # The marts of the breakdowns of the district's tickets in the running text.
 REQUEST_TYPE, CATEGORY = "hotline_request_type_quarter", "hotline_category_quarter"
+# Numbers of callbacks that an index is tried with; a real rate leaves a few, one of millions
+# many.
 MAX_OPTIONS = 1000
-"""Numbers of callbacks that an index is tried with; a real rate leaves a few, one of millions
-many."""
 LISTED_BY_SIZE = ("published_text_category", "published_text_unit")
 
 

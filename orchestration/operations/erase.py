@@ -48,8 +48,8 @@ from orchestration.publish.versions import digest_of, manifests, write_parquet
 from orchestration.reading.contracts import Contract
 from orchestration.warehouse.connection import insert_rows, quoted
 
+# The operator of an erasure that a retention rule makes.
 RETENTION = "retention"
-"""Who forgets, where it is the rule and nobody in person."""
 STAGED = ".forgetting-"
 
 

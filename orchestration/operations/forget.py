@@ -44,8 +44,8 @@ from orchestration.operations.erase import append, complete_erasures, entry
 from orchestration.reading.canonical import BLANKS, canonical_identity
 from orchestration.reading.contracts import Contract, hash_key
 
+# Seconds to wait for a run to end before giving up.
 WAIT_SECONDS = 10.0
-"""How long a person at the terminal waits for a run to end."""
 TEXT_COLUMNS = (
     "select tables.name, columns.name from sqlite_master as tables, "
     "pragma_table_info(tables.name) as columns "

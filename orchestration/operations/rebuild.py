@@ -22,13 +22,13 @@ from orchestration.warehouse.connection import connect
 from orchestration.warehouse.history import restore
 from orchestration.warehouse.raw_schema import register_raw
 
+# Raised when tables that grow over quarters change in a way that their columns don't show.
 LAYOUT = 1
-"""Raised when the tables that grow over quarters change in a way that their columns don't tell."""
+# The smallest size of a DuckDB file with content; a run that died early leaves a smaller one.
 HEADER_BYTES = 3 * 4096
-"""Of a DuckDB file; a shorter one holds nothing: a run died when it had just begun to make it."""
 RECORD = "raw.built_by"
+# Models that append a run's results: a rebuild leaves them out.
 KEPT_RESULTS = ("hotline.reconciliation.reconciliation",)
-"""Models that append what a run found; a rebuild isn't a run."""
 
 
 def schema_sha256() -> str:

@@ -9,8 +9,8 @@ import dagster as dg
 
 from orchestration.common.settings import Home
 
+# Finished runs of a quarter kept in Dagster's storage, besides the last one that published.
 KEPT_RUNS = 10
-"""Finished runs of a quarter that stay in Dagster's storage, and the last that published."""
 PARTITION = "dagster/partition"
 FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 

@@ -16,8 +16,8 @@ from dagster import DagsterEventType
 from orchestration.common.run_events import input_error_of
 from orchestration.common.settings import Home
 
+# A run writes about 5 kB, so some thousand runs are kept.
 MAX_BYTES, KEPT_FILES = 1 << 20, 5
-"""A run writes about 5 kB: some thousand runs are kept."""
 EVENTS = {
     DagsterEventType.RUN_START: "run_started",
     DagsterEventType.STEP_SUCCESS: "stage_done",

@@ -87,8 +87,8 @@ ANOMALIES = {
     "called_back_before_finished": "回访早于办结",
 }
 SHOWN = 20
+# The dbt test of that name.
 UNUSED_DISCREPANCY = "known_discrepancy_is_used"
-"""The dbt test of that name."""
 NEAREST = 3
 
 

@@ -13,8 +13,8 @@ import numpy as np
 from orchestration.catalogue.tables import channel_of
 
 Row = dict[str, Any]
+# A count: its mart, the key of its row, its measure.
 Cell = tuple[str, ...]
-"""A count: its mart, the key of its row, its measure."""
 # For each mart of counts: its key columns, and how its counts split into parts. The last part of a
 # split need not be a column; it is then what remains after the others.
 LETTERS = (

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator
 from orchestration.reading.marks import FORMATS, Marks, RowMarks, shown_identity
 from orchestration.reading.tables import NOT_CALCULATED
 
+# Sector numbers from here on have special meanings.
 LAST_SECTOR = 0xFFFFFFF0
-"""Numbers from here on are no sectors."""
 ERRORS = {
     0x00: "#NULL!", 0x07: "#DIV/0!", 0x0F: "#VALUE!", 0x17: "#REF!", 0x1D: "#NAME?", 0x24: "#NUM!",
     0x2A: "#N/A",

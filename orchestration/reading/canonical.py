@@ -38,8 +38,9 @@ def _pattern(ranges: tuple[tuple[int, int], ...]) -> str:
     return "".join(rf"\x{{{first:x}}}-\x{{{last:x}}}" for first, last in ranges)
 
 
+# Every character that is invisible in a cell; a cell with only these is empty.
 BLANKS = _characters(SPACES + INVISIBLE)
-"""Every character that isn't seen in a cell; a cell of these alone is empty."""
+# The same for the models.
 RULES: dict[str, Any] = {
     "spaces": _pattern(SPACES),
     "invisible": _pattern(INVISIBLE),
@@ -51,7 +52,6 @@ RULES: dict[str, Any] = {
     # A formula, a number in scientific notation, an error or hash marks in place of the identity.
     "bad_identity": r"^=|^[0-9]([.][0-9]+)?[eE][+][0-9]+$|^#(#|N/A|NAME|REF|VALUE|NUM|NULL|DIV)",
 }
-"""The same for the models."""
 _INVISIBLE = re.compile(f"[{_characters(INVISIBLE)}]")
 _BLANK = re.compile(f"[{re.escape(BLANKS)}]")
 _CLEAN_IDENTITY = re.compile(RULES["clean_identity"])

@@ -10,10 +10,10 @@ import yaml
 
 from orchestration.common.settings import DBT_PROJECT
 
+# Columns that the lake adds to a source's.
 LAKE_COLUMNS = {"file_sha256": "varchar", "row_number": "bigint", "row_defect": "varchar"}
-"""What the lake adds to the columns of a source."""
+# A file's position among its source's current files by name: order of arrival must not matter.
 FILE_ORDER = "file_order"
-"""A file's place among its source's current ones by name: the order of arrival isn't content."""
 
 
 @cache

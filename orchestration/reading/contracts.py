@@ -40,8 +40,8 @@ UNIT_ENDINGS = (
     *("联合会", "妇联", "残联", "工商联", "文联", "联社", "供销社", "城建投", "办公室", "研究室"),
     *("指挥部", "政府", "党校", "法庭", "电视台"),
 )
+# A source also names a folder, and a column is used as an SQL identifier.
 IDENTIFIER = "^[a-z_][a-z0-9_]*$"
-"""A source is also a folder's name, and a column is one in SQL."""
 SHARE = r"^(0(\.\d+)?|1)$"
 # Year first only: 4/1/2022 is April in one office and January in another.
 TIMESTAMP_FORMATS = (

@@ -26,8 +26,8 @@ from orchestration.reading.sheet_view import SheetView, sheet_view
 from orchestration.reading.tables import MAX_COLUMNS, too_many_columns, unreadable
 from orchestration.reading.workbooks import DAMAGE, whole_sheets
 
+# The most cells of one table: a damaged span can claim any number.
 MAX_CELLS = 200_000
-"""Cells of one table: no bulletin has as many, and a span may claim any number."""
 DIGITS = str.maketrans("０１２３４５６７８９．％", "0123456789.%")
 NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?\s*%*")
 # Thousands separators. A comma is unambiguous. A blank, an apostrophe or a full-width comma counts

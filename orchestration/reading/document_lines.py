@@ -14,8 +14,8 @@ from orchestration.reading.document_blocks import Block, Grid, Paragraph, clean,
 from orchestration.reading.encodings import whole_text
 from orchestration.reading.layouts import TableLayout
 
+# The most lines that one header may be wrapped over.
 MAX_WRAP = 4
-"""Lines over which one bare header may be wrapped."""
 CELL_LINE = re.compile(r"\t[^\t]*")
 
 

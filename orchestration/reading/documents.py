@@ -29,16 +29,16 @@ from orchestration.reading.tables import unreadable
 STEM = "bulletin"
 WORD, HTML, TEXT, WORKBOOKS = (".docx",), (".html", ".htm"), (".txt",), (".xlsx", ".xls", ".ods")
 DOCUMENTS = (*WORD, *HTML, *TEXT)
+# File types that offices use but that can't be read: refused, not ignored.
 FOREIGN = (".doc", ".wps", ".pdf", ".rtf", ".odt", ".mht")
-"""Forms that offices use too and that can't be read: refused, not passed over."""
 RUNNING_TEXT = "text"
+# Headers of the long form.
 COLUMNS = ("document", "table", "row", "printed_group", "printed_name", "measure", "printed_value")
-"""Headers of the long form."""
 CHINESE_QUARTERS = "一二三四"
 # Separators between digits that remain after thousands separators were removed.
 UNCLEAR = re.compile(r"\d+[,'’\u00a0\u2009\u202f／]\d[\d.]*\s*(?:%|件|条|封)")
+# The most characters of a text: a layout's patterns may take quadratic time.
 MAX_PARAGRAPH = 5000
-"""Characters: a layout's patterns may take time that grows with the square of them."""
 
 
 @dataclass(frozen=True)

@@ -25,21 +25,21 @@ from orchestration.reading.tables import (
 )
 
 UTF8, GB18030, UTF16 = "utf-8", "gb18030", "utf-16"
+# The last character of ASCII, and the first of those that Chinese text is written with.
 ASCII, CJK = 0x7F, 0x2010
-"""The last character of ASCII, and the first of those that Chinese text is written with."""
 CHUNK = 1 << 22
+# Bytes scanned at a time; they fit into the processor's cache.
 SCANNED = 1 << 18
-"""Bytes that the scan looks at together: they stay in the processor's cache."""
+# Bytes decoded at a time, for the same reason.
 DECODED = 1 << 16
-"""Bytes that are decoded together, for the same reason."""
 HEAD = 1 << 18
 MAX_UNDECODABLE = 10
+# The most bytes of a document that is read at once.
 MAX_DOCUMENT = 1 << 25
-"""Bytes of a document that is read whole."""
+# Encodings without a byte order mark.
 ALLOWED = (UTF8, GB18030)
-"""Without a byte order mark."""
+# First byte of the placeholder for a line that doesn't decode: it never occurs in UTF-8.
 BAD = b"\xff"
-"""Begins the stand-in for a line that doesn't decode: no UTF-8 text holds this byte."""
 
 
 def proved_encoding(path: Path, part: Part) -> str:

@@ -22,8 +22,8 @@ from orchestration.reading.tables import (
 from orchestration.reading.text import text_heads, text_table
 from orchestration.reading.workbooks import sheet_heads, sheet_table
 
+# Limits of a header row: columns beyond the contract's, and characters.
 SPARE, LONGEST = 3, 20
-"""Columns more than the contract knows, and characters, of a row that is taken for a header."""
 WORKBOOKS = (".xlsx", ".xls", ".ods")
 SUFFIXES = (".csv", ".tsv", ".gz", *WORKBOOKS)
 

@@ -17,8 +17,8 @@ from orchestration.reading.tables import (
     unreadable,
 )
 
+# The most cells of a sheet's used range: the reader allocates all of them, filled or not.
 MAX_CELLS = 20_000_000
-"""Cells of a sheet's used rectangle, which the reader lays out in memory, filled or not."""
 # A value or text element that isn't empty; some exporters write a namespace prefix.
 VALUE = re.compile(rb"<(?:\w+:)?[vt](?: [^>]*)?>[^<]")
 # A shared text that is empty or may be empty, such as one of several runs.

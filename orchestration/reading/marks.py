@@ -18,13 +18,13 @@ from xml.etree import ElementTree
 from orchestration.reading.tables import NOT_CALCULATED
 
 CHUNK = 1 << 22
+# Spreadsheets keep this many digits of a number; further ones may have been lost.
 EXACT_DIGITS = 15
-"""Spreadsheets keep as many digits of a number; what is beyond may have been lost."""
 TRUE = (b"1", b"true")
 FIRST_OWN_FORMAT = 164
 SHOWN_AS_STORED = ("", "general", "g/通用格式", "@", "#")
+# The built-in number formats that show an integer as it is.
 FORMATS = {0: "General", 1: "0", 49: "@"}
-"""The built-in number formats that show an integer as it is."""
 
 # The patterns below work on plain XML, which every known program writes; this one finds other XML.
 NOT_PLAIN = re.compile(rb"<!|<[^<>?]*'|<[^<>?]*\s=|<[^<>?]*=\s")

@@ -26,12 +26,12 @@ NOT_CALCULATED = "#NOT_CALCULATED!"
 HEADER_SEARCH = 20
 HEADER_DEPTH = 3
 MAX_COLUMNS = 700
+# The most bytes of one row, line breaks inside cells included.
 MAX_RECORD = 1 << 24
-"""Bytes of one row, line breaks inside cells included: more is not a row of any office."""
+# Row 5 of a workbook's third sheet is row 20000005: no sheet has as many rows.
 SHEET_ROWS = 10_000_000
-"""Row 5 of a workbook's third sheet is row 20000005: no sheet has as many rows."""
+# The highest compression ratio accepted of files above the minimum size.
 MAX_RATIO, MIN_BOMB = 200, 1 << 26
-"""How many times its size a compressed file may unfold to, beyond the least size that matters."""
 BATCH = 20_000
 
 NumberedRow = tuple[int, str | None, Sequence[str]]

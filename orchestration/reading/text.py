@@ -45,8 +45,8 @@ from orchestration.reading.tables import (
 
 DELIMITERS = (",", "\t", ";")
 MAX_MALFORMED = 10_000
+# The most cells of maximal length in one record; beyond their lines a quote counts as unclosed.
 LONG_CELLS = 4
-"""Cells of the longest kind in one record; an unclosed quote is given up after their lines."""
 
 csv.field_size_limit(MAX_RECORD)
 

@@ -18,8 +18,8 @@ from orchestration.common.errors import InputError
 from orchestration.common.settings import Home
 
 ROWS_A_STATEMENT = 1000
+# Seconds to wait for another process that has the file open.
 PATIENCE_SECONDS = 3.0
-"""How long to wait for whoever has the file open."""
 
 
 @contextmanager

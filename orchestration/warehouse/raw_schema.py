@@ -23,6 +23,7 @@ from orchestration.reading.value_forms import written_rules
 from orchestration.warehouse.connection import connect, insert_rows, query, quoted, time_on_record
 from orchestration.warehouse.provenance import code_version
 
+# The tables that `register_raw` writes into schema `raw`, besides the views on the lake.
 SCOPE = (
     "run_scope",
     "source_file",
@@ -34,7 +35,6 @@ SCOPE = (
     "previous_open_item",
     "published_due",
 )
-"""What `register_raw` writes as tables of schema `raw`, beside the views on the lake."""
 # By fact table: the source, and the SQL expression that identifies an item that is due.
 DUE_ITEMS = {
     "fct_ticket": ("ticket", "work_order_id"),

@@ -30,8 +30,8 @@ OPTIONAL = {
     *("published_measure.mart", "published_measure.subject", "published_measure.measure"),
     *("known_discrepancy.expected", "known_discrepancy.difference", "comparative_figure.evidence"),
 }
+# The most bytes of one seed: rules have a few thousand rows.
 MAX_SEED = 1 << 26
-"""Bytes of one seed: rules are a few thousand rows."""
 
 
 @dataclass(frozen=True)

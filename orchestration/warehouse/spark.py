@@ -32,13 +32,13 @@ from orchestration.warehouse.dbt import build as dbt_build
 from orchestration.warehouse.history import APPEND_ONLY
 from orchestration.warehouse.raw_schema import SCOPE
 
+# The location of Spark's tables: a folder or URL that driver and workers can reach.
 STORE = "HOTLINE_SPARK_STORE"
-"""Where Spark's tables stand: a folder or URL that driver and workers reach alike."""
+# The cluster of a session: `spark://host:port`, `yarn`, …; by default this machine alone.
 MASTER = "HOTLINE_SPARK_MASTER"
-"""The cluster of a session: `spark://host:port`, `yarn`, …; by default this machine alone."""
 RAW = "raw"
+# Schemas that only models read: they aren't copied back into the home.
 KEPT_ON_SPARK = ("staging", "intermediate", "controls", "semantic")
-"""Schemas that nothing but the models reads: they don't come home."""
 CONNECT_SECONDS = 5
 # By substring of a failed statement's error: what was found, what is expected, what to do.
 EXHAUSTED = {
@@ -54,8 +54,8 @@ EXHAUSTED = {
     ),
 }
 
+# Names and types, by `schema.table`.
 Columns = Mapping[str, list[tuple[str, str]]]
-"""Names and types, by `schema.table`."""
 
 
 def build(

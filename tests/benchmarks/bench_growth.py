@@ -24,10 +24,10 @@ from orchestration.common.settings import DBT_PROJECT, PROJECT_ROOT, Home
 from orchestration.sample import reconstruct
 
 MODEL = Quarter(2022, 2)
+# The first quarter before which the seeds' units and aliases hold for a quarter.
 FIRST = Quarter(2018, 2)
-"""The first quarter before which the seeds' units and aliases hold for a quarter."""
+# The target: what the last quarter may cost, as a multiple of the first.
 MOST = 1.1
-"""The target: what the last quarter may cost, as a multiple of the first."""
 SHOWN = (1, 2, 10, 20, 30, 40)
 HOTLINE = Path(sys.executable).with_name("hotline")
 

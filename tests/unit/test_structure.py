@@ -12,8 +12,8 @@ LAYERS = (
     *("common", "catalogue", "reading", "ingest", "lint", "warehouse", "checks", "publish"),
     *("operations", "sample", "defs", "definitions", "cli"),
 )
+# Packages in `publish` that its other modules don't import.
 PUBLISHED = ("tables", "bulletin", "pages", "audit")
-"""Packages in `publish` that its other modules don't import."""
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
 
 

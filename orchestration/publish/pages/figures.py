@@ -17,8 +17,8 @@ from orchestration.publish.small_counts import Row
 from orchestration.publish.versions import manifests, published_manifest
 from orchestration.warehouse.connection import query
 
+# Quarters of a unit's history (three years): pages would otherwise grow with every quarter.
 SHOWN_QUARTERS = 12
-"""Of a unit's history: three years, or each quarter's pages would be larger than the last's."""
 UNIT_MARTS = (
     "hotline_unit_quarter",
     "index_component_unit_quarter",
