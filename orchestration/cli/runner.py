@@ -16,7 +16,6 @@ from time import perf_counter
 import dagster as dg
 from dagster import DagsterEventType
 
-import orchestration
 from orchestration.common.errors import InputError, for_people
 from orchestration.common.home import claim
 from orchestration.common.run_events import (
@@ -156,7 +155,7 @@ def run_quarter(
     """
     outcome = RunOutcome(run_id=str(uuid.uuid4()), succeeded=False)
     mended = _Collector(outcome.changes)
-    logger = logging.getLogger(orchestration.__name__)
+    logger = logging.getLogger(__name__.partition(".")[0])
     logger.addHandler(mended)
     try:
         _run_job(home, quarter, on_stage, reason, outcome)

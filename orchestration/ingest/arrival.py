@@ -3,6 +3,7 @@
 What is inside a file doesn't belong here (see `reading`).
 """
 
+import os
 import time
 from pathlib import Path
 
@@ -119,3 +120,29 @@ def _just_written(folder: Path) -> Path | None:
         if 0 <= time.time() - written_at < STILL_SECONDS:
             return path
     return None
+
+
+def prove_unchanged(path: Path, before: os.stat_result) -> None:
+    """Refuse an export that was changed, replaced or removed while it was read.
+
+    Args:
+        path: the export.
+        before: its status before the first byte was read.
+
+    Raises:
+        InputError: its time, size or inode differ from `before`, or it is gone.
+    """
+    try:
+        after = path.stat()
+    except FileNotFoundError:
+        marks = []
+    else:
+        marks = [(status.st_mtime_ns, status.st_size, status.st_ino) for status in (before, after)]
+    if len(set(marks)) != 1:
+        raise InputError(
+            code="file_changed",
+            file=path.name,
+            found="文件在读取时被改动或移走",
+            expected="读取期间不变的文件",
+            action="等文件写完后重新运行",
+        )

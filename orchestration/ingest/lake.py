@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import json
 import logging
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,7 +28,7 @@ from orchestration.common.errors import InputError
 from orchestration.common.files import sha256_of, write_atomically
 from orchestration.common.quarters import Quarter
 from orchestration.common.settings import Home, seeds_root
-from orchestration.ingest.arrival import exports_in
+from orchestration.ingest.arrival import exports_in, prove_unchanged
 from orchestration.ingest.erasure import read_erasures, rule_for
 from orchestration.ingest.guards import Guards, guards_for
 from orchestration.ingest.spoiled import SpoiledCells
@@ -246,7 +245,7 @@ def _store(
     def prove(rows: Path) -> None:
         spoiled.finish()
         guards.prove(rows)
-        _prove_unchanged(path, before)
+        prove_unchanged(path, before)
 
     target = home.lake / contract.source / f"{sha256}.parquet"
     with progress.reading(path.name, before.st_size):
@@ -282,24 +281,6 @@ def _headers(parts: Sequence[Part], contract: Contract) -> dict[str, str]:
         for text in part.header
         if column.name in contract.kept_columns and text in column.headers
     }
-
-
-def _prove_unchanged(path: Path, before: os.stat_result) -> None:
-    """Refuse an export that was changed or replaced while it was read."""
-    try:
-        after = path.stat()
-    except FileNotFoundError:
-        marks = []
-    else:
-        marks = [(status.st_mtime_ns, status.st_size, status.st_ino) for status in (before, after)]
-    if len(set(marks)) != 1:
-        raise InputError(
-            code="file_changed",
-            file=path.name,
-            found="文件在读取时被改动或移走",
-            expected="读取期间不变的文件",
-            action="等文件写完后重新运行",
-        )
 
 
 def _kept(frame: pl.LazyFrame, part: Part, contract: Contract, sha256: str) -> pl.LazyFrame:
