@@ -17,6 +17,7 @@ from ui_server import running_ui
 
 QUARTER = "2022Q2"
 SHOWN_WITHIN = 60_000  # milliseconds
+# The part of Dagster's page that has the graph, in pixels of the window below.
 CANVAS = {"x": 560, "y": 325, "width": 906, "height": 370}
 
 

@@ -49,7 +49,7 @@
         ) }}
             then {{ expression }}
         else {{ replace_all(
-            first_group(trimmed, '^="((?:.|\\n)*)"$'),
+            first_group(trimmed, '(?s)^="(.*)"$'),
             '^[' ~ rules.apostrophes ~ ']*' ~ blank ~ '+|^[' ~ rules.apostrophes ~ ']+|' ~ blank ~ '+$'
         ) }}
     end
@@ -130,7 +130,7 @@
     regexp_replace({{ expression }}, {{ literal(pattern) }}, '', 'g')
 {%- endmacro %}
 
-{#- What a pattern's group finds in a text that fits the pattern; another text as it is. -#}
+{#- The part of a text that a pattern's group matches; a text that doesn't match stays as it is. -#}
 {% macro first_group(expression, pattern) -%}
     {{ return(adapter.dispatch('first_group')(expression, pattern)) }}
 {%- endmacro %}

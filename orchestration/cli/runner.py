@@ -155,7 +155,7 @@ def run_quarter(
     """
     outcome = RunOutcome(run_id=str(uuid.uuid4()), succeeded=False)
     mended = _Collector(outcome.changes)
-    logger = logging.getLogger(__name__.partition(".")[0])
+    logger = logging.getLogger(__name__.partition(".")[0])  # the whole package's
     logger.addHandler(mended)
     try:
         _run_job(home, quarter, on_stage, reason, outcome)

@@ -5,6 +5,7 @@ What is inside a file doesn't belong here (see `reading`).
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from orchestration.common.data_notice import NOTICE, NOTICE_ENGLISH
@@ -132,17 +133,17 @@ def prove_unchanged(path: Path, before: os.stat_result) -> None:
     Raises:
         InputError: its time, size or inode differ from `before`, or it is gone.
     """
-    try:
-        after = path.stat()
-    except FileNotFoundError:
-        marks = []
-    else:
-        marks = [(status.st_mtime_ns, status.st_size, status.st_ino) for status in (before, after)]
-    if len(set(marks)) != 1:
-        raise InputError(
-            code="file_changed",
-            file=path.name,
-            found="文件在读取时被改动或移走",
-            expected="读取期间不变的文件",
-            action="等文件写完后重新运行",
-        )
+    with suppress(FileNotFoundError):
+        if _marks(path.stat()) == _marks(before):
+            return
+    raise InputError(
+        code="file_changed",
+        file=path.name,
+        found="文件在读取时被改动或移走",
+        expected="读取期间不变的文件",
+        action="等文件写完后重新运行",
+    )
+
+
+def _marks(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -10,7 +10,7 @@ from conftest import EXPORTS, PROJECT, hashes, hotline, read
 
 from orchestration.common.quarters import Quarter
 from orchestration.common.settings import Home
-from orchestration.ingest.lake import ingest_source
+from orchestration.ingest.lake import current_files, ingest_source
 from orchestration.reading.contracts import load_contracts
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.raw_schema import register_raw
@@ -155,3 +155,19 @@ def test_the_order_of_arrival_changes_nothing(order, tmp_path):
         ingest_source(grown, folder.parent, quarter, contracts, "ticket")
     ingest_source(fresh, folder.parent, quarter, contracts, "ticket")
     assert state(grown) == state(fresh)
+    names = [file.file_name for file in current_files(grown, str(quarter))]
+    assert names == sorted(order), "whatever engine reads them"
+
+
+def test_a_source_whose_contract_was_taken_away_has_no_rows(tmp_path):
+    contracts = load_contracts(EXPORTS / "contracts")
+    home, quarter = Home(tmp_path / "home"), Quarter.parse("2022Q2")
+    for source in contracts:
+        ingest_source(home, EXPORTS, quarter, contracts, source)
+    del contracts["suggestion"]
+    register_raw(home, quarter, "run", contracts)
+    with connect(home) as connection:
+        counts = connection.execute(
+            "select (select count(*) from raw.ticket), (select count(*) from raw.suggestion)"
+        ).fetchone()
+    assert counts == (2174, 0)

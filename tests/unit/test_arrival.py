@@ -106,3 +106,26 @@ def test_what_is_not_read_is_named(tmp_path):
     (tmp_path / "旧").mkdir()
     assert arrival.unread_in(tmp_path) == [*unread, "旧/"]
     assert arrival.unread_in(tmp_path / "no such folder") == []
+
+
+@pytest.mark.parametrize(
+    "meddle",
+    [
+        lambda path: path.write_bytes(b"ab"),
+        lambda path: os.utime(path, ns=(0, 0)),
+        lambda path: path.with_name("b").rename(path),
+        lambda path: path.unlink(),
+    ],
+    ids=["written to", "touched", "replaced", "removed"],
+)
+def test_an_export_that_changed_while_it_was_read_is_refused(meddle, tmp_path):
+    path = tmp_path / "ticket.csv"
+    for name in (path, path.with_name("b")):
+        name.write_bytes(b"a")
+        os.utime(name, ns=(1, 1))
+    before = path.stat()
+    arrival.prove_unchanged(path, before)
+    meddle(path)
+    with pytest.raises(InputError) as caught:
+        arrival.prove_unchanged(path, before)
+    assert (caught.value.code, caught.value.file) == ("file_changed", "ticket.csv")
